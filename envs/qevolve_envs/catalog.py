@@ -1,0 +1,60 @@
+"""The one list of environments: id, entry point, horizon, splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NAMESPACE = "qevolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One environment of the suite.
+
+    Attributes:
+        id: The Gymnasium id, such as ``"qevolve/Household-v0"``.
+        entry_point: ``"module:Class"`` of a `TextEnv`.
+        max_episode_steps: The horizon.
+        splits: Names of its panels.
+        summary: One line for `qevolve-bench list`.
+        needs: What a user has to bring, or ``""`` for an embedded environment.
+        kwargs: Arguments beyond those of `TextEnv`, with a line of help each.
+    """
+
+    id: str
+    entry_point: str
+    max_episode_steps: int
+    splits: tuple[str, ...]
+    summary: str
+    needs: str = ""
+    kwargs: dict[str, str] = field(default_factory=dict)
+
+    def load(self) -> type[Any]:
+        """Imports and returns the environment class."""
+        import importlib
+
+        module, name = self.entry_point.split(":")
+        loaded: type[Any] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+CATALOG: tuple[Entry, ...] = (
+    Entry(
+        id="qevolve/Household-v0",
+        entry_point="qevolve_envs.household.env:HouseholdEnv",
+        max_episode_steps=30,
+        splits=("train", "seen", "unseen"),
+        summary="Find things in rooms, clean, heat or cool them and put them in their place.",
+        kwargs={"size": 'rooms of "small", "standard" or "large" size'},
+    ),
+    Entry(
+        id="qevolve/ALFWorld-v0",
+        entry_point="qevolve_envs.household.alfworld:ALFWorldEnv",
+        max_episode_steps=30,
+        splits=("train", "seen", "unseen"),
+        summary="The official ALFWorld games, played by this package's own engine.",
+        needs="the ALFWorld games, through data=PATH or $ALFWORLD_DATA",
+        kwargs={"data": "folder that holds json_2.1.1/"},
+    ),
+)

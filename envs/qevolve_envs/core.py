@@ -1,0 +1,237 @@
+"""The environment contract: what every text environment of the suite promises.
+
+A subclass supplies a panel of tasks for each split and four hooks (`_begin`, `_act`, `_progress`,
+`_commands`); this class turns them into a `gymnasium.Env[str, str]` with seeded task draws, the
+shared `info` keys, sparse or dense reward and the text spaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+import unicodedata
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+import gymnasium
+from gymnasium import spaces
+
+from qevolve_envs.errors import BenchError, UnknownName
+
+#: Printable ASCII and the newline: what an observation may contain.
+CHARSET = frozenset(string.ascii_letters + string.digits + string.punctuation + " \n")
+MAX_OBSERVATION = 20_000
+MAX_ACTION = 2_000
+REWARDS = ("sparse", "dense")
+
+
+class Feedback(StrEnum):
+    """How the world took the last action; learners read this instead of parsing English.
+
+    It feeds Q-Evolve's retrospective labels: MALFORMED is ``r_fmt``, INVALID is ``r_inv``,
+    UNCHANGED is ``r_repeat``, OK is 0.
+    """
+
+    OK = "ok"
+    """Executed, and the observation is a new one. Also what `reset` reports."""
+    UNCHANGED = "unchanged"
+    """Executed, but the agent sees exactly what it saw before."""
+    INVALID = "invalid"
+    """A well-formed command that cannot be executed here and now."""
+    MALFORMED = "malformed"
+    """Not a command of this environment's language."""
+
+
+class Outcome(NamedTuple):
+    """What one command did to the world: the text answered, and its kind."""
+
+    observation: str
+    feedback: Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A playable task: a pure function of its id.
+
+    Attributes:
+        id: For example ``"household/unseen/0013"``.
+        split: The panel it belongs to.
+        goal: The instruction, as the agent reads it.
+        content: Everything that defines the task, JSON-serialisable; the panel digest covers it.
+    """
+
+    id: str
+    split: str
+    goal: str
+    content: Mapping[str, Any]
+
+
+def to_text(text: str) -> str:
+    """Normalises any Unicode text into `CHARSET` (accents are dropped, the rest becomes ``?``)."""
+    if text.isascii() and CHARSET.issuperset(text):
+        return text
+    plain = unicodedata.normalize("NFKD", text.replace("\t", " ").replace("\r\n", "\n"))
+    return "".join(c if c in CHARSET else "?" for c in plain if not unicodedata.combining(c))
+
+
+class TextEnv(gymnasium.Env[str, str]):
+    """Base class of the single-agent text environments.
+
+    Args:
+        split: Panel from which `reset` draws tasks.
+        reward: ``"sparse"`` pays 1 on success; ``"dense"`` pays the increase of `score`.
+        admissible: Put ``admissible_commands`` (sorted, unique) into `info`.
+        render_mode: ``"ansi"`` makes `render` return the last observation.
+
+    Raises:
+        UnknownName: For a split or reward that does not exist, with close matches.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # type: ignore[misc]
+    #: Names of the panels, in the order in which they are documented.
+    splits: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        split: str = "train",
+        reward: str = "sparse",
+        admissible: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        if split not in self.splits:
+            raise UnknownName.of("split", split, self.splits)
+        if reward not in REWARDS:
+            raise UnknownName.of("reward", reward, REWARDS)
+        if render_mode not in (None, "ansi"):
+            raise UnknownName.of("render_mode", render_mode, ["ansi"])
+        self.split = split
+        self.reward = reward
+        self.admissible = admissible
+        self.render_mode = render_mode
+        text = {"min_length": 0, "charset": CHARSET}
+        self.observation_space = spaces.Text(MAX_OBSERVATION, **text)
+        self.action_space = spaces.Text(MAX_ACTION, **text)
+        self._task_id = ""
+        self._goal = ""
+        self._observation = ""
+        self._score = 0.0
+        self._won = False
+
+    # ── what a subclass supplies ────────────────────────────────────────────
+
+    @abstractmethod
+    def task_ids(self, split: str) -> Sequence[str]:
+        """All task ids of a split, in panel order."""
+
+    @abstractmethod
+    def task(self, task_id: str) -> Task:
+        """The full description of a task. Raises `UnknownName` for an id of no panel."""
+
+    @abstractmethod
+    def _begin(self, task_id: str) -> tuple[str, str]:
+        """Puts the world into the task's initial state; returns (goal, first observation)."""
+
+    @abstractmethod
+    def _act(self, command: str) -> Outcome:
+        """Executes one command. Must accept any string, and never raise."""
+
+    @abstractmethod
+    def _progress(self) -> tuple[float, bool]:
+        """(score in [0, 1], won) of the current state; ``won`` implies a score of 1."""
+
+    @abstractmethod
+    def _commands(self) -> list[str]:
+        """Commands that would be executed in the current state, sorted and unique."""
+
+    # ── the contract ────────────────────────────────────────────────────────
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draw of tasks (this one and the following).
+            options: ``{"task": id}`` plays that task, of any split of this environment.
+
+        Returns:
+            The first observation, and `info` with ``task_id, goal, feedback, score, won``
+            (and ``admissible_commands`` when asked for).
+
+        Raises:
+            UnknownName: For an unknown option or task id.
+        """
+        super().reset(seed=seed)
+        options = options or {}
+        for key in options:
+            if key != "task":
+                raise UnknownName.of("reset option", key, ["task"])
+        task_id = options.get("task")
+        if task_id is None:
+            ids = self.task_ids(self.split)
+            if not ids:
+                raise BenchError(f"Split {self.split!r} has no tasks.")
+            task_id = ids[int(self.np_random.integers(len(ids)))]
+        elif not isinstance(task_id, str):
+            raise UnknownName.of("task id", task_id, [])
+        self._goal, observation = self._begin(task_id)
+        self._task_id = task_id
+        self._observation = to_text(observation)
+        self._score, self._won = self._progress()
+        return self._observation, self._info(Feedback.OK)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Executes one command. Any string is accepted; what cannot be done costs the step.
+
+        Returns:
+            Observation, reward, terminated (the task is won), truncated (always False here;
+            the horizon belongs to the registry's time limit), `info`.
+        """
+        observation, feedback = self._act(action if isinstance(action, str) else str(action))
+        observation = to_text(observation)
+        if feedback is Feedback.OK and observation == self._observation:
+            feedback = Feedback.UNCHANGED
+        self._observation = observation
+        before, won_before = self._score, self._won
+        self._score, self._won = self._progress()
+        if self.reward == "sparse":
+            reward = 1.0 if self._won and not won_before else 0.0
+        else:
+            reward = self._score - before
+        return observation, reward, self._won, False, self._info(feedback)
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """The last observation, when ``render_mode="ansi"``."""
+        return self._observation if self.render_mode == "ansi" else None
+
+    def admissible_commands(self) -> list[str]:
+        """Commands that would be executed now, sorted and unique (also when not in `info`)."""
+        return self._commands()
+
+    def panel_digest(self, split: str) -> str:
+        """SHA-256 over all tasks of a split; the same on every machine and in every process."""
+        digest = hashlib.sha256()
+        for task_id in self.task_ids(split):
+            task = self.task(task_id)
+            record = {"id": task.id, "split": task.split, "goal": task.goal}
+            record["content"] = task.content  # type: ignore[assignment]
+            digest.update(json.dumps(record, sort_keys=True, separators=(",", ":")).encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+    def _info(self, feedback: Feedback) -> dict[str, Any]:
+        info: dict[str, Any] = {
+            "task_id": self._task_id,
+            "goal": self._goal,
+            "feedback": feedback,
+            "score": self._score,
+            "won": self._won,
+        }
+        if self.admissible:
+            info["admissible_commands"] = self._commands()
+        return info

@@ -1,0 +1,258 @@
+"""Episodes: the one record that demonstrations, rollouts, results and submissions share.
+
+An episode is one JSON line. Its digest is a hash chain over everything that the environment
+returned, so that a replay can say at which step two runs part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qevolve_envs.core import Feedback
+from qevolve_envs.errors import BadFile
+
+SCHEMA = 1
+
+
+@dataclass(slots=True)
+class Step:
+    """One action and what the environment answered to it.
+
+    Attributes:
+        action: The text that the agent sent.
+        observation: The text that came back.
+        reward: The reward for this action.
+        feedback: How the world took it (`Feedback`).
+        score: Progress in [0, 1] after the action.
+        prompt_tokens: Tokens read by the agent for this action; 0 where unknown.
+        generated_tokens: Tokens written by the agent for this action; 0 where unknown.
+    """
+
+    action: str
+    observation: str
+    reward: float
+    feedback: str
+    score: float
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Episode:
+    """One played task, complete enough to be replayed and re-scored.
+
+    Attributes:
+        env_id: Gymnasium id, with version.
+        env_kwargs: Arguments of `gym.make` that change the task's world (JSON scalars).
+        task_id: The task, a pure function of which the initial state is.
+        split: The panel it was drawn from.
+        seed: Seed of the agent's own chance in this episode.
+        agent: Name of the agent.
+        goal: The instruction.
+        first_observation: What `reset` returned.
+        steps: The actions and answers, in order.
+        score: Final progress in [0, 1].
+        won: Success.
+        terminated: The environment ended the episode.
+        truncated: The horizon ended the episode.
+        error: Why the episode failed outside of the world (crash, hang …), or None.
+        digest: SHA-256 chain over what the environment returned.
+        schema: Version of this record.
+    """
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    task_id: str
+    split: str
+    seed: int
+    agent: str
+    goal: str = ""
+    first_observation: str = ""
+    steps: list[Step] = field(default_factory=list)
+    score: float = 0.0
+    won: bool = False
+    terminated: bool = False
+    truncated: bool = False
+    error: str | None = None
+    digest: str = ""
+    schema: int = SCHEMA
+
+    def begin(self, observation: str, info: dict[str, Any]) -> None:
+        """Records what `reset` returned."""
+        self.goal = info["goal"]
+        self.first_observation = observation
+        self.score, self.won = float(info["score"]), bool(info["won"])
+        self.digest = _chain("", [self.task_id, self.goal, observation, self.score, self.won])
+
+    def record(
+        self,
+        action: str,
+        observation: str,
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        info: dict[str, Any],
+        *,
+        prompt_tokens: int = 0,
+        generated_tokens: int = 0,
+    ) -> None:
+        """Records one step, as returned by `env.step`."""
+        feedback = Feedback(info["feedback"]).value
+        self.score, self.won = float(info["score"]), bool(info["won"])
+        self.terminated, self.truncated = bool(terminated), bool(truncated)
+        self.steps.append(
+            Step(
+                action,
+                observation,
+                float(reward),
+                feedback,
+                self.score,
+                prompt_tokens,
+                generated_tokens,
+            )
+        )
+        answer = [observation, float(reward), feedback, self.score, self.won]
+        self.digest = _chain(self.digest, [*answer, self.terminated, self.truncated])
+
+    @property
+    def total_reward(self) -> float:
+        """Sum of the rewards."""
+        return math.fsum(step.reward for step in self.steps)
+
+    def to_json(self) -> str:
+        """One line of JSON; refuses non-finite numbers."""
+        return json.dumps(asdict(self), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> Episode:
+        """Parses one line, strictly.
+
+        Raises:
+            BadFile: For anything that is not exactly one episode of this schema.
+        """
+        try:
+            raw = json.loads(line, parse_constant=_refuse_constant)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise BadFile(f"not a complete JSON line ({error})") from None
+        if not isinstance(raw, dict):
+            raise BadFile("not a JSON object")
+        if raw.get("schema") != SCHEMA:
+            raise BadFile(f"schema version {raw.get('schema')!r}, this release reads {SCHEMA}")
+        _check_fields("episode", raw, _EPISODE_FIELDS)
+        steps = []
+        for number, step in enumerate(raw["steps"], 1):
+            if not isinstance(step, dict):
+                raise BadFile(f"step {number} is not a JSON object")
+            _check_fields(f"step {number}", step, _STEP_FIELDS)
+            if step["feedback"] not in {f.value for f in Feedback}:
+                raise BadFile(f"step {number} has unknown feedback {step['feedback']!r}")
+            steps.append(Step(**step))
+        return cls(**{**raw, "steps": steps})
+
+
+_EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
+    "env_id": (str,),
+    "env_kwargs": (dict,),
+    "task_id": (str,),
+    "split": (str,),
+    "seed": (int,),
+    "agent": (str,),
+    "goal": (str,),
+    "first_observation": (str,),
+    "steps": (list,),
+    "score": (int, float),
+    "won": (bool,),
+    "terminated": (bool,),
+    "truncated": (bool,),
+    "error": (str, type(None)),
+    "digest": (str,),
+    "schema": (int,),
+}
+_STEP_FIELDS: dict[str, tuple[type, ...]] = {
+    "action": (str,),
+    "observation": (str,),
+    "reward": (int, float),
+    "feedback": (str,),
+    "score": (int, float),
+    "prompt_tokens": (int,),
+    "generated_tokens": (int,),
+}
+
+
+def _refuse_constant(name: str) -> float:
+    raise BadFile(f"non-finite number {name}")
+
+
+def _check_fields(what: str, raw: dict[str, Any], fields: dict[str, tuple[type, ...]]) -> None:
+    for name in fields.keys() - raw.keys():
+        raise BadFile(f"{what} lacks the field {name!r}")
+    for name in raw.keys() - fields.keys():
+        raise BadFile(f"{what} has an unknown field {name!r}")
+    for name, types in fields.items():
+        value = raw[name]
+        # bool is an int in Python; a number must not be a truth value here.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise BadFile(f"{what} has a {type(value).__name__} as {name!r}")
+        # An overflowing literal such as 1e999 parses to infinity without any constant.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadFile(f"{what} has a non-finite number as {name!r}")
+
+
+def _chain(previous: str, answer: list[Any]) -> str:
+    text = json.dumps([previous, *answer], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_episodes(path: Path | str, episodes: Iterable[Episode]) -> int:
+    """Writes episodes as JSON lines, under a temporary name that is renamed when complete.
+
+    Returns:
+        The number of episodes written.
+
+    Raises:
+        BadFile: When the place cannot be written; nothing is left behind then.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        with part.open("w", encoding="ascii", newline="\n") as stream:
+            for episode in episodes:
+                stream.write(episode.to_json() + "\n")
+                count += 1
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+    return count
+
+
+def read_episodes(path: Path | str) -> Iterator[Episode]:
+    """Reads JSON lines of episodes.
+
+    Raises:
+        BadFile: With the file's name and the line number of what is wrong.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, 1):
+                if not raw.endswith(b"\n"):
+                    raise BadFile(f"{path}, line {number}: truncated (no newline at its end).")
+                try:
+                    yield Episode.from_json(raw.decode("utf-8"))
+                except UnicodeDecodeError:
+                    raise BadFile(f"{path}, line {number}: not UTF-8 text.") from None
+                except BadFile as error:
+                    raise BadFile(f"{path}, line {number}: {error}.") from None
+    except OSError as error:
+        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None

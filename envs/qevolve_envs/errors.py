@@ -1,0 +1,46 @@
+"""Errors that a user can mend: one sentence that names the thing and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(ValueError):
+    """Base class: the message is one sentence for a person; the command line prints it and exits 2."""
+
+
+class UnknownName(BenchError):
+    """A task, split, size, environment or agent that does not exist."""
+
+    @classmethod
+    def of(cls, kind: str, name: object, known: Iterable[str], hint: str = "") -> UnknownName:
+        """Builds the sentence, with the closest known names.
+
+        Args:
+            kind: What was looked up, such as ``"split"``.
+            name: What the caller asked for.
+            known: All names that would have been accepted.
+            hint: Said instead of the list of names when nothing is close and the list is long.
+        """
+        names = list(known)
+        close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+        if close:
+            help_ = f"did you mean {' or '.join(repr(c) for c in close)}?"
+        elif names and len(names) <= 12:
+            help_ = f"choose one of {', '.join(names)}."
+        else:
+            help_ = hint or "nothing close to it is known."
+        return cls(f"Unknown {kind} {name!r}: {help_}")
+
+
+class BadFile(BenchError):
+    """A file that is corrupt, truncated, foreign, or of an unknown version."""
+
+
+class MissingData(BenchError):
+    """Data or software that the user has to bring (never a traceback, always the mend)."""
+
+
+class Unsupported(BadFile):
+    """A construct of a game file that the engine does not play; refused by name at load time."""

@@ -1,0 +1,1 @@
+"""Household environments: the tw-pddl engine, generated games, and the official ALFWorld games."""
