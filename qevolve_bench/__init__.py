@@ -1,0 +1,1 @@
+"""Evaluation harness of qevolve-bench (layer 3)."""
