@@ -20,6 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import gymnasium
 from gymnasium import spaces
 
+from qevolve_envs.agent import Agent
 from qevolve_envs.errors import BenchError, UnknownName
 
 #: Printable ASCII and the newline: what an observation may contain.
@@ -147,6 +148,10 @@ class TextEnv(gymnasium.Env[str, str]):
     @abstractmethod
     def _commands(self) -> list[str]:
         """Commands that would be executed in the current state, sorted and unique."""
+
+    def expert(self) -> Agent:
+        """A scripted expert that acts on what an agent can see. Raises `BenchError` if none exists."""
+        raise BenchError(f"{type(self).__name__} has no scripted expert.")
 
     # ── the contract ────────────────────────────────────────────────────────
 
