@@ -1,1 +1,1 @@
-"""Learners of qevolve-bench (layer 2). Nothing lives here yet: see CHANGELOG.md for what has landed."""
+"""Learners of qevolve-bench (layer 2); CHANGELOG.md says which have landed."""

@@ -114,9 +114,8 @@ class TextEnv(gymnasium.Env[str, str]):
         self.reward = reward
         self.admissible = admissible
         self.render_mode = render_mode
-        text = {"min_length": 0, "charset": CHARSET}
-        self.observation_space = spaces.Text(MAX_OBSERVATION, **text)
-        self.action_space = spaces.Text(MAX_ACTION, **text)
+        self.observation_space = spaces.Text(MAX_OBSERVATION, min_length=0, charset=CHARSET)
+        self.action_space = spaces.Text(MAX_ACTION, min_length=0, charset=CHARSET)
         self._task_id = ""
         self._goal = ""
         self._observation = ""
@@ -150,7 +149,11 @@ class TextEnv(gymnasium.Env[str, str]):
         """Commands that would be executed in the current state, sorted and unique."""
 
     def expert(self) -> Agent:
-        """A scripted expert that acts on what an agent can see. Raises `BenchError` if none exists."""
+        """A scripted expert that acts on what an agent can see.
+
+        Raises:
+            BenchError: If this environment has none.
+        """
         raise BenchError(f"{type(self).__name__} has no scripted expert.")
 
     # ── the contract ────────────────────────────────────────────────────────
@@ -210,7 +213,7 @@ class TextEnv(gymnasium.Env[str, str]):
             reward = self._score - before
         return observation, reward, self._won, False, self._info(feedback)
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The last observation, when ``render_mode="ansi"``."""
         return self._observation if self.render_mode == "ansi" else None
 
@@ -223,8 +226,8 @@ class TextEnv(gymnasium.Env[str, str]):
         digest = hashlib.sha256()
         for task_id in self.task_ids(split):
             task = self.task(task_id)
-            record = {"id": task.id, "split": task.split, "goal": task.goal}
-            record["content"] = task.content  # type: ignore[assignment]
+            record: dict[str, Any] = {"id": task.id, "split": task.split, "goal": task.goal}
+            record["content"] = task.content
             digest.update(json.dumps(record, sort_keys=True, separators=(",", ":")).encode())
             digest.update(b"\n")
         return digest.hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class BenchError(ValueError):
-    """Base class: the message is one sentence for a person; the command line prints it and exits 2."""
+    """Base class: its message is one sentence for a person; the command line exits with 2."""
 
 
 class UnknownName(BenchError):
