@@ -1,0 +1,80 @@
+"""Puts the catalogue, and what plug-ins add to it, into Gymnasium's registry.
+
+Gymnasium has no plug-in entry point of its own any more, so registration happens when
+`qevolve_bench` is imported, or with ``gym.make("qevolve_bench:qevolve/Household-v0")``.
+A misspelt id is answered by Gymnasium itself, with the close match ("Environment `Houshold`
+doesn't exist in namespace qevolve. Did you mean: `Household`?").
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import entry_points
+
+import gymnasium
+
+from qevolve_envs.catalog import CATALOG, Entry
+
+#: Entry-point group whose objects are an `Entry`, or a list or tuple of them.
+GROUP = "qevolve_bench.environments"
+#: Module of the vector entry points: the attribute of an id is its vector environment.
+_VECTOR_MODULE = "qevolve_envs.vector"
+
+
+def all_entries() -> tuple[Entry, ...]:
+    """The catalogue, followed by what installed plug-ins offer under `GROUP`.
+
+    A plug-in that cannot be loaded, or offers something that is no new environment, is left out
+    with a warning of one sentence; it never breaks the suite.
+    """
+    entries = {entry.id: entry for entry in CATALOG}
+    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+        try:
+            offered = point.load()
+        except Exception as error:
+            _warn(point.name, f"failed to load ({type(error).__name__}: {error})")
+            continue
+        for entry in offered if isinstance(offered, list | tuple) else [offered]:
+            if not isinstance(entry, Entry):
+                _warn(point.name, f"offers a {type(entry).__name__}, not a catalog.Entry")
+            elif problem := _problem(entry):
+                _warn(point.name, problem)
+            elif entries.setdefault(entry.id, entry) != entry:
+                _warn(point.name, f"offers {entry.id!r}, which is taken")
+    return tuple(entries.values())
+
+
+def register_all() -> None:
+    """Registers every environment with Gymnasium; calling it again changes nothing."""
+    for entry in all_entries():
+        register(entry)
+
+
+def register(entry: Entry) -> None:
+    """Registers one environment; an id that Gymnasium already has is left as it is."""
+    if entry.id not in gymnasium.registry:
+        gymnasium.register(
+            id=entry.id,
+            entry_point=entry.entry_point,
+            max_episode_steps=entry.max_episode_steps,
+            # A string, because a callable here would make every EnvSpec unserialisable.
+            vector_entry_point=f"{_VECTOR_MODULE}:{entry.id}",
+        )
+
+
+def _problem(entry: Entry) -> str:
+    """Why an entry cannot be registered, or ``""``."""
+    try:
+        _, _, version = gymnasium.envs.registration.parse_env_id(entry.id)
+    except (gymnasium.error.Error, TypeError):
+        version = None
+    if version is None:
+        return f"offers the id {entry.id!r}, which is not of the form 'namespace/Name-v0'"
+    if not isinstance(entry.entry_point, str) or entry.entry_point.count(":") != 1:
+        return f"offers {entry.id!r} with an entry point that is not 'module:Class'"
+    return ""
+
+
+def _warn(plugin: str, problem: str) -> None:
+    message = f"The environment plug-in {plugin!r} {problem}; it is left out."
+    warnings.warn(" ".join(message.split()), UserWarning, stacklevel=3)
