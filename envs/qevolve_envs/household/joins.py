@@ -1,0 +1,388 @@
+"""Compiles conditions into set-at-a-time joins over the facts of a game.
+
+A binding is a tuple of objects, one for each variable in the order in which the join met them.
+A join is a list of steps, each of which maps a list of bindings to a list of longer or fewer
+bindings. Preconditions and goals are reordered so that few bindings arise; the queries of a text
+grammar keep the order in which they are written, because it is the order of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from qevolve_envs.household.facts import Row, World
+from qevolve_envs.household.pddl import (
+    FALSE,
+    TRUE,
+    Atom,
+    Condition,
+    Domain,
+    Equal,
+    Junction,
+    Quantified,
+)
+
+Bindings = list[Row]
+Step = Callable[[World, Bindings], Bindings]
+Test = Callable[[World, Row], bool]
+Getter = Callable[[Row], Row]
+
+_NOTHING: list[Row] = []
+
+
+@dataclass(frozen=True)
+class Join:
+    """A compiled conjunction.
+
+    Attributes:
+        slots: Variable -> its place in a binding.
+        steps: To be applied in turn.
+        reads: Predicates that the result depends on.
+    """
+
+    slots: Mapping[str, int]
+    steps: tuple[Step, ...]
+    reads: frozenset[str]
+
+    def __call__(self, world: World, bindings: Bindings) -> Bindings:
+        """All extensions of the given bindings that satisfy the conjunction."""
+        for step in self.steps:
+            if not bindings:
+                return bindings
+            bindings = step(world, bindings)
+        return bindings
+
+
+def disjuncts(condition: Condition, bound: Iterable[str] = ()) -> Iterator[list[Condition]]:
+    """Splits a condition into conjunctions such that a join can enumerate each.
+
+    Positive ``exists`` are opened (their variables become further ones of the binding). An ``or``
+    is split only when it mentions a variable that nothing else in its conjunction binds.
+    """
+    yield from _split(_flat(_unique(condition, {}, _Names())), set(bound))
+
+
+def _split(parts: list[Condition], bound: set[str]) -> Iterator[list[Condition]]:
+    if FALSE in parts:
+        return
+    known = bound | {v for part in parts if _binds(part) for v in _variables(part)}
+    for place, part in enumerate(parts):
+        if isinstance(part, Junction) and part.kind == "or" and not _variables(part) <= known:
+            for alternative in part.parts:
+                yield from _split([*parts[:place], *_flat(alternative), *parts[place + 1 :]], bound)
+            return
+    yield parts
+
+
+def compile_join(
+    domain: Domain,
+    parts: Sequence[Condition],
+    variables: Mapping[str, str],
+    bound: Sequence[str] = (),
+    wanted: Sequence[str] = (),
+    *,
+    in_order: bool = False,
+    distinct: bool = False,
+) -> Join:
+    """Plans a conjunction.
+
+    Args:
+        domain: Gives types.
+        parts: The conjuncts.
+        variables: Type of every variable that may occur.
+        bound: Variables that incoming bindings carry, in order.
+        wanted: Variables that the result must bind even where no atom mentions them; they range
+            over all objects of their type.
+        in_order: Keep the conjuncts in the given order.
+        distinct: A new variable takes no value that the binding already holds (TextWorld's rule
+            for the queries of a grammar).
+    """
+    planner = _Planner(domain, {**variables, **_inner_types(parts)}, bound, distinct)
+    waiting = [part for part in parts if part != TRUE]
+    while waiting:
+        part = waiting[0] if in_order else min(waiting, key=planner.cost)
+        waiting.remove(part)
+        planner.take(part)
+    for name in wanted:
+        planner.range_over(name)
+    return Join(dict(planner.slots), tuple(planner.steps), frozenset(planner.reads))
+
+
+@dataclass
+class _Planner:
+    domain: Domain
+    types: Mapping[str, str]
+    bound: Sequence[str]
+    distinct: bool
+    slots: dict[str, int] = field(init=False)
+    steps: list[Step] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.slots = {name: place for place, name in enumerate(self.bound)}
+
+    def cost(self, part: Condition) -> tuple[int, int, int]:
+        """Lower comes first: tests, then atoms with most bound, then what actions change.
+
+        A fluent before a static one, because where the agent stands and what it holds is one
+        row, while what is pickupable is most of the house.
+        """
+        free = [v for v in _variables(part) if v not in self.slots]
+        if not free:
+            return (0, 0, 0)
+        if not _binds(part):
+            return (3, len(free), 0)
+        assert isinstance(part, Atom)
+        static = part.predicate not in self.domain.fluents
+        known = len(part.args) > len(free)
+        return (1 if known else 2, int(static), len(free))
+
+    def take(self, part: Condition) -> None:
+        for name in sorted(_variables(part) - self.slots.keys()):
+            if not _binds(part):
+                self.range_over(name)
+        self.reads |= _predicates(part)
+        if isinstance(part, Atom) and not _variables(part) <= self.slots.keys():
+            self._scan(part)
+        else:
+            self.steps.append(_filter(compile_test(self.domain, part, self.types, self.slots)))
+
+    def range_over(self, name: str) -> None:
+        """Binds a variable to every object of its type."""
+        if name in self.slots:
+            return
+        self.slots[name] = len(self.slots)
+        allowed = self.domain.subtypes.get(self.types[name], frozenset())
+
+        def step(world: World, bindings: Bindings) -> Bindings:
+            new = sorted([(obj,) for t in allowed for obj in world.by_type.get(t, ())])
+            return [b + row for b in bindings for row in new]
+
+        self.steps.append(step)
+
+    def _scan(self, atom: Atom) -> None:
+        """Extends bindings by the rows of a predicate that agree with what is bound."""
+        keyed = tuple(p for p, arg in enumerate(atom.args) if self._is_known(arg))
+        fresh = [arg for p, arg in enumerate(atom.args) if p not in keyed]
+        width = len(self.slots)
+        self.steps.append(_scan(atom.predicate, keyed, [atom.args[p] for p in keyed], self.slots))
+        if len(set(fresh)) != len(fresh):  # (p ?x ?x): the rows must agree with themselves
+            first = [width + fresh.index(arg) for arg in fresh]
+            here = range(width, width + len(fresh))
+            keep = [width + fresh.index(arg) for arg in dict.fromkeys(fresh)]
+
+            def merge(world: World, bindings: Bindings) -> Bindings:
+                same = [
+                    b
+                    for b in bindings
+                    if all(b[i] == b[j] for i, j in zip(here, first, strict=True))
+                ]
+                return [b[:width] + tuple(b[k] for k in keep) for b in same]
+
+            self.steps.append(merge)
+        for name in dict.fromkeys(fresh):
+            place = self.slots[name] = len(self.slots)
+            self._restrict(place, self.types[name])
+            if self.distinct:
+                self.steps.append(_is_new(place))
+
+    def _is_known(self, arg: str) -> bool:
+        return not arg.startswith("?") or arg in self.slots
+
+    def _restrict(self, place: int, type_: str) -> None:
+        allowed = self.domain.subtypes.get(type_, frozenset())
+        if len(allowed) == len(self.domain.supertypes):
+            return
+
+        def step(world: World, bindings: Bindings) -> Bindings:
+            types = world.types
+            return [b for b in bindings if types[b[place]] in allowed]
+
+        self.steps.append(step)
+
+
+def _scan(
+    predicate: str, keyed: tuple[int, ...], args: Sequence[str], slots: Mapping[str, int]
+) -> Step:
+    if not keyed:
+
+        def everything(world: World, bindings: Bindings) -> Bindings:
+            rows = world.relations[predicate].index(()).get((), _NOTHING)
+            return [b + row for b in bindings for row in rows]
+
+        return everything
+    if len(keyed) == 1 and args[0] in slots:
+        slot = slots[args[0]]
+
+        def lookup(world: World, bindings: Bindings) -> Bindings:
+            get = world.relations[predicate].index(keyed).get
+            return [b + row for b in bindings for row in get(b[slot], _NOTHING)]
+
+        return lookup
+    key = getter(args, slots)
+    single = len(keyed) == 1
+
+    def general(world: World, bindings: Bindings) -> Bindings:
+        get = world.relations[predicate].index(keyed).get
+        return [b + row for b in bindings for row in get(key(b)[0] if single else key(b), _NOTHING)]
+
+    return general
+
+
+def _filter(test: Test) -> Step:
+    def step(world: World, bindings: Bindings) -> Bindings:
+        return [b for b in bindings if test(world, b)]
+
+    return step
+
+
+def _is_new(place: int) -> Step:
+    def step(world: World, bindings: Bindings) -> Bindings:
+        return [b for b in bindings if b[place] not in b[:place]]
+
+    return step
+
+
+def getter(args: Sequence[str], slots: Mapping[str, int]) -> Getter:
+    """A function from a binding to the row that `args` (variables and objects) stand for."""
+    places = [slots.get(arg, -1) for arg in args]
+    if all(place >= 0 for place in places):
+        match places:
+            case []:
+                return lambda b: ()
+            case [one]:
+                return lambda b: (b[one],)
+            case [one, two]:
+                return lambda b: (b[one], b[two])
+            case _:
+                return lambda b: tuple([b[place] for place in places])
+    pairs = list(zip(places, args, strict=True))
+    return lambda b: tuple([b[place] if place >= 0 else arg for place, arg in pairs])
+
+
+def compile_test(
+    domain: Domain, condition: Condition, types: Mapping[str, str], slots: Mapping[str, int]
+) -> Test:
+    """A condition whose free variables are all bound, as a function of a binding."""
+    match condition:
+        case Atom(predicate, args, positive):
+            row = getter(args, slots)
+            if positive:
+                return lambda world, b: row(b) in world.relations[predicate].rows
+            return lambda world, b: row(b) not in world.relations[predicate].rows
+        case Equal(left, right, positive):
+            pair = getter((left, right), slots)
+            return lambda world, b: (pair(b)[0] == pair(b)[1]) is positive
+        case Junction(kind, parts):
+            tests = [compile_test(domain, part, types, slots) for part in parts]
+            if kind == "and":
+                return lambda world, b: all(test(world, b) for test in tests)
+            return lambda world, b: any(test(world, b) for test in tests)
+        case Quantified("exists"):
+            bound = sorted(slots, key=slots.__getitem__)
+            joins = [
+                compile_join(domain, parts, types, bound) for parts in disjuncts(condition, bound)
+            ]
+            # Slots may have gaps in numbering only if a caller invented them; bindings are dense.
+            width = len(bound)
+            return lambda world, b: any(join(world, [b[:width]]) for join in joins)
+        case Quantified("forall", variables, body):
+            some = Quantified("exists", variables, negate(body))
+            test = compile_test(domain, some, types, slots)
+            return lambda world, b: not test(world, b)
+    raise AssertionError(f"not a condition: {condition!r}")
+
+
+def negate(condition: Condition) -> Condition:
+    """The negation, in negation normal form."""
+    match condition:
+        case Atom(predicate, args, positive):
+            return Atom(predicate, args, not positive)
+        case Equal(left, right, positive):
+            return Equal(left, right, not positive)
+        case Junction(kind, parts):
+            other = {"and": "or", "or": "and"}[kind]
+            return Junction(other, tuple(negate(part) for part in parts))
+        case Quantified(kind, variables, body):
+            return Quantified(
+                {"exists": "forall", "forall": "exists"}[kind], variables, negate(body)
+            )
+
+
+# ── shape of conditions ─────────────────────────────────────────────────────
+
+
+class _Names:
+    """Hands out variable names that occur nowhere else."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def fresh(self, name: str, type_: str) -> str:
+        self._count += 1
+        return f"{name}#{self._count}:{type_}"
+
+
+def _unique(condition: Condition, renamed: Mapping[str, str], names: _Names) -> Condition:
+    """Renames quantified variables apart, and writes their type into the new name."""
+    match condition:
+        case Atom(predicate, args, positive):
+            return Atom(predicate, tuple(renamed.get(a, a) for a in args), positive)
+        case Equal(left, right, positive):
+            return Equal(renamed.get(left, left), renamed.get(right, right), positive)
+        case Junction(kind, parts):
+            return Junction(kind, tuple(_unique(part, renamed, names) for part in parts))
+        case Quantified(kind, variables, body):
+            fresh = {name: names.fresh(name, type_) for name, type_ in variables}
+            typed = tuple((fresh[name], type_) for name, type_ in variables)
+            return Quantified(kind, typed, _unique(body, {**renamed, **fresh}, names))
+
+
+def _inner_types(parts: Iterable[Condition]) -> dict[str, str]:
+    """Types of the variables that `_unique` renamed."""
+    names = {name for part in parts for name in _variables(part) if ":" in name}
+    return {name: name.rsplit(":", 1)[1] for name in names}
+
+
+def _flat(condition: Condition) -> list[Condition]:
+    """The conjuncts, with nested conjunctions and positive ``exists`` opened."""
+    match condition:
+        case Junction("and", parts):
+            return [inner for part in parts for inner in _flat(part)]
+        case Junction("or", (single,)):
+            return _flat(single)
+        case Quantified("exists", variables, body):
+            # An object of the type must exist even where the body does not mention the variable.
+            unused = [name for name, _ in variables if name not in _variables(body)]
+            return [*_flat(body), *(Equal(name, name) for name in unused)]
+    return [condition]
+
+
+def _binds(part: Condition) -> bool:
+    return isinstance(part, Atom) and part.positive
+
+
+def _variables(condition: Condition) -> set[str]:
+    """Free variables."""
+    match condition:
+        case Atom(_, args, _):
+            return {arg for arg in args if arg.startswith("?")}
+        case Equal(left, right, _):
+            return {arg for arg in (left, right) if arg.startswith("?")}
+        case Junction(_, parts):
+            return set().union(*(_variables(part) for part in parts))
+        case Quantified(_, variables, body):
+            return _variables(body) - {name for name, _ in variables}
+
+
+def _predicates(condition: Condition) -> set[str]:
+    match condition:
+        case Atom(predicate, _, _):
+            return {predicate}
+        case Equal():
+            return set()
+        case Junction(_, parts):
+            return set().union(*(_predicates(part) for part in parts))
+        case Quantified(_, _, body):
+            return _predicates(body)
