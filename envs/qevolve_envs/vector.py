@@ -241,8 +241,8 @@ class LockstepVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], npt.NDArray[An
         for env, value in zip(self.envs, values, strict=True):
             env.set_wrapper_attr(name, value)
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override, misc]
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The random generator of each copy."""
         return self.get_attr("np_random")
 
