@@ -1,0 +1,12 @@
+"""The commands of `qevolve-bench`; a new one is a module here and a place in `COMMANDS`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from qevolve_bench.commands import eval as eval_command
+from qevolve_bench.commands import list as list_command
+from qevolve_bench.commands import play as play_command
+
+#: In the order in which the help shows them.
+COMMANDS: tuple[ModuleType, ...] = (list_command, play_command, eval_command)

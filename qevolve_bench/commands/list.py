@@ -1,0 +1,57 @@
+"""`qevolve-bench list`: which environments there are."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qevolve_bench.commands.options import Subparsers
+    from qevolve_envs.catalog import Entry
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "list", help="list the environments", description="List the environments, or describe one."
+    )
+    parser.add_argument("env", nargs="?", metavar="ENV", help="describe this environment")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the table of environments, or one environment's page."""
+    from qevolve_bench.environments import unknown_environment
+    from qevolve_envs.registration import all_entries
+
+    entries = {entry.id: entry for entry in all_entries()}
+    if args.env is None:
+        print(_table(list(entries.values())))
+        return 0
+    if args.env not in entries:
+        raise unknown_environment(args.env, entries)
+    print(_page(entries[args.env]))
+    return 0
+
+
+def _table(entries: list[Entry]) -> str:
+    from tabulate import tabulate
+
+    rows = [(e.id, e.max_episode_steps, ", ".join(e.splits), e.needs, e.summary) for e in entries]
+    headers = ("environment", "horizon", "splits", "needs", "summary")
+    text: str = tabulate(rows, headers, disable_numparse=True)
+    return text
+
+
+def _page(entry: Entry) -> str:
+    import inspect
+
+    from tabulate import tabulate
+
+    facts = [("horizon", f"{entry.max_episode_steps} steps"), ("splits", ", ".join(entry.splits))]
+    if entry.needs:
+        facts.append(("needs", entry.needs))
+    facts += [(f"--env-arg {name}=", help_) for name, help_ in entry.kwargs.items()]
+    table = tabulate(facts, tablefmt="plain", disable_numparse=True)
+    parts = [entry.id, entry.summary, table, inspect.getdoc(entry.load()) or ""]
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from qevolve_bench.cli import main
+from qevolve_bench.commands.options import env_kwargs
+
+from qevolve_envs.catalog import CATALOG
+from qevolve_envs.episode import read_episodes
+from qevolve_envs.errors import BenchError
+
+TOY = "toy/Corridor-v0"
+EVAL = ["eval", "--env", TOY, "--split", "test", "--agent", "expert"]
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command line; returns (exit code, stdout, stderr)."""
+
+    def runs(*argv):
+        code = main([str(a) for a in argv])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return runs
+
+
+def assert_sentence(result, words):
+    """A user's mistake: code 2, one line on stderr, nothing on stdout, no traceback."""
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert err.startswith("qevolve-bench: ") and err.endswith((".\n", "?\n")), err
+    assert err.count("\n") == 1 and "Traceback" not in err
+    assert words in err
+
+
+# ── the parser ──────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["eval", "--help"], ["play", "-h"], ["list", "-h"]])
+def test_help(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 0
+    assert "usage: qevolve-bench" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    import qevolve_bench
+
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"qevolve-bench {qevolve_bench.__version__}\n"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = qevolve_bench.nothing
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "required: COMMAND (see qevolve-bench --help)."),
+        (["evil"], "'evil'"),
+        (["eval"], "required: --env, --split, --agent (see qevolve-bench eval --help)."),
+        ([*EVAL, "--colour"], "--colour"),
+        ([*EVAL, "--epis", "3"], "--epis"),
+        ([*EVAL, "--episodes", "0"], "--episodes: need an integer of at least 1, not '0'"),
+        ([*EVAL, "--episodes", "many"], "at least 1, not 'many'"),
+        ([*EVAL, "--seed", "-1"], "--seed: need an integer of at least 0, not '-1'"),
+        ([*EVAL, "--horizon", "0"], "--horizon"),
+        ([*EVAL, "--batch-size", "0"], "--batch-size"),
+        ([*EVAL, "--env-arg", "size"], "--env-arg needs NAME=VALUE, not 'size'."),
+        ([*EVAL, "--env-arg", "=3"], "--env-arg needs NAME=VALUE"),
+        ([*EVAL, "--env-arg", "size=small", "--env-arg", "size=large"], "size is given twice."),
+        ([*EVAL, "--env-arg", "sise=small"], "did you mean 'size'?"),
+        ([*EVAL, "--env-arg", "size=smal"], "did you mean 'small'?"),
+        ([*EVAL, "--env-arg", "data=3"], "Cannot make toy/Corridor-v0 with data=3"),
+        ([*EVAL, "--env-arg", "size=1e999"], "must be finite"),
+        ([*EVAL, "--env-arg", "split=train"], "--split"),
+        ([*EVAL, "--split", "tset"], "did you mean 'test'?"),
+        ([*EVAL, "--agent", "exprt"], "did you mean 'expert'?"),
+        ([*EVAL, "--agent", "no_such_module:make"], "no module named 'no_such_module'."),
+        ([*EVAL, "--env", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
+        ([*EVAL, "--env", "toy/Corridor-v3"], "did you mean 'toy/Corridor-v0'?"),
+        (["list", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
+        (["play", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
+        (["play", TOY, "--split", "tset"], "did you mean 'test'?"),
+        (["play", TOY, "--task", "corridor/test/000"], "did you mean 'corridor/test/000"),
+        (["play", TOY, "--env-arg", "size=smal"], "did you mean 'small'?"),
+    ],
+)
+def test_a_mistake_is_one_sentence(run, workdir, argv, words):
+    assert_sentence(run(*argv), words)
+    assert list(workdir.iterdir()) == []
+
+
+def test_env_args_are_scalars_or_text():
+    pairs = ["a=3", "b=0.5", "c=true", "d=null", 'e="3"', "f=x=y", "g=", "h=[1]", "i=v1.0"]
+    values = {"a": 3, "b": 0.5, "c": True, "d": None, "e": "3", "f": "x=y", "g": "", "h": "[1]"}
+    assert env_kwargs(pairs) == {**values, "i": "v1.0"}
+    with pytest.raises(BenchError):
+        env_kwargs(["not a name=3"])
+
+
+# ── list ────────────────────────────────────────────────────────────────────
+
+
+def test_list_shows_every_environment(run):
+    code, out, err = run("list")
+    assert (code, err) == (0, "")
+    for entry in CATALOG:
+        (line,) = [line for line in out.splitlines() if line.startswith(entry.id)]
+        assert str(entry.max_episode_steps) in line and entry.summary in line
+        assert ", ".join(entry.splits) in line and entry.needs in line
+
+
+def test_list_describes_one_environment(run, monkeypatch):
+    from bench_toy import CorridorEnv
+
+    from qevolve_envs.catalog import Entry
+
+    monkeypatch.setattr(Entry, "load", lambda self: CorridorEnv)
+    entry = CATALOG[1]
+    code, out, _ = run("list", entry.id)
+    assert code == 0
+    for words in [entry.id, entry.summary, entry.needs, "A corridor with a door", *entry.splits]:
+        assert words in out
+    for name, help_ in entry.kwargs.items():
+        assert f"--env-arg {name}=" in out and help_ in out
+
+
+# ── play ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def play(run, monkeypatch):
+    def plays(typed, *argv):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
+        return run("play", TOY, "--task", "corridor/test/0000", *argv)
+
+    return plays
+
+
+def test_a_person_wins(play):
+    code, out, err = play(b"right\n\n  right \nright\nnever read\n")
+    assert (code, err) == (0, "")
+    assert "Task corridor/test/0000: Reach the door." in out
+    assert "You are 3 rooms from the door." in out and "> " in out
+    assert out.endswith("\nYou won, in 3 steps.\n")
+
+
+def test_a_person_runs_out_of_steps(play):
+    code, out, _ = play(b"right\nfly\n" + b"look\n" * 9)
+    assert code == 0
+    assert "What?" in out
+    assert out.endswith("\nOut of steps after 10, with a score of 0.33.\n")
+
+
+@pytest.mark.parametrize("ending", [b"quit\nright\n", b""])
+def test_a_person_leaves(play, ending):
+    code, out, err = play(b"right\n" + ending)
+    assert (code, err) == (0, "")
+    assert out.endswith("You left after 1 step, with a score of 0.33.\n")
+
+
+def test_a_person_leaves_by_ctrl_c(run, monkeypatch):
+    def interrupted(prompt):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    code, out, err = run("play", TOY)
+    assert (code, err) == (0, "")
+    assert out.endswith("\nYou left after 0 steps, with a score of 0.00.\n")
+
+
+def test_a_question_mark_shows_the_commands_and_costs_no_step(play):
+    _, out, _ = play(b"?\nquit\n")
+    assert "> left\nlook\nright\nroll\n" in out
+    assert "after 0 steps" in out
+
+
+def test_admissible_commands_are_shown_every_time(play):
+    assert play(b"look\nquit\n", "--admissible")[1].count("Possible: left; look; right; roll") == 2
+
+
+def test_typed_bytes_that_are_no_text_are_a_wrong_command(play):
+    code, out, _ = play(b"\xff\xfe\nquit\n")
+    assert code == 0
+    assert "What?" in out and "after 1 step," in out
+
+
+def test_a_seed_draws_the_same_task_again(run, monkeypatch):
+    def task(seed):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        return run("play", TOY, "--split", "train", "--seed", seed)[1].split()[1]
+
+    assert task(5) == task(5)
+    assert len({task(seed) for seed in range(8)}) > 1
+
+
+# ── eval ────────────────────────────────────────────────────────────────────
+
+
+def test_eval_prints_every_number_with_its_interval(run, workdir):
+    code, out, err = run(*EVAL, "--out", "out.jsonl")
+    assert code == 0
+    assert err == "5 episodes written to out.jsonl\n", "a progress bar is for terminals only"
+    assert out.startswith(f"{TOY}, split test, seed 0\n\n")
+    header, _, row = out.splitlines()[2:5]
+    assert header.split() == ["agent", "success", "score", "steps", "n", "failed", "env", "steps"]
+    assert row.split()[:7] == ["expert", "1.000", "[0.566,", "1.000]", "1.000", "[1.000,", "1.000]"]
+    assert row.split()[-3:] == ["5", "0", "19"]
+    assert "95% intervals" in out
+    episodes = list(read_episodes("out.jsonl"))
+    assert len(episodes) == 5 and all(e.won for e in episodes)
+    assert [p.name for p in workdir.iterdir()] == ["out.jsonl"]
+
+
+def test_the_same_arguments_give_the_same_bytes(run, workdir):
+    def result(name, *changes):
+        argv = ["eval", "--env", TOY, "--split", "train", "--agent", "random", "--episodes", "15"]
+        code, out, _ = run(*argv, "--env-arg", "size=large", *changes, "--out", name)
+        assert code == 0
+        return out, Path(name).read_bytes()
+
+    first = result("a")
+    assert result("b") == first
+    assert result("c", "--batch-size", "4") == first
+    assert result("d", "--seed", "1")[1] != first[1]
+    assert result("e", "--horizon", "3")[1] != first[1]
+    assert {e.env_kwargs["size"] for e in read_episodes("a")} == {"large"}
+    assert {len(e.steps) for e in read_episodes("e")} == {3}
+
+
+@pytest.mark.parametrize(("episodes", "repeated"), [(5, False), (6, True)])
+def test_repeated_tasks_are_not_passed_off_as_more_evidence(run, episodes, repeated):
+    assert ("Tasks were played repeatedly" in run(*EVAL, "--episodes", episodes)[1]) is repeated
+
+
+def test_an_environment_without_a_horizon_needs_one(run):
+    argv = ["eval", "--env", "toy/Endless-v0", "--split", "test", "--agent", "expert"]
+    assert_sentence(run(*argv), "no horizon: give one (--horizon).")
+    assert run(*argv, "--horizon", "9")[0] == 0
+
+
+AGENTS = """
+class Crash:
+    def reset(self, tasks): self.n = len(tasks)
+    def act(self, observations): raise RuntimeError("out of\\nmemory")
+
+class Interrupt(Crash):
+    calls = 0
+    def act(self, observations):
+        self.calls += 1
+        if self.calls == 4:
+            raise KeyboardInterrupt
+        return ["right"] * self.n
+"""
+
+
+def test_a_crashing_agent_is_a_result(run, workdir):
+    (workdir / "mine.py").write_text(AGENTS)
+    code, out, _ = run(*EVAL, "--agent", "mine:Crash", "--out", "out.jsonl")
+    assert code == 0
+    row = out.splitlines()[4].split()
+    assert row[:4] == ["mine:Crash", "0.000", "[0.000,", "0.434]"]
+    assert row[-3:] == ["5", "5", "0"]
+    assert "5 failed, the first on corridor/test/" in out
+    assert out.endswith("agent.act raised RuntimeError: out of memory\n")
+    assert {e.error for e in read_episodes("out.jsonl")} == {
+        "agent.act raised RuntimeError: out of memory"
+    }
+
+
+def test_an_interrupted_eval_writes_nothing(run, workdir):
+    (workdir / "mine.py").write_text(AGENTS)
+    code, out, err = run(*EVAL, "--agent", "mine:Interrupt", "--out", "out.jsonl")
+    assert (code, out) == (130, "")
+    assert err == "qevolve-bench: interrupted after 2 of 5 episodes; nothing was written.\n"
+    assert not list(workdir.glob("out*"))
+
+
+def test_existing_results_are_not_lost(run, workdir):
+    out = workdir / "out.jsonl"
+    out.write_text("precious")
+    assert_sentence(run(*EVAL, "--out", out), "exists: choose another --out, or replace it")
+    assert out.read_text() == "precious"
+    assert run(*EVAL, "--out", out, "--force")[0] == 0
+    assert len(list(read_episodes(out))) == 5
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("missing/out.jsonl", "No such file or directory"),
+        ("file/out.jsonl", "Not a directory"),
+        ("folder", "it is a folder"),
+        (".", "it is a folder"),
+        ("/", "it is a folder"),
+        ("x" * 252, "File name too long"),  # Only with its suffix while it is written.
+        (os.devnull, "it is not an ordinary file"),
+        ("nul\0byte", "null byte"),
+    ],
+)
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_place_that_cannot_be_written_is_noticed_before_playing(
+    run, workdir, monkeypatch, target, words, force
+):
+    (workdir / "folder").mkdir()
+    (workdir / "file").write_text("")
+    before = sorted(workdir.rglob("*"))
+
+    def never(*args, **kwargs):
+        raise AssertionError("played before looking at --out")
+
+    monkeypatch.setattr("qevolve_bench.evaluate.evaluate", never)
+    assert_sentence(run(*EVAL, "--out", target, *force), words)
+    assert sorted(workdir.rglob("*")) == before
+
+
+def test_a_mistake_found_later_leaves_nothing_behind(run, workdir):
+    (workdir / "out.jsonl.part").write_text("of another run")
+    assert_sentence(run(*EVAL, "--agent", "nobody", "--out", "out.jsonl"), "Unknown agent")
+    assert [p.name for p in workdir.iterdir()] == ["out.jsonl.part"]
+    assert (workdir / "out.jsonl.part").read_text() == "of another run"
+
+
+def test_the_table_survives_a_disk_that_is_full_in_the_end(run, workdir, monkeypatch):
+    def full(path, episodes):
+        raise BenchError("Cannot write out: No space left on device.")
+
+    monkeypatch.setattr("qevolve_envs.episode.write_episodes", full)
+    code, out, err = run(*EVAL, "--out", "out.jsonl")
+    assert code == 2
+    assert "expert" in out and "[0.566, 1.000]" in out
+    assert err == "qevolve-bench: Cannot write out: No space left on device.\n"
+
+
+def test_a_bug_is_not_dressed_up_as_a_mistake_of_the_user(run, monkeypatch):
+    def bug(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("qevolve_bench.evaluate.evaluate", bug)
+    with pytest.raises(ZeroDivisionError):
+        run(*EVAL)
+
+
+# ── as a process ────────────────────────────────────────────────────────────
+
+
+def process(folder, *argv, **options):
+    shutil.copy(Path(__file__).with_name("toy.py"), folder)
+    command = [sys.executable, "-m", "qevolve_bench", *argv]
+    options = {"cwd": folder, "text": True, "stderr": subprocess.PIPE, "timeout": 60, **options}
+    return subprocess.run(command, **options)
+
+
+def test_an_environment_and_an_agent_of_the_current_directory(tmp_path):
+    (tmp_path / "mine.py").write_text(AGENTS)
+    argv = ["eval", "--env", "toy:toy/Corridor-v0", "--split", "test", "--out", "o"]
+    done = process(tmp_path, *argv, "--agent", "mine:Crash", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "5 episodes written to o\n")
+    assert {e.env_id for e in read_episodes(tmp_path / "o")} == {"toy:toy/Corridor-v0"}
+
+
+def test_piped_play(tmp_path):
+    done = process(
+        tmp_path,
+        *["play", "toy:toy/Corridor-v0", "--task", "corridor/test/0000"],
+        input="right\nright\nright\n",
+        stdout=subprocess.PIPE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("You won, in 3 steps.\n")
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = process(tmp_path, "list", stdout=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_closed_standard_streams(tmp_path):
+    shell = f"{sys.executable} -m qevolve_bench"
+    options = {"shell": True, "cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
+    done = subprocess.run(f"{shell} list >&-", **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(f"{shell} play qevolve/Household-v0 <&-", **options)
+    assert_sentence((done.returncode, done.stdout, done.stderr), "no standard input")
+
+
+def test_imports_stay_light(tmp_path):
+    code = (
+        "import sys, qevolve_bench, qevolve_bench.cli; qevolve_bench.cli.build_parser();"
+        "heavy = {'torch', 'transformers', 'scipy', 'tabulate', 'tqdm', 'pandas', 'pettingzoo'};"
+        "print(sorted(heavy & sys.modules.keys()));"
+        "import gymnasium; print('qevolve/Household-v0' in gymnasium.registry)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert (done.stdout, done.stderr) == ("[]\nTrue\n", "")
