@@ -158,10 +158,19 @@ class Rules:
         self.domain = domain
         self.grammar = grammar
         self.compiler = GrammarCompiler(domain, grammar)
+        self._goals: dict[Condition, list[Join]] = {}
         self.intro = self.compiler.symbol("intro", ())
         self.schemas = [Schema(self, action) for action in domain.actions.values()]
         self.negated = self.compiler.negated
         self._refuse_ambiguous_texts()
+
+    def goal(self, condition: Condition) -> list[Join]:
+        """A goal as joins, one of which must have a match. Games share goals, so they are kept."""
+        joins = self._goals.get(condition)
+        if joins is None:
+            joins = [compile_join(self.domain, parts, {}) for parts in disjuncts(condition)]
+            self._goals[condition] = joins
+        return joins
 
     def _refuse_ambiguous_texts(self) -> None:
         """Refuses queries whose answer upstream does not follow from the state alone.
@@ -312,7 +321,7 @@ class Game:
         mentioned = {arg for rows in problem.init.values() for row in rows for arg in row}
         self.names = {name: name for name in problem.objects}
         self.names.update(namer(mentioned | problem.mentioned))
-        self._wins = [compile_join(domain, parts, {}) for parts in disjuncts(problem.goal)]
+        self._wins = rules.goal(problem.goal)
         self._decisive = sorted({p for join in self._wins for p in join.reads} & domain.fluents)
 
     def won(self, world: World) -> bool:

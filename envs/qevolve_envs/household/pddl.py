@@ -85,6 +85,8 @@ class Domain:
         predicates: Each predicate with the declared types of its arguments.
         constants: Objects that every problem has, with their types.
         actions: Action schemas by name, in the order of the file.
+        subtypes: Each type with all types below it, itself included.
+        fluents: Predicates that some action changes.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Domain:
     constants: Mapping[str, str]
     actions: Mapping[str, Action]
     subtypes: Mapping[str, frozenset[str]] = field(init=False)
+    fluents: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         closure: dict[str, set[str]] = {name: {name} for name in self.supertypes}
@@ -106,11 +109,8 @@ class Domain:
                 parent = self.supertypes[parent]
         frozen = {name: frozenset(names) for name, names in closure.items()}
         object.__setattr__(self, "subtypes", frozen)
-
-    @property
-    def fluents(self) -> frozenset[str]:
-        """Predicates that some action changes."""
-        return frozenset(e.atom.predicate for a in self.actions.values() for e in a.effects)
+        changed = (e.atom.predicate for a in self.actions.values() for e in a.effects)
+        object.__setattr__(self, "fluents", frozenset(changed))
 
 
 @dataclass(frozen=True)
