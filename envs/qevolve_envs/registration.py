@@ -8,10 +8,12 @@ doesn't exist in namespace qevolve. Did you mean: `Household`?").
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from importlib.metadata import entry_points
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec, parse_env_id
 
 from qevolve_envs.catalog import CATALOG, Entry
 
@@ -62,10 +64,23 @@ def register(entry: Entry) -> None:
         )
 
 
+def find_spec(env_id: str) -> EnvSpec:
+    """The specification of an id, or of ``"module:id"``, after importing the module.
+
+    Raises:
+        gymnasium.error.Error: With the close match, for an id that nobody registered.
+    """
+    register_all()
+    if ":" in env_id:
+        module, env_id = env_id.split(":", 1)
+        importlib.import_module(module)
+    return gymnasium.spec(env_id)
+
+
 def _problem(entry: Entry) -> str:
     """Why an entry cannot be registered, or ``""``."""
     try:
-        _, _, version = gymnasium.envs.registration.parse_env_id(entry.id)
+        _, _, version = parse_env_id(entry.id)
     except (gymnasium.error.Error, TypeError):
         version = None
     if version is None:

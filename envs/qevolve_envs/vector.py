@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import importlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from gymnasium.vector.utils import batch_space
 
 from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.registration import register_all
+from qevolve_envs.registration import find_spec, register_all
 
 MODES = ("lockstep", "sync", "async")
 
@@ -86,10 +85,7 @@ def make_vec(
             autoreset_mode=autoreset_mode.value,
             **kwargs,
         )
-    if ":" in env_id:
-        module, env_id = env_id.split(":", 1)
-        importlib.import_module(module)
-    spec = gymnasium.spec(env_id)
+    spec = find_spec(env_id)
     envs: TextVectorEnv
     if mode == "sync":
         slots = [_Slot(spec, kwargs, i, num_envs, None) for i in range(num_envs)]
