@@ -13,7 +13,7 @@ assert _spec is not None and _spec.loader is not None
 sys.modules["bench_toy"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(sys.modules["bench_toy"])
 
-TOY = "toy/Corridor-v0"
+TOY = "benchtoy/Corridor-v0"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ constant = 3
 
 
 def view(seed=0, commands=("a", "b", "c"), task_id="t"):
-    return TaskView("toy/Corridor-v0", task_id, "goal", seed, lambda: commands)
+    return TaskView("benchtoy/Corridor-v0", task_id, "goal", seed, lambda: commands)
 
 
 def play(agent, views, steps=20):

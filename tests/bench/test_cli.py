@@ -15,7 +15,7 @@ from qevolve_envs.catalog import CATALOG
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BenchError
 
-TOY = "toy/Corridor-v0"
+TOY = "benchtoy/Corridor-v0"
 EVAL = ["eval", "--env", TOY, "--split", "test", "--agent", "expert"]
 
 
@@ -81,14 +81,14 @@ def test_version(capsys):
         ([*EVAL, "--env-arg", "size=small", "--env-arg", "size=large"], "size is given twice."),
         ([*EVAL, "--env-arg", "sise=small"], "did you mean 'size'?"),
         ([*EVAL, "--env-arg", "size=smal"], "did you mean 'small'?"),
-        ([*EVAL, "--env-arg", "data=3"], "Cannot make toy/Corridor-v0 with data=3"),
+        ([*EVAL, "--env-arg", "data=3"], "Cannot make benchtoy/Corridor-v0 with data=3"),
         ([*EVAL, "--env-arg", "size=1e999"], "must be finite"),
         ([*EVAL, "--env-arg", "split=train"], "--split"),
         ([*EVAL, "--split", "tset"], "did you mean 'test'?"),
         ([*EVAL, "--agent", "exprt"], "did you mean 'expert'?"),
         ([*EVAL, "--agent", "no_such_module:make"], "no module named 'no_such_module'."),
         ([*EVAL, "--env", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
-        ([*EVAL, "--env", "toy/Corridor-v3"], "did you mean 'toy/Corridor-v0'?"),
+        ([*EVAL, "--env", "benchtoy/Corridor-v3"], "did you mean 'benchtoy/Corridor-v0'?"),
         (["list", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
         (["play", "qevolve/Houshold-v0"], "did you mean 'qevolve/Household-v0'?"),
         (["play", TOY, "--split", "tset"], "did you mean 'test'?"),
@@ -245,7 +245,7 @@ def test_repeated_tasks_are_not_passed_off_as_more_evidence(run, episodes, repea
 
 
 def test_an_environment_without_a_horizon_needs_one(run):
-    argv = ["eval", "--env", "toy/Endless-v0", "--split", "test", "--agent", "expert"]
+    argv = ["eval", "--env", "benchtoy/Endless-v0", "--split", "test", "--agent", "expert"]
     assert_sentence(run(*argv), "no horizon: give one (--horizon).")
     assert run(*argv, "--horizon", "9")[0] == 0
 
@@ -364,16 +364,16 @@ def process(folder, *argv, **options):
 
 def test_an_environment_and_an_agent_of_the_current_directory(tmp_path):
     (tmp_path / "mine.py").write_text(AGENTS)
-    argv = ["eval", "--env", "toy:toy/Corridor-v0", "--split", "test", "--out", "o"]
+    argv = ["eval", "--env", "toy:benchtoy/Corridor-v0", "--split", "test", "--out", "o"]
     done = process(tmp_path, *argv, "--agent", "mine:Crash", stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, "5 episodes written to o\n")
-    assert {e.env_id for e in read_episodes(tmp_path / "o")} == {"toy:toy/Corridor-v0"}
+    assert {e.env_id for e in read_episodes(tmp_path / "o")} == {"toy:benchtoy/Corridor-v0"}
 
 
 def test_piped_play(tmp_path):
     done = process(
         tmp_path,
-        *["play", "toy:toy/Corridor-v0", "--task", "corridor/test/0000"],
+        *["play", "toy:benchtoy/Corridor-v0", "--task", "corridor/test/0000"],
         input="right\nright\nright\n",
         stdout=subprocess.PIPE,
     )

@@ -16,7 +16,7 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
 
-TOY = "toy/Corridor-v0"
+TOY = "benchtoy/Corridor-v0"
 PANEL = [f"corridor/train/{i:04d}" for i in range(12)]
 
 
@@ -372,17 +372,17 @@ def test_every_environment_is_closed(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"env_id": "toy/Coridor-v0"}, "did you mean 'toy/Corridor-v0'"),
-        ({"env_id": "toy/Corridor-v7"}, "did you mean 'toy/Corridor-v0'"),
-        ({"env_id": "toy/Corridor"}, "did you mean 'toy/Corridor-v0'"),
+        ({"env_id": "benchtoy/Coridor-v0"}, "did you mean 'benchtoy/Corridor-v0'"),
+        ({"env_id": "benchtoy/Corridor-v7"}, "did you mean 'benchtoy/Corridor-v0'"),
+        ({"env_id": "benchtoy/Corridor"}, "did you mean 'benchtoy/Corridor-v0'"),
         ({"env_id": "qevolve/Houshold-v0"}, "did you mean 'qevolve/Household-v0'"),
         ({"env_id": "Household-v0"}, "did you mean 'qevolve/Household-v0'"),
         ({"env_id": "no_such_module:x/Y-v0"}, "no module named 'no_such_module'"),
         ({"env_id": "!"}, "Unknown environment '!'"),
         ({"env_id": ""}, "Unknown environment ''"),
         ({"env_id": "CartPole-v1", "split": None}, "not a text environment"),
-        ({"env_id": "toy/Endless-v0"}, "toy/Endless-v0 has no horizon"),
-        ({"env_id": "toy/Missing-v0"}, "Cannot load toy/Missing-v0: ModuleNotFoundError"),
+        ({"env_id": "benchtoy/Endless-v0"}, "benchtoy/Endless-v0 has no horizon"),
+        ({"env_id": "benchtoy/Missing-v0"}, "Cannot load benchtoy/Missing-v0: ModuleNotFoundError"),
         ({"split": "trian"}, "did you mean 'train'"),
         ({"agent": "exprt"}, "did you mean 'expert'"),
         ({"env_kwargs": {"sise": "small"}}, "did you mean 'size'"),

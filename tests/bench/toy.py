@@ -1,7 +1,7 @@
 """A corridor of rooms with a door at one end: the smallest world with tasks, chance and a bug.
 
-Importing this module registers ``toy/Corridor-v0``; tests also copy it into a folder of its own,
-to be found there as ``toy:toy/Corridor-v0``.
+Importing this module registers ``benchtoy/Corridor-v0``; tests also copy it into a folder
+of its own, to be found there as ``toy:benchtoy/Corridor-v0``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class CorridorEnv(TextEnv):
 
 
 ENTRY = {"max_episode_steps": 10, "disable_env_checker": True}
-if "toy/Corridor-v0" not in gymnasium.registry:
-    gymnasium.register("toy/Corridor-v0", CorridorEnv, **ENTRY)
-    gymnasium.register("toy/Endless-v0", CorridorEnv)
-    gymnasium.register("toy/Missing-v0", "no_such_module_at_all:Env", max_episode_steps=3)
+if "benchtoy/Corridor-v0" not in gymnasium.registry:
+    gymnasium.register("benchtoy/Corridor-v0", CorridorEnv, **ENTRY)
+    gymnasium.register("benchtoy/Endless-v0", CorridorEnv)
+    gymnasium.register("benchtoy/Missing-v0", "no_such_module_at_all:Env", max_episode_steps=3)
