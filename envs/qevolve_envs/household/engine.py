@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from qevolve_envs.errors import BadFile, Unsupported
@@ -39,6 +40,7 @@ from qevolve_envs.household.pddl import (
     Condition,
     Domain,
     Effect,
+    Equal,
     Problem,
     read_domain,
     read_problem,
@@ -228,9 +230,13 @@ def _effective(
     required = [p for p in parts if isinstance(p, Atom) and p.positive]
     added = [e.atom for e in plain if e.atom.positive]
     deleted = [e.atom for e in plain if not e.atom.positive]
-    predicates = {atom.predicate for atom in required}
-    if any(atom.predicate not in predicates for atom in added):
+    if any(all(_differ(atom, other, parts) for other in required) for atom in added):
         return ()
+    rivals = [other for other in required if other.predicate in {a.predicate for a in added}]
+    if len(added) == len(rivals) == 1 and all(d.args == rivals[0].args for d in deleted):
+        # Moving from one place to another: it does something unless the places are the same.
+        new, old = getter(added[0].args, slots), getter(rivals[0].args, slots)
+        return (lambda world, bindings: [b for b in bindings if new(b) != old(b)],)
     adds = [(a.predicate, getter(a.args, slots)) for a in added]
     deletes = [(a.predicate, getter(a.args, slots)) for a in deleted]
     needs = [(a.predicate, getter(a.args, slots)) for a in required]
@@ -245,6 +251,16 @@ def _effective(
         return kept
 
     return (step,)
+
+
+def _differ(added: Atom, required: Atom, parts: Sequence[Condition]) -> bool:
+    """Whether two atoms can never be the same fact, given the inequalities among `parts`."""
+    if added.predicate != required.predicate:
+        return True
+    unequal = {
+        frozenset((p.left, p.right)) for p in parts if isinstance(p, Equal) and not p.positive
+    }
+    return any(frozenset(pair) in unequal for pair in zip(added.args, required.args, strict=True))
 
 
 def _without_implied_queries(
@@ -297,7 +313,7 @@ class Game:
     Args:
         rules: Compiled domain and grammar.
         problem: Objects, facts and goal.
-        namer: Gives each object that a fact mentions its name in texts.
+        names: Object -> its name in texts, for the objects that texts mention.
         shared: Relations that many games have in common, taken as they are.
     """
 
@@ -305,22 +321,20 @@ class Game:
         self,
         rules: Rules,
         problem: Problem,
-        namer: Namer,
-        shared: Mapping[str, Relation] | None = None,
+        names: Mapping[str, str],
+        shared: Mapping[str, Relation] = MappingProxyType({}),
     ) -> None:
         self.rules = rules
         self.problem = problem
         domain = rules.domain
-        self.relations = {name: Relation(problem.init.get(name, ())) for name in domain.predicates}
-        self.relations.update(shared or {})
+        init = problem.init
+        self.relations = {
+            name: shared[name] if name in shared else Relation(init.get(name, ()))
+            for name in domain.predicates
+        }
         self.relations.update({NEGATED + name: Relation() for name in rules.negated})
         self.types = problem.objects
-        self.by_type: dict[str, list[str]] = {}
-        for name, type_ in problem.objects.items():
-            self.by_type.setdefault(type_, []).append(name)
-        mentioned = {arg for rows in problem.init.values() for row in rows for arg in row}
-        self.names = {name: name for name in problem.objects}
-        self.names.update(namer(mentioned | problem.mentioned))
+        self.names = names
         self._wins = rules.goal(problem.goal)
         self._decisive = sorted({p for join in self._wins for p in join.reads} & domain.fluents)
 
@@ -348,7 +362,7 @@ class Play:
 
     def __init__(self, game: Game) -> None:
         self.game = game
-        self.world = World(game.relations, game.types, game.by_type, game.names)
+        self.world = World(game.relations, game.types, game.names)
         self._tables: dict[str, tuple[int, dict[str, Row]]] = {}
         self._memo: dict[tuple[Any, ...], dict[str, Row]] = {}
         self._won: tuple[int, bool] | None = None
@@ -450,7 +464,7 @@ def read_game(data: Mapping[str, Any], namer: Namer, source: str = "the game") -
 
     Args:
         data: The parsed JSON object.
-        namer: Gives objects their names in texts.
+        namer: Gives the objects that facts mention their names in texts.
         source: Named in errors, usually the path.
 
     Raises:
@@ -463,11 +477,14 @@ def read_game(data: Mapping[str, Any], namer: Namer, source: str = "the game") -
     try:
         domain = read_domain(data["pddl_domain"])
         rules = Rules(domain, read_grammar(data["grammar"]))
-        return Game(rules, read_problem(data["pddl_problem"], domain), namer)
+        problem = read_problem(data["pddl_problem"], domain)
     except RecursionError:
         raise BadFile(f"{source}: nested too deeply.") from None
     except BadFile as error:
         raise type(error)(f"{source}: {error}.") from None
+    in_facts = {arg for rows in problem.init.values() for row in rows for arg in row}
+    names = {name: name for name in problem.objects} | namer(in_facts | problem.mentioned)
+    return Game(rules, problem, names)
 
 
 def load_game(path: Path | str, namer: Namer) -> Game:

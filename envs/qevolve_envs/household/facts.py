@@ -69,6 +69,9 @@ def _key(row: Row, positions: Positions) -> Any:
 
 
 def _rest(row: Row, positions: Positions) -> Row:
+    if len(positions) == 1:
+        place = positions[0]
+        return row[:place] + row[place + 1 :]
     return tuple([arg for p, arg in enumerate(row) if p not in positions])
 
 
@@ -80,26 +83,32 @@ class World:
     Attributes:
         relations: Predicate -> its rows.
         types: Object -> type.
-        by_type: Type -> its objects, subtypes not included.
         names: Object -> the name that texts use.
         versions: Predicate -> how often it changed; lets callers cache what depends on it.
     """
 
-    __slots__ = ("_shared", "by_type", "names", "relations", "types", "versions")
+    __slots__ = ("_by_type", "_shared", "names", "relations", "types", "versions")
 
     def __init__(
         self,
         relations: Mapping[str, Relation],
         types: Mapping[str, str],
-        by_type: Mapping[str, list[str]],
         names: Mapping[str, str],
     ) -> None:
         self.relations = dict(relations)
         self.types = types
-        self.by_type = by_type
         self.names = names
         self.versions = dict.fromkeys(relations, 0)
         self._shared = set(relations)
+        self._by_type: dict[str, list[str]] | None = None
+
+    def of_type(self, type_: str) -> list[str]:
+        """The objects of just this type, subtypes not included."""
+        if self._by_type is None:
+            self._by_type = {}
+            for name, own in self.types.items():
+                self._by_type.setdefault(own, []).append(name)
+        return self._by_type.get(type_, [])
 
     def put(self, predicate: str, row: Row) -> None:
         """Makes a fact true."""

@@ -106,7 +106,7 @@ def build_game(spec: Spec) -> Game:
         "open": frozenset([(receptacles[index],) for index in spec.opened]),
     }
     problem = Problem(objects, init, goal_of(spec.job, spec.thing, spec.target))
-    return Game(rules, problem, lambda _: names, shared)
+    return Game(rules, problem, names, shared)
 
 
 @cache
@@ -136,5 +136,6 @@ def _exists(variables: tuple[str, ...], *parts: Condition) -> Condition:
     return Quantified("exists", typed, Junction("and", parts))
 
 
+@cache
 def _slug(kind: str) -> str:
     return kind.replace(" ", "-")

@@ -326,6 +326,9 @@ class GrammarCompiler:
 
     def template(self, template: Template, scope: Scope) -> Writer:
         """A writer for a template, given what is in scope."""
+        plain = _plain_template(template, scope)
+        if plain is not None:
+            return plain
         writers = [self._piece(piece, scope) for piece in template]
         if not writers:
             return lambda world, b: ""
@@ -444,6 +447,29 @@ class GrammarCompiler:
                 f" declare with {arity} arguments"
             )
         self.asked.add(predicate)
+
+
+def _plain_template(template: Template, scope: Scope) -> Writer | None:
+    """A fast writer for fixed texts around names, which is what most commands are."""
+    slots = {name: place for place, (name, _) in enumerate(scope)}
+    pattern, places = "", []
+    for piece in template:
+        if isinstance(piece, str):
+            pattern += piece.replace("%", "%%")
+            continue
+        if not isinstance(piece, Each) or piece.query or not isinstance(piece.item, Expression):
+            return None
+        slot = slots.get(piece.item.source.removesuffix(".name"))
+        if slot is None:
+            return None
+        pattern += "%s"
+        places.append(slot)
+    match places:
+        case [one]:
+            return lambda world, b: pattern % world.names[b[one]]
+        case [one, two]:
+            return lambda world, b: pattern % (world.names[b[one]], world.names[b[two]])
+    return None
 
 
 def _choose(choices: list[tuple[Join, Writer]], default: Writer) -> Writer:

@@ -156,7 +156,7 @@ class _Planner:
         allowed = self.domain.subtypes.get(self.types[name], frozenset())
 
         def step(world: World, bindings: Bindings) -> Bindings:
-            new = sorted([(obj,) for t in allowed for obj in world.by_type.get(t, ())])
+            new = sorted([(obj,) for t in allowed for obj in world.of_type(t)])
             return [b + row for b in bindings for row in new]
 
         self.steps.append(step)

@@ -34,7 +34,7 @@ class Progress:
         self._placed, self._held = placed, held
         self._read = sorted({*game.decisive, held} & game.relations.keys())
         options = _options(_Key(game.rules.domain), game.problem.goal)
-        world = World(game.relations, game.types, game.by_type, game.names)
+        world = World(game.relations, game.types, game.names)
         self._assignments: list[list[Fact]] = [
             [(predicate, row(b)) for predicate, row in facts]
             for join, facts in options
