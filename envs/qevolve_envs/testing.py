@@ -21,6 +21,7 @@ import json
 import math
 import pickle
 import random
+import re
 import reprlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +163,8 @@ def check_spaces(env: EnvLike) -> None:
             observation, _ = rendered.reset(seed=0)
             env_render_passive_checker(rendered)
         except Exception as error:
-            raise ConformanceError(f"Gymnasium's checker says: {error}") from error
+            plain = re.sub(r"\x1b\[\d+m", "", str(error))  # Gymnasium colours its warnings.
+            raise ConformanceError(f"Gymnasium's checker says: {plain}") from error
     _require(rendered.render() == observation, "render() is not the last observation")
     made.close()
 

@@ -1,0 +1,63 @@
+"""The example of envs/README.md is run as a contributor would run it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qevolve_envs.core import TextEnv
+
+README = Path(__file__).parents[2] / "envs" / "README.md"
+CODE = re.findall(r"^```python\n# (\S+)\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.xfail(
+    "render_fps" not in TextEnv.metadata,
+    reason="core.py: Gymnasium's checker warns when metadata declares no render_fps",
+    strict=True,
+)
+def test_the_example_conforms(tmp_path):
+    names = [name for name, _ in CODE]
+    assert names == ["counter.py", "counter_entry.py", "test_counter.py"]
+    for name, text in CODE:
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_counter.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_plugin_is_found_once_it_is_installed(tmp_path):
+    """The entry point of the README, as an installer would write it."""
+    for name, text in CODE:
+        (tmp_path / name).write_text(text)
+    declared = re.search(r"^```toml\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert declared
+    info = tmp_path / "counter-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counter\nVersion: 1.0\n")
+    points = declared[1].replace('project.entry-points."qevolve_bench.environments"', "{}")
+    points = points.format("qevolve_bench.environments").replace('"', "")
+    (info / "entry_points.txt").write_text(points)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import gymnasium, qevolve_bench\n"
+        "print(gymnasium.make('me/Counter-v0').reset(seed=0)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Count to")
+
+
+@pytest.mark.parametrize("command", re.findall(r'^    python -c "(.*)"$', README.read_text(), re.M))
+def test_the_commands_run(command, tmp_path):
+    short = command.replace("100_000", "50").replace("tests/golden/", f"{tmp_path}/")
+    subprocess.run([sys.executable, "-c", short], check=True, capture_output=True)
