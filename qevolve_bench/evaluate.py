@@ -22,6 +22,7 @@ from qevolve_bench.seeding import child_seed, stream
 from qevolve_envs.agent import Agent, TaskView
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
+from qevolve_envs.registration import all_entries
 
 OnEpisode = Callable[[Episode], None]
 
@@ -78,7 +79,7 @@ def evaluate(
     An agent that raises or that answers with anything but text fails its episode, never the
     evaluation: the episode stays, not won, with the reason in `Episode.error`. Any of them can be
     replayed by ``gym.make(e.env_id, split=e.split, **e.env_kwargs)`` and
-    ``reset(seed=e.seed, options={"task": e.task_id})``.
+    ``reset(seed=e.seed, options={"task": e.task_id})``, once data that is not embedded is in place.
 
     Args:
         env_id: Gymnasium id, or ``module:id``.
@@ -110,7 +111,8 @@ def evaluate(
     spec = find_spec(env_id)
     # Our own prefix says only that we are imported, which whoever reads the episode has done.
     recorded_id = spec.id if env_id.startswith("qevolve_bench:") else env_id
-    recorded_kwargs = dict(env_kwargs or {})
+    local = {name for entry in all_entries() if entry.id == spec.id for name in entry.local}
+    recorded_kwargs = {k: v for k, v in (env_kwargs or {}).items() if k not in local}
     if max_episode_steps is not None:
         recorded_kwargs["max_episode_steps"] = max_episode_steps
     if agent_name is None:

@@ -20,6 +20,8 @@ class Entry:
         summary: One line for `qevolve-bench list`.
         needs: What a user has to bring, or ``""`` for an embedded environment.
         kwargs: Arguments beyond those of `TextEnv`, with a line of help each.
+        local: Those of them that say where something lies on this machine. They do not belong into
+            a record that another machine replays.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Entry:
     summary: str
     needs: str = ""
     kwargs: dict[str, str] = field(default_factory=dict)
+    local: tuple[str, ...] = ()
 
     def load(self) -> type[Any]:
         """Imports and returns the environment class."""
@@ -56,5 +59,6 @@ CATALOG: tuple[Entry, ...] = (
         summary="The official ALFWorld games, played by this package's own engine.",
         needs="the ALFWorld games, through data=PATH or $ALFWORLD_DATA",
         kwargs={"data": "folder that holds json_2.1.1/"},
+        local=("data",),
     ),
 )

@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,11 @@ class Episode:
 
     Attributes:
         env_id: Gymnasium id, with version.
-        env_kwargs: Arguments of `gym.make` that change the task's world (JSON scalars).
+        env_kwargs: Arguments of `gym.make` that change the task's world (JSON scalars); not those
+            that only say where this machine keeps its data.
         task_id: The task, a pure function of which the initial state is.
         split: The panel it was drawn from.
-        seed: Seed of the agent's own chance in this episode.
+        seed: Seed of the episode: of `env.reset`, and of the agent's own chance.
         agent: Name of the agent.
         goal: The instruction.
         first_observation: What `reset` returned.
@@ -138,14 +140,20 @@ class Episode:
             BadFile: For anything that is not exactly one episode of this schema.
         """
         try:
-            raw = json.loads(line, parse_constant=_refuse_constant)
-        except (json.JSONDecodeError, RecursionError) as error:
+            raw = json.loads(
+                line, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
+            )
+        except BadFile:
+            raise
+        except (ValueError, RecursionError) as error:
             raise BadFile(f"not a complete JSON line ({error})") from None
         if not isinstance(raw, dict):
             raise BadFile("not a JSON object")
         if raw.get("schema") != SCHEMA:
             raise BadFile(f"schema version {raw.get('schema')!r}, this release reads {SCHEMA}")
         _check_fields("episode", raw, _EPISODE_FIELDS)
+        for name, value in raw["env_kwargs"].items():
+            _check_finite("env_kwargs", name, value)
         steps = []
         for number, step in enumerate(raw["steps"], 1):
             if not isinstance(step, dict):
@@ -190,6 +198,13 @@ def _refuse_constant(name: str) -> float:
     raise BadFile(f"non-finite number {name}")
 
 
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    raw = dict(pairs)
+    if len(raw) != len(pairs):
+        raise BadFile("a JSON object names a field twice")
+    return raw
+
+
 def _check_fields(what: str, raw: dict[str, Any], fields: dict[str, tuple[type, ...]]) -> None:
     for name in fields.keys() - raw.keys():
         raise BadFile(f"{what} lacks the field {name!r}")
@@ -200,9 +215,13 @@ def _check_fields(what: str, raw: dict[str, Any], fields: dict[str, tuple[type, 
         # bool is an int in Python; a number must not be a truth value here.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise BadFile(f"{what} has a {type(value).__name__} as {name!r}")
-        # An overflowing literal such as 1e999 parses to infinity without any constant.
-        if isinstance(value, float) and not math.isfinite(value):
-            raise BadFile(f"{what} has a non-finite number as {name!r}")
+        _check_finite(what, name, value)
+
+
+def _check_finite(what: str, name: str, value: Any) -> None:
+    # An overflowing literal such as 1e999 parses to infinity without any constant.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadFile(f"{what} has a non-finite number as {name!r}")
 
 
 def _chain(previous: str, answer: list[Any]) -> str:
@@ -230,9 +249,13 @@ def write_episodes(path: Path | str, episodes: Iterable[Episode]) -> int:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+    except BaseException as error:
+        with suppress(OSError, ValueError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError | ValueError):
+            reason = getattr(error, "strerror", None) or error
+            raise BadFile(f"Cannot write {path}: {reason}.") from None
+        raise
     return count
 
 

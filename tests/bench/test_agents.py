@@ -4,9 +4,9 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+
 from qevolve_bench import agents
 from qevolve_bench.agents import MockAgent, RandomAgent, ReplayAgent, resolve_agent
-
 from qevolve_envs.agent import Agent, TaskView
 from qevolve_envs.errors import BenchError, UnknownName
 

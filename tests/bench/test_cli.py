@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from qevolve_bench.cli import main
 from qevolve_bench.commands.options import env_kwargs
-
 from qevolve_envs.catalog import CATALOG
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BenchError

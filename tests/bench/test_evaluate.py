@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from qevolve_bench.agents import MockAgent, ReplayAgent
 from qevolve_bench.evaluate import draw_tasks, evaluate
 from qevolve_bench.results import summarise
-
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qevolve_bench.statistics import bootstrap_interval, wilson_interval
 from scipy.stats import binomtest
 
+from qevolve_bench.statistics import bootstrap_interval, wilson_interval
 from qevolve_envs.errors import BenchError
 
 LEVELS = st.floats(0.01, 0.999)

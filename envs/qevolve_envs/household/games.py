@@ -17,8 +17,8 @@ from qevolve_envs.household.pddl import (
     Junction,
     Problem,
     Quantified,
-    read_domain,
 )
+from qevolve_envs.household.pddl_reader import read_domain
 from qevolve_envs.household.tasks import Spec
 
 AGENT = "you"

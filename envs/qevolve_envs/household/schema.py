@@ -1,0 +1,212 @@
+"""Compiled actions: which bindings are possible, how each is commanded and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from qevolve_envs.household.facts import Row, World
+from qevolve_envs.household.grammar import Each, Phrases, Template
+from qevolve_envs.household.joins import Join, Step, compile_join, disjuncts, getter
+from qevolve_envs.household.pddl import TRUE, Action, Atom, Condition, Domain, Effect, Equal
+from qevolve_envs.household.writers import NEGATED, Scope, WriterCompiler
+
+#: A fact to be added or deleted: predicate and row.
+Change = tuple[str, Row]
+
+
+class Schema:
+    """One compiled action: which bindings are possible, how each is commanded and answered.
+
+    Attributes:
+        name: The action.
+        prefix: Every command of the action starts with this text.
+        command: Writes the command of a binding (of the action's parameters).
+        feedback: Writes the answer, after the action was applied.
+        reads: The fluents that the possible commands depend on.
+    """
+
+    def __init__(
+        self, domain: Domain, action: Action, phrases: Phrases, compiler: WriterCompiler
+    ) -> None:
+        scope: Scope = tuple((name.lstrip("?"), type_) for name, type_ in action.parameters)
+        self.name = action.name
+        self._parameters = [name for name, _ in action.parameters]
+        variants = list(disjuncts(action.precondition))
+        self._joins = [self._join(domain, action, parts) for parts in variants]
+
+        template = _without_implied_queries(phrases.command, scope, variants)
+        self._segments = _segments(template)
+        self.prefix = self._segments[0]
+        asked, compiler.asked = compiler.asked, set()
+        self.command = compiler.template(template, scope)
+        reads: set[str] = set().union(compiler.asked, *(join.reads for join, _ in self._joins))
+        compiler.asked |= asked
+        negated = {NEGATED + name for name in domain.fluents}
+        reads |= {name.removeprefix(NEGATED) for name in reads & negated}
+        self.reads = tuple(sorted(reads & (domain.fluents | negated)))
+        self.feedback = compiler.template(phrases.feedback, scope)
+
+        slots = {name: place for place, name in enumerate(self._parameters)}
+        self._effects = [
+            _compile_effect(domain, action, effect, slots) for effect in action.effects
+        ]
+
+    def bindings(self, world: World) -> list[Row]:
+        """All parameter bindings whose precondition holds and that change something."""
+        if len(self._joins) == 1:
+            join, project = self._joins[0]
+            return [project(b) for b in join(world, [()])]
+        found: dict[Row, None] = {}
+        for join, project in self._joins:
+            found.update(dict.fromkeys(project(b) for b in join(world, [()])))
+        return list(found)
+
+    def commands(self, world: World) -> dict[str, Row]:
+        """Command text -> binding, for everything that can be done."""
+        write = self.command
+        table: dict[str, Row] = {}
+        for binding in self.bindings(world):
+            text = write(world, binding)
+            # The smaller binding wins where texts coincide (see the module's header).
+            if text not in table or binding < table[text]:
+                table[text] = binding
+        return table
+
+    def apply(self, world: World, binding: Row) -> tuple[list[Change], list[Change]]:
+        """Deleted and added facts of the action in this state; an addition beats a deletion."""
+        deleted: list[Change] = []
+        added: list[Change] = []
+        for positive, changes in self._effects:
+            (added if positive else deleted).extend(changes(world, binding))
+        return [change for change in deleted if change not in added], added
+
+    def looks_like(self, command: str) -> bool:
+        """Whether a text has the shape of this action's commands, whatever the names in it."""
+        first, *rest = self._segments
+        if not command.startswith(first):
+            return False
+        at = len(first)
+        if not rest:
+            return at == len(command)
+        for segment in rest[:-1]:
+            at = command.find(segment, at + 1) + len(segment)
+            if at < len(segment):
+                return False
+        return command.endswith(rest[-1]) and len(command) - len(rest[-1]) > at
+
+    def _join(
+        self, domain: Domain, action: Action, parts: list[Condition]
+    ) -> tuple[Join, Callable[[Row], Row]]:
+        types = dict(action.parameters)
+        join = compile_join(domain, parts, types, wanted=self._parameters)
+        steps = join.steps + _effective(action, parts, join.slots)
+        return Join(join.slots, steps, join.reads), getter(self._parameters, join.slots)
+
+
+def _compile_effect(
+    domain: Domain, action: Action, effect: Effect, slots: Mapping[str, int]
+) -> tuple[bool, Callable[[World, Row], list[Change]]]:
+    atom = effect.atom
+    predicate = atom.predicate
+    if effect.condition == TRUE and not effect.variables:
+        row = getter(atom.args, slots)
+        return atom.positive, lambda world, b: [(predicate, row(b))]
+    types = {**dict(action.parameters), **dict(effect.variables)}
+    bound = sorted(slots, key=slots.__getitem__)
+    quantified = [name for name, _ in effect.variables]
+    compiled: list[tuple[Join, Callable[[Row], Row]]] = []
+    for parts in disjuncts(effect.condition, [*bound, *quantified]):
+        join = compile_join(domain, parts, types, bound, wanted=quantified)
+        compiled.append((join, getter(atom.args, join.slots)))
+
+    def changes(world: World, b: Row) -> list[Change]:
+        return [(predicate, row(c)) for join, row in compiled for c in join(world, [b])]
+
+    return atom.positive, changes
+
+
+def _effective(
+    action: Action, parts: Sequence[Condition], slots: Mapping[str, int]
+) -> tuple[Step, ...]:
+    """A step that drops bindings under which the action cannot change any fact."""
+    plain = [e for e in action.effects if e.condition == TRUE and not e.variables]
+    if len(plain) < len(action.effects):
+        return ()
+    required = [p for p in parts if isinstance(p, Atom) and p.positive]
+    added = [e.atom for e in plain if e.atom.positive]
+    deleted = [e.atom for e in plain if not e.atom.positive]
+    if any(all(_differ(atom, other, parts) for other in required) for atom in added):
+        return ()
+    rivals = [other for other in required if other.predicate in {a.predicate for a in added}]
+    if len(added) == len(rivals) == 1 and all(d.args == rivals[0].args for d in deleted):
+        # Moving from one place to another: it does something unless the places are the same.
+        new, old = getter(added[0].args, slots), getter(rivals[0].args, slots)
+        return (lambda world, bindings: [b for b in bindings if new(b) != old(b)],)
+    adds = [(a.predicate, getter(a.args, slots)) for a in added]
+    deletes = [(a.predicate, getter(a.args, slots)) for a in deleted]
+    needs = [(a.predicate, getter(a.args, slots)) for a in required]
+
+    def step(world: World, bindings: list[Row]) -> list[Row]:
+        kept = []
+        for b in bindings:
+            gains = {(predicate, row(b)) for predicate, row in adds}
+            held = {(predicate, row(b)) for predicate, row in needs}
+            if not gains <= held or any((p, row(b)) not in gains for p, row in deletes):
+                kept.append(b)
+        return kept
+
+    return (step,)
+
+
+def _differ(added: Atom, required: Atom, parts: Sequence[Condition]) -> bool:
+    """Whether two atoms can never be the same fact, given the inequalities among `parts`."""
+    if added.predicate != required.predicate:
+        return True
+    unequal = {
+        frozenset((p.left, p.right)) for p in parts if isinstance(p, Equal) and not p.positive
+    }
+    return any(frozenset(pair) in unequal for pair in zip(added.args, required.args, strict=True))
+
+
+def _without_implied_queries(
+    template: Template, scope: Scope, variants: Sequence[Sequence[Condition]]
+) -> Template:
+    """Drops a query that the precondition implies and that binds nothing new.
+
+    ``[{r.name | receptacleatlocation(r:receptacle, lend:location)}]`` in a command whose action
+    requires just that is ``{r.name}``; upstream evaluates it for every command of every step.
+    """
+
+    def implied(query: str) -> bool:
+        atoms = [part.strip() for part in query.split("&")]
+        return all(
+            any(_same_atom(text, part, scope) for part in parts)
+            for text in atoms
+            for parts in variants
+        )
+
+    return tuple(
+        Each(piece.item, "", False)
+        if isinstance(piece, Each) and piece.query and implied(piece.query)
+        else piece
+        for piece in template
+    )
+
+
+def _same_atom(text: str, part: Condition, scope: Scope) -> bool:
+    if not isinstance(part, Atom) or not part.positive:
+        return False
+    types = dict(scope)
+    args = [f"{arg.lstrip('?')}:{types.get(arg.lstrip('?'), '')}" for arg in part.args]
+    return text.replace(" ", "") == f"{part.predicate}({','.join(args)})"
+
+
+def _segments(template: Template) -> list[str]:
+    """The fixed texts of a command, around and between its names."""
+    segments = [""]
+    for piece in template:
+        if isinstance(piece, str):
+            segments[-1] += piece
+        else:
+            segments.append("")
+    return segments
