@@ -9,8 +9,10 @@ answer follows from how it is built rather than from the files, we follow it, an
   "go to fridge 1" in front of the fridge is not a command.
 - A negative fact (``not_inreceptacle`` in a grammar) exists only once an action has made it.
 - A command is compared whole, after stripping white space at both ends, and case-sensitively.
-- If two actions have the same command text, upstream takes the first in an order that depends on
-  its process; we take the first in the order of the domain file, then of the object ids.
+- If two possible actions have the same command text, upstream takes the one that Fast Downward's
+  successor generator lists first, which depends on how it numbers its variables; we take the first
+  action in the order of the domain file, with the smallest object ids. ALFWorld's games have no
+  such pair (the parity tests look for one in every state they reach).
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ def alfworld_logic() -> tuple[str, str]:
     )
 
 
+def task_type(spec: Spec) -> str:
+    """ALFWorld's name of a task's job."""
+    return _TASK_TYPES[spec.job]
+
+
 def to_alfworld(spec: Spec, domain: str, grammar: str) -> dict[str, Any]:
     """The contents of a ``game.tw-pddl`` for a generated task.
 
@@ -89,7 +94,7 @@ def export_task(spec: Spec, folder: Path, domain: str, grammar: str) -> Path:
     """
     trajectory = {
         "task_id": spec.id,
-        "task_type": _TASK_TYPES[spec.job],
+        "task_type": task_type(spec),
         "pddl_params": {
             "object_target": _camel(spec.thing),
             "parent_target": "" if spec.job == "light" else _camel(spec.target),
