@@ -72,11 +72,15 @@ class Task:
 
 
 def to_text(text: str) -> str:
-    """Normalises any Unicode text into `CHARSET` (accents are dropped, the rest becomes ``?``)."""
-    if text.isascii() and CHARSET.issuperset(text):
-        return text
-    plain = unicodedata.normalize("NFKD", text.replace("\t", " ").replace("\r\n", "\n"))
-    return "".join(c if c in CHARSET else "?" for c in plain if not unicodedata.combining(c))
+    """Normalises any text into the observation space.
+
+    Accents are dropped, what is not printable ASCII becomes ``?``, and what is longer than
+    `MAX_OBSERVATION` ends in ``...``.
+    """
+    if not (text.isascii() and CHARSET.issuperset(text)):
+        plain = unicodedata.normalize("NFKD", text.replace("\t", " ").replace("\r\n", "\n"))
+        text = "".join(c if c in CHARSET else "?" for c in plain if not unicodedata.combining(c))
+    return text if len(text) <= MAX_OBSERVATION else text[: MAX_OBSERVATION - 3] + "..."
 
 
 class TextEnv(gymnasium.Env[str, str]):
@@ -92,7 +96,7 @@ class TextEnv(gymnasium.Env[str, str]):
         UnknownName: For a split or reward that does not exist, with close matches.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 4}  # type: ignore[misc]
     #: Names of the panels, in the order in which they are documented.
     splits: ClassVar[tuple[str, ...]] = ()
 
@@ -174,11 +178,11 @@ class TextEnv(gymnasium.Env[str, str]):
         Raises:
             UnknownName: For an unknown option or task id.
         """
-        super().reset(seed=seed)
         options = options or {}
         for key in options:
             if key != "task":
                 raise UnknownName.of("reset option", key, ["task"])
+        super().reset(seed=seed)
         task_id = options.get("task")
         if task_id is None:
             ids = self.task_ids(self.split)
@@ -187,7 +191,8 @@ class TextEnv(gymnasium.Env[str, str]):
             task_id = ids[int(self.np_random.integers(len(ids)))]
         elif not isinstance(task_id, str):
             raise UnknownName.of("task id", task_id, [])
-        self._goal, observation = self._begin(task_id)
+        goal, observation = self._begin(task_id)
+        self._goal = to_text(goal)
         self._task_id = task_id
         self._observation = to_text(observation)
         self._score, self._won = self._progress()

@@ -153,7 +153,9 @@ class Episode:
             raise BadFile(f"schema version {raw.get('schema')!r}, this release reads {SCHEMA}")
         _check_fields("episode", raw, _EPISODE_FIELDS)
         for name, value in raw["env_kwargs"].items():
-            _check_finite("env_kwargs", name, value)
+            if not (value is None or isinstance(value, str | int | float)):
+                raise BadFile(f"env_kwargs has a {type(value).__name__} as {name!r}")
+            _check_number("env_kwargs", name, value)
         steps = []
         for number, step in enumerate(raw["steps"], 1):
             if not isinstance(step, dict):
@@ -206,22 +208,25 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_fields(what: str, raw: dict[str, Any], fields: dict[str, tuple[type, ...]]) -> None:
-    for name in fields.keys() - raw.keys():
+    for name in sorted(fields.keys() - raw.keys()):
         raise BadFile(f"{what} lacks the field {name!r}")
-    for name in raw.keys() - fields.keys():
+    for name in sorted(raw.keys() - fields.keys()):
         raise BadFile(f"{what} has an unknown field {name!r}")
     for name, types in fields.items():
         value = raw[name]
         # bool is an int in Python; a number must not be a truth value here.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise BadFile(f"{what} has a {type(value).__name__} as {name!r}")
-        _check_finite(what, name, value)
+        _check_number(what, name, value)
 
 
-def _check_finite(what: str, name: str, value: Any) -> None:
-    # An overflowing literal such as 1e999 parses to infinity without any constant.
+def _check_number(what: str, name: str, value: Any) -> None:
+    # An overflowing literal such as 1e999 parses to infinity without any constant, and an integer
+    # of hundreds of digits overflows whoever computes with it.
     if isinstance(value, float) and not math.isfinite(value):
         raise BadFile(f"{what} has a non-finite number as {name!r}")
+    if isinstance(value, int) and abs(value) >= 2**64:
+        raise BadFile(f"{what} has a number out of range as {name!r}")
 
 
 def _chain(previous: str, answer: list[Any]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-from qevolve_envs.core import Feedback, TextEnv
+from qevolve_envs.core import Feedback
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import MissingData
 from qevolve_envs.registration import all_entries, register_all
@@ -34,14 +34,6 @@ class TestCatalogue(TextEnvConformance):
     def _environment(self, entry):
         skip_without_data(entry)
         self.env_id = entry.id
-
-    @pytest.mark.xfail(
-        "render_fps" not in TextEnv.metadata,
-        reason="core.py: Gymnasium's checker warns when metadata declares no render_fps",
-        strict=True,
-    )
-    def test_spaces(self):
-        super().test_spaces()
 
     def test_golden_traces_are_committed(self, entry):
         if entry.needs:

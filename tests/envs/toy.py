@@ -28,7 +28,6 @@ class Corridor(TextEnv):
         **kwargs: As for `TextEnv`.
     """
 
-    metadata = {**TextEnv.metadata, "render_fps": 4}  # noqa: RUF012
     splits = ("train", "unseen")
 
     def __init__(self, *, extra_length: int = 0, **kwargs: Any) -> None:

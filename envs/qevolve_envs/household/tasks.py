@@ -118,8 +118,8 @@ def parse_id(task_id: str) -> tuple[str, str, int]:
         last = f"{task_id[:-4]}{PANELS[split] - 1:04d}"
         raise UnknownName(f"Unknown task id {task_id!r}: the last of its panel is {last!r}.")
     firsts = [task_ids(split, size)[0] for size in SIZES for split in PANELS]
-    hint = "ids look like 'household/unseen/0013'."
-    raise UnknownName.of("task id", task_id, firsts, hint)
+    known = firsts if task_id.startswith("household") else []
+    raise UnknownName.of("task id", task_id, known, "ids look like 'household/unseen/0013'.")
 
 
 # ── chance ──────────────────────────────────────────────────────────────────
