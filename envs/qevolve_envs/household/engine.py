@@ -82,7 +82,7 @@ class Rules:
         """
         asked = {name.removeprefix(NEGATED) for name in self.compiler.asked}
         for action in self.domain.actions.values():
-            required = [p for parts in disjuncts(action.precondition) for p in parts]
+            variants = list(disjuncts(action.precondition))
             for effect in action.effects:
                 atom, predicate = effect.atom, effect.atom.predicate
                 if effect.condition != TRUE and predicate in asked:
@@ -90,7 +90,7 @@ class Rules:
                         f"the texts ask for {predicate!r}, which action {action.name!r} changes"
                         " by a conditional effect"
                     )
-                sure = Atom(predicate, atom.args) in required
+                sure = all(Atom(predicate, atom.args) in parts for parts in variants)
                 if not atom.positive and predicate in self.negated and not sure:
                     raise Unsupported(
                         f"the texts ask for '{NEGATED}{predicate}', and action {action.name!r}"
@@ -269,13 +269,13 @@ def read_game(data: Mapping[str, Any], namer: Namer, source: str = "the game") -
         domain = read_domain(data["pddl_domain"])
         rules = Rules(domain, read_grammar(data["grammar"]))
         problem = read_problem(data["pddl_problem"], domain)
-    except RecursionError:
+        in_facts = {arg for rows in problem.init.values() for row in rows for arg in row}
+        names = {name: name for name in problem.objects} | namer(in_facts | problem.mentioned)
+        return Game(rules, problem, names)
+    except (RecursionError, MemoryError):
         raise BadFile(f"{source}: nested too deeply.") from None
     except BadFile as error:
         raise type(error)(f"{source}: {error}.") from None
-    in_facts = {arg for rows in problem.init.values() for row in rows for arg in row}
-    names = {name: name for name in problem.objects} | namer(in_facts | problem.mentioned)
-    return Game(rules, problem, names)
 
 
 def load_game(path: Path | str, namer: Namer) -> Game:

@@ -248,7 +248,7 @@ def read_grammar(text: str) -> Grammar:
             file.need(";")
         elif keyword == "action":
             name = file.expect(_NAME, "an action name").lower()
-            fields = {"template": "", "feedback": ""}
+            fields: dict[str, str] = {}
             file.need("{")
             while not file.symbol("}"):
                 key = file.expect(_NAME, "'template', 'feedback' or 'grammar'")
@@ -256,11 +256,14 @@ def read_grammar(text: str) -> Grammar:
                 if key == "grammar":
                     block = file.expect(_BLOCK, "a block in triple quotes")
                     rules.update(_read_rules(block, comments=True))
-                elif key in fields:
+                elif key in ("template", "feedback"):
                     fields[key] = file.expect(_STRING, "a quoted text")
                 else:
                     raise Unsupported(f"grammar: part {key!r} of an action is not supported")
                 file.need(";")
+            for key in ("template", "feedback"):
+                if key not in fields:
+                    raise BadFile(f"grammar: the action {name!r} has no {key}")
             actions[name] = Phrases(
                 read_template(fields["template"]), read_template(fields["feedback"])
             )
@@ -277,9 +280,16 @@ def _read_rules(block: str, *, comments: bool = False) -> dict[str, tuple[Altern
         raw = json.loads("\n".join(lines))
         return {
             name: tuple(
-                Alternative(rule.get("condition", ""), read_template(rule["rhs"])) for rule in rules
+                Alternative(_text(rule.get("condition") or ""), read_template(_text(rule["rhs"])))
+                for rule in rules
             )
             for name, rules in raw.items()
         }
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise BadFile(f"grammar: a rule block is not in the expected JSON form ({error})") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, found {value!r}")
+    return value

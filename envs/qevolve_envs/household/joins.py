@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qevolve_envs.errors import Unsupported
 from qevolve_envs.household.facts import Row, World
 from qevolve_envs.household.pddl import (
     FALSE,
@@ -29,6 +30,10 @@ Test = Callable[[World, Row], bool]
 Getter = Callable[[Row], Row]
 
 _NOTHING: list[Row] = []
+#: A condition that falls into more conjunctions, or a join with more partial matches, is refused:
+#: games stay far below, and a hostile file would eat the machine.
+_MAX_DISJUNCTS = 1000
+_MAX_BINDINGS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,11 @@ def disjuncts(condition: Condition, bound: Iterable[str] = ()) -> Iterator[list[
     Positive ``exists`` are opened (their variables become further ones of the binding). An ``or``
     is split only when it mentions a variable that nothing else in its conjunction binds.
     """
-    yield from _split(_flat(_unique(condition, {}, _Names())), set(bound))
+    found = _split(_flat(_unique(condition, {}, _Names())), set(bound))
+    for count, parts in enumerate(found):
+        if count == _MAX_DISJUNCTS:
+            raise Unsupported("a condition of more than a thousand alternatives is not supported")
+        yield parts
 
 
 def _split(parts: list[Condition], bound: set[str]) -> Iterator[list[Condition]]:

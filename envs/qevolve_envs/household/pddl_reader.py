@@ -46,14 +46,12 @@ def read_domain(text: str) -> Domain:
                 _check_requirements(section[1:])
             case ":types":
                 for name, parent in _typed(section[1:]):
-                    if name != ROOT_TYPE:
-                        supertypes[name] = parent
+                    _declare_type(name, parent, supertypes)
             case ":constants":
-                constants.update(_typed(section[1:]))
+                _declare_objects(section[1:], constants)
             case ":predicates":
                 for entry in section[1:]:
-                    head, *rest = _list(entry, "predicate")
-                    predicates[_word(head)] = tuple(t for _, t in _typed(rest))
+                    _declare_predicate(_list(entry, "predicate"), predicates)
             case ":functions":
                 pass  # Costs do not change what can be done; see _read_effect.
             case ":action":
@@ -91,15 +89,12 @@ def read_problem(text: str, domain: Domain) -> Problem:
             case ":requirements":
                 _check_requirements(section[1:])
             case ":objects":
-                for name, type_ in _typed(section[1:]):
-                    if name in objects:
-                        raise BadFile(f"object {name!r} is declared twice")
-                    objects[name] = type_
+                _declare_objects(section[1:], objects)
             case ":init":
                 for fact in section[1:]:
                     _read_fact(_list(fact, "initial fact"), init, mentioned)
             case ":goal":
-                if len(section) != 2:
+                if len(section) != 2 or goal is not None:
                     raise BadFile("the goal is not one condition")
                 goal = _Reader(domain.supertypes, domain.predicates).condition(section[1], {})
             case ":metric":
@@ -112,6 +107,7 @@ def read_problem(text: str, domain: Domain) -> Problem:
         objects, {k: frozenset(v) for k, v in init.items()}, goal, frozenset(mentioned)
     )
     check_facts(domain, problem)
+    _check_effects(domain, problem)
     return problem
 
 
@@ -127,6 +123,8 @@ def check_facts(domain: Domain, problem: Problem) -> None:
     for name, type_ in problem.objects.items():
         if type_ not in domain.supertypes:
             raise BadFile(f"object {name!r} has the undeclared type {type_!r}")
+    for name in sorted(problem.mentioned - problem.objects.keys()):
+        raise BadFile(f"the initial state mentions the undeclared object {name!r}")
     for predicate, rows in problem.init.items():
         declared = domain.predicates.get(predicate)
         if declared is None:
@@ -135,6 +133,44 @@ def check_facts(domain: Domain, problem: Problem) -> None:
             if len(row) != len(declared) or not problem.objects.keys() >= set(row):
                 fact = f"({' '.join((predicate, *row))})"
                 raise BadFile(f"initial fact {fact} does not fit its declaration")
+
+
+def _check_effects(domain: Domain, problem: Problem) -> None:
+    """Refuses an effect on an object that the problem lacks. (A condition on one is just false.)"""
+    for action in domain.actions.values():
+        for effect in action.effects:
+            for arg in effect.atom.args:
+                if not arg.startswith("?") and arg not in problem.objects:
+                    raise BadFile(f"action {action.name!r} changes the undeclared object {arg!r}")
+
+
+def _declare_type(name: str, parent: str, supertypes: dict[str, str | None]) -> None:
+    if name == ROOT_TYPE and parent == ROOT_TYPE:
+        return  # ALFWorld's domain declares the root type among the others.
+    if ":" in name or "#" in name:
+        raise Unsupported(f"the type name {name!r} is not supported")
+    if supertypes.setdefault(name, parent) != parent:
+        raise Unsupported(f"type {name!r} with several parents is not supported")
+
+
+def _declare_objects(items: list[Any], objects: dict[str, str]) -> None:
+    for name, type_ in _typed(items):
+        if name in objects:
+            raise BadFile(f"object {name!r} is declared twice")
+        if name.startswith("?"):
+            raise BadFile(f"object {name!r} has the name of a variable")
+        objects[name] = type_
+
+
+def _declare_predicate(entry: list[Any], predicates: dict[str, Row]) -> None:
+    if not entry:
+        raise BadFile("a declared predicate has no name")
+    name = _word(entry[0])
+    types = tuple(type_ for _, type_ in _typed(entry[1:]))
+    if name in _KEYWORDS or name.startswith("?"):
+        raise BadFile(f"{name!r} cannot be the name of a predicate")
+    if len(predicates.setdefault(name, types)) != len(types):
+        raise BadFile(f"predicate {name!r} is declared twice")
 
 
 class _Reader:
@@ -150,10 +186,12 @@ class _Reader:
         for key, value in zip(section[2::2], section[3::2], strict=False):
             if key not in (":parameters", ":precondition", ":effect"):
                 raise Unsupported(f"action {name!r}: section {key!r} is not supported")
+            if key in parts:
+                raise BadFile(f"action {name!r} has two sections {key!r}")
             parts[key] = value
         if not name or len(section) % 2 or ":effect" not in parts:
             raise BadFile(f"action {name!r} is incomplete")
-        parameters = tuple(_typed(_list(parts.get(":parameters", []), "parameters")))
+        parameters = _typed_variables(parts.get(":parameters", []))
         scope = dict(parameters)
         raw = parts.get(":precondition", [])
         precondition = self.condition(raw, scope) if raw else TRUE
@@ -186,7 +224,7 @@ class _Reader:
             case "exists" | "forall":
                 if len(rest) != 2:
                     raise BadFile(f"{tag!r} takes variables and one condition")
-                variables = tuple(_typed(_list(rest[0], "variables")))
+                variables = _typed_variables(rest[0])
                 body = self.condition(rest[1], {**scope, **dict(variables)}, positive)
                 kind = tag if positive else {"exists": "forall", "forall": "exists"}[tag]
                 # An undeclared type has no objects (so does Fast Downward read ALFWorld's
@@ -218,9 +256,13 @@ class _Reader:
                 for part in rest:
                     yield from self.effects(part, scope, variables, condition)
             case "forall" if len(rest) == 2:
-                bound = tuple(_typed(_list(rest[0], "variables")))
+                # A variable that hides an outer one gets a name of its own.
+                hiding = {v for v, _ in _typed_variables(rest[0])} & scope.keys()
+                names = {name: f"{name}#{len(scope)}" for name in hiding}
+                quantified, body = _rename(rest, names) if names else rest
+                bound = _typed_variables(quantified)
                 inner = {**scope, **dict(bound)}
-                yield from self.effects(rest[1], inner, variables + bound, condition)
+                yield from self.effects(body, inner, variables + bound, condition)
             case "when" if len(rest) == 2:
                 when = self.condition(rest[0], scope)
                 both = when if condition == TRUE else Junction("and", (condition, when))
@@ -267,6 +309,12 @@ def _read_fact(fact: list[Any], init: dict[str, set[Row]], mentioned: set[str]) 
             raise BadFile("the initial state has an empty fact")
 
 
+#: Words that mean something in conditions and effects, so that no predicate can have their name.
+_KEYWORDS = frozenset(
+    {"=", "and", "or", "not", "imply", "exists", "forall", "when", "increase", "decrease", "assign"}
+    | {"scale-up", "scale-down"}
+)
+
 #: Requirements that this reader understands; others are refused by name.
 _REQUIREMENTS = frozenset(
     {
@@ -287,11 +335,15 @@ _REQUIREMENTS = frozenset(
 
 def _check_requirements(names: Iterable[Any]) -> None:
     for name in names:
-        if name not in _REQUIREMENTS:
+        if not isinstance(name, str) or name not in _REQUIREMENTS:
             raise Unsupported(f"PDDL requirement {name!r} is not supported")
 
 
 # ── s-expressions ───────────────────────────────────────────────────────────
+
+
+#: Far more than a game needs, and little enough that no condition exhausts Python's stack.
+_MAX_DEPTH = 60
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -307,6 +359,8 @@ def _parse(text: str) -> list[Any]:
     stack: list[list[Any]] = [[]]
     for token in _tokens(text):
         if token == "(":
+            if len(stack) > _MAX_DEPTH:
+                raise BadFile(f"PDDL is nested more than {_MAX_DEPTH} brackets deep")
             stack.append([])
         elif token == ")":
             if len(stack) == 1:
@@ -314,6 +368,8 @@ def _parse(text: str) -> list[Any]:
             done = stack.pop()
             stack[-1].append(done)
         else:
+            if token[0] == "?" and (":" in token or "#" in token):
+                raise Unsupported(f"the variable name {token!r} is not supported")
             stack[-1].append(token)
     if len(stack) != 1:
         raise BadFile("PDDL ends inside a bracket (truncated?)")
@@ -363,3 +419,22 @@ def _typed(items: list[Any]) -> list[tuple[str, str]]:
         else:
             waiting.append(_word(item))
     return pairs + [(name, ROOT_TYPE) for name in waiting]
+
+
+def _typed_variables(node: Any) -> tuple[tuple[str, str], ...]:
+    """A typed list of distinct variables."""
+    variables = tuple(_typed(_list(node, "list of variables")))
+    names = [name for name, _ in variables]
+    for place, name in enumerate(names):
+        if not name.startswith("?"):
+            raise BadFile(f"expected a variable, found {name!r}")
+        if name in names[:place]:
+            raise BadFile(f"variable {name!r} is declared twice")
+    return variables
+
+
+def _rename(node: Any, names: Mapping[str, str]) -> Any:
+    """The same text with other words."""
+    if isinstance(node, list):
+        return [_rename(part, names) for part in node]
+    return names.get(node, node)
