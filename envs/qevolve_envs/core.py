@@ -148,6 +148,10 @@ class TextEnv(gymnasium.Env[str, str]):
     def _progress(self) -> tuple[float, bool]:
         """(score in [0, 1], won) of the current state; ``won`` implies a score of 1."""
 
+    def _over(self) -> bool:
+        """Whether the episode has ended without success, such as by a wrong purchase."""
+        return False
+
     @abstractmethod
     def _commands(self) -> list[str]:
         """Commands that would be executed in the current state, sorted and unique."""
@@ -202,8 +206,8 @@ class TextEnv(gymnasium.Env[str, str]):
         """Executes one command. Any string is accepted; what cannot be done costs the step.
 
         Returns:
-            Observation, reward, terminated (the task is won), truncated (always False here;
-            the horizon belongs to the registry's time limit), `info`.
+            Observation, reward, terminated (the task is won, or `_over`), truncated (always False
+            here; the horizon belongs to the registry's time limit), `info`.
         """
         observation, feedback = self._act(action if isinstance(action, str) else str(action))
         observation = to_text(observation)
@@ -216,7 +220,8 @@ class TextEnv(gymnasium.Env[str, str]):
             reward = 1.0 if self._won and not won_before else 0.0
         else:
             reward = self._score - before
-        return observation, reward, self._won, False, self._info(feedback)
+        terminated = self._won or self._over()
+        return observation, reward, terminated, False, self._info(feedback)
 
     def render(self) -> str | None:
         """The last observation, when ``render_mode="ansi"``."""
