@@ -1,0 +1,134 @@
+"""The pages of a shop and the three ways to write them down.
+
+A page is a list of elements in reading order. ``text`` joins their texts with `` [SEP] ``,
+``text_rich`` gives each a line and marks what can be clicked (both as the official WebShop does),
+and ``html`` is a small valid page of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from html import escape
+from typing import NamedTuple
+
+from qevolve_envs.core import MAX_OBSERVATION, to_text
+
+SEPARATOR = " [SEP] "
+
+
+class Kind(StrEnum):
+    """What an element of a page is."""
+
+    TEXT = "text"
+    BUTTON = "button"
+    OPTION = "option"
+    PRODUCT = "product"
+    FIELD = "field"
+
+
+class Element(NamedTuple):
+    """One piece of a page.
+
+    Attributes:
+        kind: What it is; all but texts and fields can be clicked.
+        text: What it says.
+        marked: An option that is chosen, or a product that was looked at before.
+        group: The name of the option.
+    """
+
+    kind: Kind
+    text: str
+    marked: bool = False
+    group: str = ""
+
+
+class Page(NamedTuple):
+    """What a customer sees.
+
+    Attributes:
+        notices: What the shop has to say about the last action, and the choices made so far.
+        elements: The page itself, in reading order.
+    """
+
+    notices: Sequence[str]
+    elements: Sequence[Element]
+
+
+def label_of(text: str) -> str:
+    """What has to be clicked for an element that shows this text."""
+    return " ".join(to_text(text).lower().split())
+
+
+def write_text(page: Page) -> str:
+    """The texts, joined; without the elements that are empty."""
+    texts = [*page.notices, *(e.text for e in page.elements if e.kind is not Kind.FIELD)]
+    return SEPARATOR.join(text for text in map(str.strip, texts) if text)
+
+
+def write_rich(page: Page) -> str:
+    """One line for each text, with the buttons marked."""
+    lines = list(page.notices)
+    for kind, text, marked, _ in page.elements:
+        text = text.strip()
+        if not text or kind is Kind.FIELD:
+            continue
+        if kind is Kind.TEXT:
+            lines.append(text)
+            continue
+        name = "clicked button" if marked else "button"
+        indent = {Kind.OPTION: "  ", Kind.PRODUCT: "\n"}.get(kind, "")
+        lines.append(f"{indent}[{name}] {text} [{name}_]")
+    return "\n".join(lines)
+
+
+def write_html(page: Page) -> str:
+    """A valid page; where it is too long, long texts and then the last elements are cut."""
+    for longest, most in ((MAX_OBSERVATION, 10**9), (2_000, 10**9), (200, 10**9), (80, 80)):
+        text = _html(page, longest, most)
+        if len(text) <= MAX_OBSERVATION:
+            return text
+    return _html(page, 40, 40)  # pragma: no cover - needs instructions and notices beyond reason
+
+
+def _html(page: Page, longest: int, most: int) -> str:
+    def clip(text: str) -> str:
+        text = to_text(text).strip()
+        return escape(text if len(text) <= longest else text[: longest - 3] + "...")
+
+    lines = ['<!DOCTYPE html>\n<html lang="en">\n<head><title>Shop</title></head>\n<body>']
+    lines += [f'<p class="notice">{clip(notice)}</p>' for notice in page.notices]
+    elements = list(page.elements)
+    if len(elements) > most:
+        # The buttons after the options are worth more than the last of the options.
+        elements = [*elements[: most // 2], *elements[-(most - most // 2) :]]
+    for kind, text, marked, group in elements:
+        shown = clip(text)
+        if kind is Kind.FIELD:
+            lines.append(f'<input type="text" name="search" aria-label="{shown}">')
+        elif kind is Kind.BUTTON:
+            lines.append(f"<button>{shown}</button>")
+        elif kind is Kind.PRODUCT:
+            visited = ' class="visited"' if marked else ""
+            lines.append(f'<p><a href="#{shown}"{visited}>{shown}</a></p>')
+        elif kind is Kind.OPTION:
+            checked = " checked" if marked else ""
+            lines.append(
+                f'<label><input type="radio" name="{clip(group)}"{checked}> {shown}</label>'
+            )
+        elif shown:
+            lines.append(f"<p>{shown}</p>")
+    return "\n".join([*lines, "</body>\n</html>"])
+
+
+#: The forms of observation, by name.
+WRITERS: dict[str, Callable[[Page], str]] = {
+    "text": write_text,
+    "text_rich": write_rich,
+    "html": write_html,
+}
+
+
+def texts(values: Iterable[str]) -> list[Element]:
+    """Plain elements."""
+    return [Element(Kind.TEXT, value) for value in values]

@@ -1,0 +1,281 @@
+"""The shop and a visit to it: the page machine of an episode.
+
+A `Shop` never changes and may be shared by threads and episodes; a `Visit` is one customer's walk
+through its pages, with the behaviour of the official WebShop (`webshop.py` says where it differs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from qevolve_envs.core import MAX_ACTION, Feedback
+from qevolve_envs.shop.actions import Action, button_of, parse
+from qevolve_envs.shop.catalogue import Goal, Product
+from qevolve_envs.shop.pages import Element, Kind, Page, label_of, texts
+from qevolve_envs.shop.reward import Reward, reward_of
+from qevolve_envs.shop.search import Index
+
+#: A search finds at most this many products, and shows this many on a page.
+MOST_RESULTS = 50
+PAGE_SIZE = 10
+
+BACK, PREVIOUS, NEXT, BUY = "Back to Search", "< Prev", "Next >", "Buy Now"
+SUB_PAGES = ("Description", "Features", "Reviews")
+BUDGET_CLAUSE = ", and price lower than "
+
+
+def document(product: Product, bullets: int | None = None) -> str:
+    """The text under which a product is found: title, description, bullets, options.
+
+    Args:
+        product: The product.
+        bullets: Only so many bullets (the official index takes the first alone); None for all.
+    """
+    options = (f"{name} {' '.join(values)}" for name, values in product.options.items())
+    parts = (product.title, product.description, *product.bullets[:bullets], *options)
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Products and the index over them; immutable and shared.
+
+    Attributes:
+        products: In the order that decides between equally good results.
+        index: Finds them.
+        name: What the search page is headed with.
+    """
+
+    products: Sequence[Product]
+    index: Index
+    name: str = "WebShop"
+
+    @classmethod
+    def build(
+        cls, products: Iterable[Product], *, name: str = "WebShop", bullets: int | None = None
+    ) -> Shop:
+        """A shop in memory.
+
+        Args:
+            products: What it sells.
+            name: Heading of the search page.
+            bullets: How many bullets of each are searched; None for all.
+        """
+        kept = tuple(products)
+        return cls(kept, Index.build(document(product, bullets) for product in kept), name)
+
+    def search(self, words: str) -> tuple[int, ...]:
+        """Numbers of the best products, best first, at most `MOST_RESULTS`."""
+        return tuple(self.index.search(words, MOST_RESULTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a customer is and what he has done: all that changes in an episode.
+
+    Attributes:
+        page: ``"search"``, ``"results"``, ``"item"``, the name of a sub-page, or ``"done"``.
+        found: Products of the last search.
+        number: Which page of them.
+        item: The product looked at, or -1.
+        chosen: Its options that were clicked: name -> value.
+        visited: Products that were looked at since the search page.
+    """
+
+    page: str = "search"
+    found: tuple[int, ...] = ()
+    number: int = 1
+    item: int = -1
+    chosen: dict[str, str] = field(default_factory=dict)
+    visited: frozenset[int] = frozenset()
+
+
+class _Target(NamedTuple):
+    """What a click does: the kind of element, and which one."""
+
+    kind: Kind
+    name: str
+    value: str = ""
+    item: int = -1
+
+
+class Visit:
+    """One episode.
+
+    Args:
+        shop: Where.
+        goal: What the customer wants.
+        place: Where he is, for a visit that is taken up again.
+    """
+
+    def __init__(self, shop: Shop, goal: Goal, place: Place | None = None) -> None:
+        self.shop = shop
+        self.goal = goal
+        self._move(place or Place())
+
+    @property
+    def place(self) -> Place:
+        """The state: with it and the same arguments another `Visit` goes on from here."""
+        return self._place
+
+    @property
+    def over(self) -> bool:
+        """Whether something was bought."""
+        return self._place.page == "done"
+
+    @property
+    def result(self) -> Reward | None:
+        """The reward of the purchase, with its parts; None before it."""
+        return self._result
+
+    def act(self, command: str) -> tuple[Feedback, Page]:
+        """Executes a command; any string is accepted."""
+        action = parse(command)
+        if action is None:
+            return Feedback.MALFORMED, self.page("Say search[words] or click[button].")
+        if not self._do(action):
+            return Feedback.INVALID, self.page("That is not possible here.")
+        return Feedback.OK, self.page()
+
+    def page(self, *notices: str) -> Page:
+        """What the customer sees now."""
+        place = self._place
+        said = list(notices)
+        if place.page == "item":
+            said += [f"You have clicked {value}." for value in place.chosen.values()]
+        return Page(said, self._elements)
+
+    def commands(self) -> list[str]:
+        """What can be done here, sorted: every button, or one search of the customer's words."""
+        if self._place.page == "search":
+            return [self._suggestion]
+        return sorted(
+            command
+            for command in (f"click[{label}]" for label in self._targets)
+            if len(command) <= MAX_ACTION
+        )
+
+    @cached_property
+    def _suggestion(self) -> str:
+        words = label_of(self.goal.instruction.partition(BUDGET_CLAUSE)[0])
+        return f"search[{words[: MAX_ACTION // 2].strip() or 'anything'}]"
+
+    # ── what actions do ─────────────────────────────────────────────────────
+
+    def _do(self, action: Action) -> bool:
+        place = self._place
+        if action.search:
+            # As upstream, whose search works wherever the customer is.
+            if self.over:
+                return False
+            found = self.shop.search(action.words)
+            self._move(Place("results", found, visited=place.visited))
+            return True
+        label = button_of(action.words, self._targets)
+        if label is None:
+            return False
+        target = self._targets[label]
+        if target.kind is Kind.OPTION:
+            self._move(replace(place, chosen={**place.chosen, target.name: target.value}))
+        elif target.kind is Kind.PRODUCT:
+            visited = place.visited | {target.item}
+            self._move(replace(place, page="item", item=target.item, chosen={}, visited=visited))
+        else:
+            self._press(target.name)
+        return True
+
+    def _press(self, button: str) -> None:
+        place = self._place
+        if button == BUY:
+            self._move(replace(place, page="done"))
+        elif button == BACK:
+            self._move(Place())
+        elif button in SUB_PAGES:
+            self._move(replace(place, page=button))
+        elif place.page in SUB_PAGES:
+            self._move(replace(place, page="item"))
+        elif place.page == "item":
+            self._move(replace(place, page="results", item=-1, chosen={}))
+        else:
+            step = 1 if button == NEXT else -1
+            self._move(replace(place, number=place.number + step))
+
+    def _move(self, place: Place) -> None:
+        self._place = place
+        self._result: Reward | None = None
+        if place.page == "done":
+            product = self.shop.products[place.item]
+            self._result = reward_of(product, place.chosen.values(), self.goal)
+        self._targets: dict[str, _Target] = {}
+        self._elements = list(self._draw())
+
+    # ── what pages show ─────────────────────────────────────────────────────
+
+    def _draw(self) -> Iterator[Element]:
+        page = self._place.page
+        if page == "done":
+            assert self._result is not None
+            yield from texts(["Thank you for shopping with us!", "Your score (min 0.0, max 1.0)"])
+            yield Element(Kind.TEXT, str(self._result.total))
+            return
+        if page == "search":
+            yield Element(Kind.TEXT, self.shop.name)
+        yield from texts(["Instruction:", self.goal.instruction])
+        if page == "search":
+            yield Element(Kind.FIELD, "Search")
+            # Not a target: pressing it without words does nothing.
+            yield Element(Kind.BUTTON, "Search")
+            return
+        yield self._button(BACK)
+        if page == "results":
+            yield from self._results()
+        elif page == "item":
+            yield from self._item()
+        else:
+            yield self._button(PREVIOUS)
+            product = self.shop.products[self._place.item]
+            if page == "Description":
+                yield Element(Kind.TEXT, product.description)
+            elif page == "Features":
+                yield from texts(product.bullets)
+
+    def _button(self, name: str) -> Element:
+        self._targets[name.lower()] = _Target(Kind.BUTTON, name)
+        return Element(Kind.BUTTON, name)
+
+    def _results(self) -> Iterator[Element]:
+        place = self._place
+        yield Element(Kind.TEXT, f"Page {place.number} (Total results: {len(place.found)})")
+        if place.number > 1:
+            yield self._button(PREVIOUS)
+        yield self._button(NEXT)
+        first = (place.number - 1) * PAGE_SIZE
+        for item in place.found[first : first + PAGE_SIZE]:
+            product = self.shop.products[item]
+            label = label_of(product.ident)
+            if label and label not in self._targets:
+                self._targets[label] = _Target(Kind.PRODUCT, product.ident, item=item)
+            yield Element(Kind.PRODUCT, product.ident, marked=item in place.visited)
+            yield from texts([product.title, product.price_text])
+
+    def _item(self) -> Iterator[Element]:
+        place = self._place
+        product = self.shop.products[place.item]
+        yield self._button(PREVIOUS)
+        options: dict[str, _Target] = {}
+        for name, values in product.options.items():
+            yield Element(Kind.TEXT, name)
+            for value in values:
+                # Of equal values of two options the last is clicked, as upstream.
+                options[label_of(value)] = _Target(Kind.OPTION, name, value)
+                yield Element(Kind.OPTION, value, place.chosen.get(name) == value, name)
+        yield from texts([product.title, f"Price: {product.price_text}", "Rating: N.A."])
+        for sub_page in SUB_PAGES:
+            yield self._button(sub_page)
+        yield self._button(BUY)
+        options.pop("", None)
+        # A button wins over an option of the same name.
+        self._targets = {**options, **self._targets}
