@@ -22,6 +22,7 @@ class Entry:
         kwargs: Arguments beyond those of `TextEnv`, with a line of help each.
         local: Those of them that say where something lies on this machine. They do not belong into
             a record that another machine replays.
+        nondeterministic: Even with the task, the seed and the actions fixed, an episode may differ.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Entry:
     needs: str = ""
     kwargs: dict[str, str] = field(default_factory=dict)
     local: tuple[str, ...] = ()
+    nondeterministic: bool = False
 
     def load(self) -> type[Any]:
         """Imports and returns the environment class."""
@@ -60,5 +62,20 @@ CATALOG: tuple[Entry, ...] = (
         needs="the ALFWorld games, through data=PATH or $ALFWORLD_DATA",
         kwargs={"data": "folder that holds json_2.1.1/"},
         local=("data",),
+    ),
+    Entry(
+        id="qevolve/ScienceWorld-v0",
+        entry_point="qevolve_envs.scienceworld:ScienceWorldEnv",
+        max_episode_steps=100,
+        splits=("train", "dev", "test"),
+        summary="The official ScienceWorld simulator: elementary science in a house of ten rooms.",
+        needs="the package scienceworld, and Java",
+        kwargs={
+            "simplify": '"standard", or "easy" for all simplifications of the simulator',
+            "fresh_jvm": "a new JVM for every episode, which makes episodes reproducible",
+            "timeout": "seconds that one call of the simulator may take",
+        },
+        local=("timeout",),
+        nondeterministic=True,
     ),
 )

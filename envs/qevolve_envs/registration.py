@@ -59,6 +59,7 @@ def register(entry: Entry) -> None:
             id=entry.id,
             entry_point=entry.entry_point,
             max_episode_steps=entry.max_episode_steps,
+            nondeterministic=entry.nondeterministic,
             # A string, because a callable here would make every EnvSpec unserialisable.
             vector_entry_point=f"{_VECTOR_MODULE}:{entry.id}",
         )

@@ -1,1 +1,1 @@
-"""Shop environments: a search shop in numpy, a generated catalogue, and the official WebShop data."""
+"""Shops: search in numpy, a generated catalogue, and the official WebShop data."""
