@@ -284,6 +284,7 @@ class ScienceWorldEnv(TextEnv):
         self._own_jvm: Jvm | None = None
         self._server: Any = None
         self._history: list[str] = []
+        self._shapes: list[re.Pattern[str]] = []
 
     def task_ids(self, split: str) -> Sequence[str]:
         """Ids of a fold: ``scienceworld/<split>/<task>/<variation>``, in official order."""
@@ -350,6 +351,8 @@ class ScienceWorldEnv(TextEnv):
         # Upstream's first observation is that of looking around, which costs a move there too.
         first = str(jvm.call(lambda: server.step("look around")))
         goal = _goal(str(jvm.call(server.freeActionTaskDesc)))
+        if not self._shapes:
+            self._shapes = [_shape(template) for template in jvm.words(server.getPossibleActions)]
         self._history = []
         self._read_outcome()
         return goal, f"{goal}\n\n{first}"
@@ -361,7 +364,9 @@ class ScienceWorldEnv(TextEnv):
         self._history.append(command)
         self._read_outcome()
         if _UNKNOWN.search(answer):
-            return Outcome(answer, Feedback.MALFORMED)
+            # The simulator answers alike to what is no command and to one about absent things.
+            known = any(shape.fullmatch(text.strip()) for shape in self._shapes)
+            return Outcome(answer, Feedback.INVALID if known else Feedback.MALFORMED)
         if "\n" not in answer.strip() and _REFUSED.search(answer):
             return Outcome(answer, Feedback.INVALID)
         return Outcome(answer, Feedback.OK)
@@ -428,6 +433,12 @@ def parse_id(task_id: str) -> tuple[str, str, int]:
     raise UnknownName.of(
         "task id", task_id, firsts, "ids look like 'scienceworld/test/find-animal/225'."
     )
+
+
+def _shape(template: str) -> re.Pattern[str]:
+    """What commands look like, from ``"pour OBJ in OBJ"``: any words may stand for OBJ."""
+    words = [r"\S.{0,200}" if word == "OBJ" else re.escape(word) for word in template.split()]
+    return re.compile(" ".join(words), re.IGNORECASE)
 
 
 def _goal(description: str) -> str:
