@@ -13,16 +13,13 @@ Splits
 
 from __future__ import annotations
 
-import hashlib
 import re
-from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate
 
-import numpy as np
-
+from qevolve_envs.chance import Chance, Dice
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.household.kinds import (
     CROWD,
@@ -43,7 +40,7 @@ _JOB_WEIGHTS = (0.22, 0.09, 0.19, 0.13, 0.15, 0.22)
 _ROOM_WEIGHTS = (0.40, 0.16, 0.26, 0.18)
 ROOMS_PER_KIND = 30
 KNOWN_ROOMS = 26
-_ENTROPY = 20260607  # Names this version of the generator; a change of it is a new -vN.
+_CHANCE = Chance(entropy=20260607)
 _OPEN_AT_FIRST = 0.1
 _HELD_OUT = 0.2
 
@@ -122,48 +119,6 @@ def parse_id(task_id: str) -> tuple[str, str, int]:
     raise UnknownName.of("task id", task_id, known, "ids look like 'household/unseen/0013'.")
 
 
-# ── chance ──────────────────────────────────────────────────────────────────
-
-
-def _generator(*names: str | int) -> np.random.Generator:
-    """A generator for what `names` say, independent of all others."""
-    digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
-    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
-    return np.random.default_rng(np.random.SeedSequence([_ENTROPY, *words]))
-
-
-def _share(*names: str | int) -> float:
-    """A fixed number in [0, 1) for what `names` say."""
-    digest = hashlib.sha256("/".join(map(str, (_ENTROPY, *names))).encode()).digest()
-    return int.from_bytes(digest[:6], "little") / 2**48
-
-
-class _Dice:
-    """A stream of uniform numbers, drawn in blocks because single draws are slow."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self._stream = self._draw(generator)
-
-    @staticmethod
-    def _draw(generator: np.random.Generator) -> Iterator[float]:
-        while True:
-            yield from generator.random(128).tolist()
-
-    def uniform(self) -> float:
-        return next(self._stream)
-
-    def below(self, n: int) -> int:
-        return int(next(self._stream) * n)
-
-    def between(self, low: int, high: int) -> int:
-        return low + self.below(high - low + 1)
-
-    def weighted(self, cumulative: Sequence[float]) -> int:
-        """An index, with the probabilities whose running sums are given."""
-        point = next(self._stream) * cumulative[-1]
-        return min(bisect(cumulative, point), len(cumulative) - 1)
-
-
 # ── rooms ───────────────────────────────────────────────────────────────────
 
 
@@ -172,7 +127,7 @@ def make_room(kind: str, number: int, size: str) -> Room:
     """The furniture of a room."""
     plan = SMALL_FURNITURE[kind] if size == "small" else FURNITURE[kind]
     for attempt in range(1000):
-        dice = _Dice(_generator("room", size, kind, number, attempt))
+        dice = _CHANCE.dice("room", size, kind, number, attempt)
         pieces: list[tuple[str, int]] = []
         for name in sorted(plan):
             low, high = plan[name]
@@ -234,7 +189,7 @@ def _layout(kind: str, number: int, size: str) -> _Layout:
 @cache
 def held_out(thing: str, target: str) -> bool:
     """Whether a pair of thing and target belongs to the unseen split."""
-    return _share("pair", thing, target) < _HELD_OUT
+    return _CHANCE.share("pair", thing, target) < _HELD_OUT
 
 
 @cache
@@ -273,7 +228,7 @@ def make_task(task_id: str) -> Spec:
         UnknownName: For an id of no panel.
     """
     size, split, index = parse_id(task_id)
-    dice = _Dice(_generator("task", size, split, index))
+    dice = _CHANCE.dice("task", size, split, index)
     unseen = split == "unseen"
     job_sums, room_sums = list(accumulate(_JOB_WEIGHTS)), list(accumulate(_ROOM_WEIGHTS))
     job = JOBS[dice.weighted(job_sums)]
@@ -284,26 +239,26 @@ def make_task(task_id: str) -> Spec:
         pairs = _choices(kind, number, size, job, unseen)
         if not pairs:
             continue
-        thing, target = pairs[dice.below(len(pairs))]
+        thing, target = dice.choice(pairs)
         # One in eight combinations is kept from training and makes the seen split.
-        if unseen or (_share("seen", kind, number, job, thing, target) < 0.125) == (
+        if unseen or (_CHANCE.share("seen", kind, number, job, thing, target) < 0.125) == (
             split == "seen"
         ):
             break
     layout = _layout(kind, number, size)
     places = _furnish(dice, layout, size, job, thing, target)
     hinged = [i for i, (name, _) in enumerate(layout.room.receptacles) if RECEPTACLES[name].hinged]
-    opened = tuple(i for i in hinged if dice.uniform() < _OPEN_AT_FIRST)
+    opened = tuple(i for i in hinged if dice.chance(_OPEN_AT_FIRST))
     goal = _goal(dice, job, thing, target)
     return Spec(task_id, split, size, layout.room, job, thing, target, goal, places, opened)
 
 
 def _furnish(
-    dice: _Dice, layout: _Layout, size: str, job: str, thing: str, target: str
+    dice: Dice, layout: _Layout, size: str, job: str, thing: str, target: str
 ) -> tuple[tuple[str, int, int], ...]:
     """Places the things of a task: the ones it is about, then whatever else lies around."""
     where: dict[str, list[int]] = {}
-    count = 2 + (dice.uniform() < 0.3) if job == "two" else 1 + (dice.uniform() < 0.25)
+    count = 2 + dice.chance(0.3) if job == "two" else 1 + dice.chance(0.25)
     if job == "light":
         # The lamp may stand anywhere; the thing too.
         where[target] = [_spot(dice, layout, target)]
@@ -324,7 +279,7 @@ def _furnish(
     return tuple(places)
 
 
-def _spot(dice: _Dice, layout: _Layout, thing: str, avoid: str | None = None) -> int:
+def _spot(dice: Dice, layout: _Layout, thing: str, avoid: str | None = None) -> int:
     indexes, sums = layout.spots[thing]
     while True:
         index = indexes[dice.weighted(sums)]
@@ -364,10 +319,10 @@ _GOALS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _goal(dice: _Dice, job: str, thing: str, target: str) -> str:
+def _goal(dice: Dice, job: str, thing: str, target: str) -> str:
     templates = _GOALS[job]
     inside = target in RECEPTACLES and RECEPTACLES[target].inside
-    return templates[dice.below(len(templates))].format(
+    return dice.choice(templates).format(
         thing=thing,
         a_thing=_article(thing),
         things=THINGS[thing].plural,
