@@ -27,7 +27,15 @@ from qevolve_envs.errors import BadFile, Unsupported
 from qevolve_envs.household.facts import Relation, Row, World
 from qevolve_envs.household.grammar import Grammar, read_grammar
 from qevolve_envs.household.joins import Join, compile_join, disjuncts
-from qevolve_envs.household.pddl import TRUE, Action, Atom, Condition, Domain, Problem
+from qevolve_envs.household.pddl import (
+    TRUE,
+    Action,
+    Atom,
+    Condition,
+    Domain,
+    Junction,
+    Problem,
+)
 from qevolve_envs.household.pddl_reader import read_domain, read_problem
 from qevolve_envs.household.schema import Schema
 from qevolve_envs.household.writers import NEGATED, WriterCompiler
@@ -70,9 +78,19 @@ class Rules:
         """A goal as joins, one of which must have a match. Games share goals, so they are kept."""
         joins = self._goals.get(condition)
         if joins is None:
+            self._refuse_dead_goal(condition)
             joins = [compile_join(self.domain, parts, {}) for parts in disjuncts(condition)]
             self._goals[condition] = joins
         return joins
+
+    def _refuse_dead_goal(self, condition: Condition) -> None:
+        """Refuses a goal that upstream ignores: that a fact is false which nothing ever changes."""
+        match condition:
+            case Junction("and", parts):
+                for part in parts:
+                    self._refuse_dead_goal(part)
+            case Atom(predicate, _, False) if predicate not in self.domain.fluents:
+                raise Unsupported(f"the goal asks for 'not {predicate}', which never changes")
 
     def _refuse_ambiguous_texts(self) -> None:
         """Refuses queries whose answer upstream does not follow from the state alone.

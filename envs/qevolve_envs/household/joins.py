@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from qevolve_envs.errors import Unsupported
 from qevolve_envs.household.facts import Row, World
@@ -55,6 +56,8 @@ class Join:
         for step in self.steps:
             if not bindings:
                 return bindings
+            if len(bindings) > _MAX_BINDINGS:
+                raise Unsupported("the game asks for more than a million matches at once")
             bindings = step(world, bindings)
         return bindings
 
@@ -93,6 +96,7 @@ def compile_join(
     *,
     in_order: bool = False,
     distinct: bool = False,
+    wide: Mapping[str, str] = MappingProxyType({}),
 ) -> Join:
     """Plans a conjunction.
 
@@ -106,8 +110,11 @@ def compile_join(
         in_order: Keep the conjuncts in the given order.
         distinct: A new variable takes no value that the binding already holds (TextWorld's rule
             for the queries of a grammar).
+        wide: With `distinct`, bound variables and their declared types, where subtypes fit too.
+            TextWorld takes an object of a subtype for another one than the object of that name
+            that facts mention: it matches no fact, and does not keep others from matching it.
     """
-    planner = _Planner(domain, {**variables, **_inner_types(parts)}, bound, distinct)
+    planner = _Planner(domain, {**variables, **_inner_types(parts)}, bound, distinct, wide)
     waiting = [part for part in parts if part != TRUE]
     while waiting:
         part = waiting[0] if in_order else min(waiting, key=planner.cost)
@@ -124,6 +131,7 @@ class _Planner:
     types: Mapping[str, str]
     bound: Sequence[str]
     distinct: bool
+    wide: Mapping[str, str]
     slots: dict[str, int] = field(init=False)
     steps: list[Step] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
@@ -152,6 +160,13 @@ class _Planner:
             if not _binds(part):
                 self.range_over(name)
         self.reads |= _predicates(part)
+        self.steps += [
+            _is_just(self.slots[name], type_)
+            for name, type_ in self.wide.items()
+            if name in _variables(part)
+        ]
+        if isinstance(part, Equal) and part.positive and part.left == part.right:
+            return
         if isinstance(part, Atom) and not _variables(part) <= self.slots.keys():
             self._scan(part)
         else:
@@ -166,6 +181,8 @@ class _Planner:
 
         def step(world: World, bindings: Bindings) -> Bindings:
             new = sorted([(obj,) for t in allowed for obj in world.of_type(t)])
+            if len(bindings) * len(new) > _MAX_BINDINGS:
+                raise Unsupported("the game asks for more than a million matches at once")
             return [b + row for b in bindings for row in new]
 
         self.steps.append(step)
@@ -194,7 +211,13 @@ class _Planner:
             place = self.slots[name] = len(self.slots)
             self._restrict(place, self.types[name])
             if self.distinct:
-                self.steps.append(_is_new(place))
+                wide = {self.slots[name]: type_ for name, type_ in self.wide.items()}
+                self.steps.append(_is_new(place, wide))
+        if self.distinct and fresh:
+            types = tuple(self.types[arg] for arg in atom.args)
+            if any(len(self.domain.subtypes[type_]) > 1 for type_ in types):
+                places = [self.slots[arg] for arg in atom.args]
+                self.steps.append(_by_type(self.domain, types, places, width))
 
     def _is_known(self, arg: str) -> bool:
         return not arg.startswith("?") or arg in self.slots
@@ -239,6 +262,42 @@ def _scan(
     return general
 
 
+def _by_type(domain: Domain, types: Row, places: Sequence[int], width: int) -> Step:
+    """Puts the facts of one predicate in TextWorld's order: by the types of their arguments."""
+
+    def step(world: World, bindings: Bindings) -> Bindings:
+        if len(bindings) < 2:
+            return bindings
+        of = world.types
+        found = [tuple([of[b[place]] for place in places]) for b in bindings]
+        if found.count(found[0]) == len(found):
+            return bindings
+        rank = _type_ranks(domain, types)
+        turn: dict[Row, int] = {}
+        for b in bindings:
+            turn.setdefault(b[:width], len(turn))
+        keyed = sorted(
+            range(len(bindings)), key=lambda i: (turn[bindings[i][:width]], rank[found[i]])
+        )
+        return [bindings[i] for i in keyed]
+
+    return step
+
+
+def _type_ranks(domain: Domain, types: Row) -> dict[Row, int]:
+    """The order in which TextWorld tries the subtypes of several types: breadth first, by name."""
+    order = {types: 0}
+    queue = [types]
+    for known in queue:
+        for place, type_ in enumerate(known):
+            for child in sorted(domain.subtypes[type_] - {type_}):
+                other = (*known[:place], child, *known[place + 1 :])
+                if other not in order:
+                    order[other] = len(order)
+                    queue.append(other)
+    return order
+
+
 def _filter(test: Test) -> Step:
     def step(world: World, bindings: Bindings) -> Bindings:
         return [b for b in bindings if test(world, b)]
@@ -246,7 +305,29 @@ def _filter(test: Test) -> Step:
     return step
 
 
-def _is_new(place: int) -> Step:
+def _is_just(place: int, type_: str) -> Step:
+    def step(world: World, bindings: Bindings) -> Bindings:
+        return [b for b in bindings if world.types[b[place]] == type_]
+
+    return step
+
+
+def _is_new(place: int, wide: Mapping[int, str]) -> Step:
+    if wide:
+
+        def careful(world: World, bindings: Bindings) -> Bindings:
+            types = world.types
+            return [
+                b
+                for b in bindings
+                if not any(
+                    b[p] == b[place] and types[b[p]] == wide.get(p, types[b[p]])
+                    for p in range(place)
+                )
+            ]
+
+        return careful
+
     def step(world: World, bindings: Bindings) -> Bindings:
         return [b for b in bindings if b[place] not in b[:place]]
 
@@ -362,9 +443,10 @@ def _flat(condition: Condition) -> list[Condition]:
         case Junction("or", (single,)):
             return _flat(single)
         case Quantified("exists", variables, body):
-            # An object of the type must exist even where the body does not mention the variable.
-            unused = [name for name, _ in variables if name not in _variables(body)]
-            return [*_flat(body), *(Equal(name, name) for name in unused)]
+            # An object of the type must exist even where no fact of the body names the variable.
+            inside = _flat(body)
+            named = {name for part in inside if _binds(part) for name in _variables(part)}
+            return [*inside, *(Equal(name, name) for name, _ in variables if name not in named)]
     return [condition]
 
 

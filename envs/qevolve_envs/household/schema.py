@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from qevolve_envs.errors import Unsupported
 from qevolve_envs.household.facts import Row, World
 from qevolve_envs.household.grammar import Each, Phrases, Template
 from qevolve_envs.household.joins import Join, Step, compile_join, disjuncts, getter
-from qevolve_envs.household.pddl import TRUE, Action, Atom, Condition, Domain, Effect, Equal
+from qevolve_envs.household.pddl import (
+    TRUE,
+    Action,
+    Atom,
+    Condition,
+    Domain,
+    Effect,
+    Equal,
+    Junction,
+    Quantified,
+)
 from qevolve_envs.household.writers import NEGATED, Scope, WriterCompiler
 
 #: A fact to be added or deleted: predicate and row.
@@ -34,8 +45,9 @@ class Schema:
         variants = list(disjuncts(action.precondition))
         self._joins = [self._join(domain, action, parts) for parts in variants]
 
-        template = _without_implied_queries(phrases.command, scope, variants)
+        template = _without_implied_queries(domain, phrases.command, scope, variants)
         self._segments = _segments(template)
+        compiler.given = len(scope)
         self.prefix = self._segments[0]
         asked, compiler.asked = compiler.asked, set()
         self.command = compiler.template(template, scope)
@@ -130,32 +142,63 @@ def _effective(
 ) -> tuple[Step, ...]:
     """A step that drops bindings under which the action cannot change any fact."""
     plain = [e for e in action.effects if e.condition == TRUE and not e.variables]
-    if len(plain) < len(action.effects):
-        return ()
     required = [p for p in parts if isinstance(p, Atom) and p.positive]
+    denied = [p for p in parts if isinstance(p, Atom) and not p.positive]
     added = [e.atom for e in plain if e.atom.positive]
     deleted = [e.atom for e in plain if not e.atom.positive]
-    if any(all(_differ(atom, other, parts) for other in required) for atom in added):
+    optional = [atom for part in parts if isinstance(part, Junction) for atom in _atoms(part)]
+    known = required + [atom for atom in optional if atom.positive]
+    if any(all(_differ(atom, other, parts) for other in known) for atom in added):
         return ()
+    lost = [atom for atom in deleted if _negated(atom) in required]
+    if any(all(_differ(atom, other, parts) for other in added) for atom in lost):
+        return ()
+    if (
+        len(plain) < len(action.effects)
+        or any(atom.predicate == e.atom.predicate for atom in optional for e in plain)
+        or any(_negated(atom) not in required and atom not in denied for atom in deleted)
+    ):
+        # Upstream's answer depends on what Fast Downward finds reachable.
+        raise Unsupported(
+            f"action {action.name!r} may change nothing, by conditions that are not supported"
+        )
     rivals = [other for other in required if other.predicate in {a.predicate for a in added}]
-    if len(added) == len(rivals) == 1 and all(d.args == rivals[0].args for d in deleted):
+    if len(added) == len(rivals) == 1 and all(_negated(atom) in rivals for atom in deleted):
         # Moving from one place to another: it does something unless the places are the same.
         new, old = getter(added[0].args, slots), getter(rivals[0].args, slots)
         return (lambda world, bindings: [b for b in bindings if new(b) != old(b)],)
     adds = [(a.predicate, getter(a.args, slots)) for a in added]
     deletes = [(a.predicate, getter(a.args, slots)) for a in deleted]
     needs = [(a.predicate, getter(a.args, slots)) for a in required]
+    nots = [(a.predicate, getter(a.args, slots)) for a in denied]
 
     def step(world: World, bindings: list[Row]) -> list[Row]:
         kept = []
         for b in bindings:
             gains = {(predicate, row(b)) for predicate, row in adds}
             held = {(predicate, row(b)) for predicate, row in needs}
-            if not gains <= held or any((p, row(b)) not in gains for p, row in deletes):
+            spared = gains | {(predicate, row(b)) for predicate, row in nots}
+            if not gains <= held or any((p, row(b)) not in spared for p, row in deletes):
                 kept.append(b)
         return kept
 
     return (step,)
+
+
+def _negated(atom: Atom) -> Atom:
+    return Atom(atom.predicate, atom.args, not atom.positive)
+
+
+def _atoms(condition: Condition) -> list[Atom]:
+    """The atoms that a condition may stand on, ``forall`` apart: those decide nothing upstream."""
+    match condition:
+        case Atom():
+            return [condition]
+        case Junction(_, parts):
+            return [atom for part in parts for atom in _atoms(part)]
+        case Quantified("exists", _, body):
+            return _atoms(body)
+    return []
 
 
 def _differ(added: Atom, required: Atom, parts: Sequence[Condition]) -> bool:
@@ -169,13 +212,16 @@ def _differ(added: Atom, required: Atom, parts: Sequence[Condition]) -> bool:
 
 
 def _without_implied_queries(
-    template: Template, scope: Scope, variants: Sequence[Sequence[Condition]]
+    domain: Domain, template: Template, scope: Scope, variants: Sequence[Sequence[Condition]]
 ) -> Template:
     """Drops a query that the precondition implies and that binds nothing new.
 
     ``[{r.name | receptacleatlocation(r:receptacle, lend:location)}]`` in a command whose action
     requires just that is ``{r.name}``; upstream evaluates it for every command of every step.
     """
+    # Types without subtypes: an object of another type than its parameter matches no query.
+    if not all(len(domain.subtypes.get(type_, ())) == 1 for _, type_ in scope):
+        return template
 
     def implied(query: str) -> bool:
         atoms = [part.strip() for part in query.split("&")]
@@ -197,6 +243,8 @@ def _same_atom(text: str, part: Condition, scope: Scope) -> bool:
     if not isinstance(part, Atom) or not part.positive:
         return False
     types = dict(scope)
+    if not all(arg.startswith("?") for arg in part.args):
+        return False
     args = [f"{arg.lstrip('?')}:{types.get(arg.lstrip('?'), '')}" for arg in part.args]
     return text.replace(" ", "") == f"{part.predicate}({','.join(args)})"
 

@@ -19,6 +19,10 @@ Scope = tuple[tuple[str, str], ...]
 ARTICLES = {"indefinite": "a", "definite": "the"}
 _ATOM = re.compile(r"\s*([\w/-]+)\s*\(([^()]*)\)\s*(&|$)")
 NEGATED = "not_"
+#: Limits far above any game, so that a hostile file ends in a sentence.
+_MAX_RULES_OPEN = 50
+_MAX_SIZE = 1_000_000
+_MAX_EXPRESSION = 400
 
 
 class WriterCompiler:
@@ -27,13 +31,17 @@ class WriterCompiler:
     Attributes:
         negated: Predicates that some compiled query asks for under their ``not_`` name. The engine
             keeps those facts: TextWorld knows a negative fact only once an action has made it.
+        given: How many placeholders of a scope are parameters of the action being compiled.
     """
 
     def __init__(self, domain: Domain, grammar: Grammar) -> None:
         self._domain = domain
         self._grammar = grammar
-        self._memo: dict[tuple[str, Scope], Writer] = {}
+        #: Symbol and scope -> its writer, what its queries ask for, and its size.
+        self._memo: dict[tuple[str, Scope, int], tuple[Writer, frozenset[str], int]] = {}
         self._open: list[str] = []
+        self._size = 0
+        self.given = 0
         self.asked: set[str] = set()
 
     @property
@@ -59,18 +67,25 @@ class WriterCompiler:
         """A writer for a rule: the first alternative whose condition holds.
 
         Raises:
-            BadFile: When the rule is missing or recursive.
+            BadFile: When the rule is missing or recursive, or says far too much.
             Unsupported: When none of its alternatives is unconditional.
         """
-        known = self._memo.get((name, scope))
+        known = self._memo.get((name, scope, self.given))
         if known is not None:
-            return known
+            writer, asked, size = known
+            self.asked |= asked
+            self._grow(size)
+            return writer
         alternatives = self._grammar.rules.get(name)
         if not alternatives:
             raise BadFile(f"grammar: the rule {name!r} is used but not defined")
         if name in self._open:
             raise BadFile(f"grammar: the rule {name!r} uses itself")
+        if len(self._open) == _MAX_RULES_OPEN:
+            raise BadFile(f"grammar: the rule {name!r} is nested too deeply in others")
         self._open.append(name)
+        outside, self.asked = self.asked, set()
+        before = self._size
         choices: list[tuple[Join, Writer]] = []
         default: Writer | None = None
         for alternative in alternatives:
@@ -82,7 +97,9 @@ class WriterCompiler:
         self._open.pop()
         if default is None:
             raise Unsupported(f"grammar: the rule {name!r} has no alternative without a condition")
-        self._memo[name, scope] = writer = _choose(choices, default)
+        writer = _choose(choices, default)
+        self._memo[name, scope, self.given] = writer, frozenset(self.asked), self._size - before
+        self.asked |= outside
         return writer
 
     def query(self, text: str, scope: Scope) -> tuple[Join, Scope]:
@@ -110,12 +127,24 @@ class WriterCompiler:
                 break
         types = {_variable(p): p[1] for p in extended}
         bound = [_variable(p) for p in scope]
-        join = compile_join(self._domain, parts, types, bound, in_order=True, distinct=True)
+        # Parameters that objects of subtypes fit, too; see `compile_join`.
+        subtypes = self._domain.subtypes
+        wide = {_variable(p): p[1] for p in scope[: self.given] if len(subtypes.get(p[1], ())) > 1}
+        join = compile_join(
+            self._domain, parts, types, bound, in_order=True, distinct=True, wide=wide
+        )
         order = sorted(join.slots, key=join.slots.__getitem__)
         names = {_variable(p): p for p in extended}
         return join, tuple(names[v] for v in order)
 
+    def _grow(self, size: int) -> None:
+        """Counts what texts could say; rules that double each other would never end saying it."""
+        self._size += size
+        if self._size > _MAX_SIZE:
+            raise BadFile("grammar: the rules expand to far too much text")
+
     def _piece(self, piece: Piece, scope: Scope) -> Writer:
+        self._grow(1 + len(piece) if isinstance(piece, str) else 1)
         match piece:
             case str():
                 return lambda world, b: piece
@@ -151,8 +180,14 @@ class WriterCompiler:
         return writer
 
     def _check_type(self, type_: str, query: str) -> None:
-        if type_ not in self._domain.supertypes:
+        subtypes = self._domain.subtypes
+        if type_ not in subtypes:
             raise BadFile(f"grammar: the query {query!r} names the undeclared type {type_!r}")
+        if any(len(subtypes[child]) > 1 for child in subtypes[type_] - {type_}):
+            # TextWorld lists facts about such types more than once.
+            raise Unsupported(
+                f"grammar: the query {query!r} names {type_!r}, whose subtypes have subtypes"
+            )
 
     def _is_negated(self, predicate: str) -> bool:
         return predicate not in self._domain.predicates and predicate.startswith(NEGATED)
@@ -220,6 +255,8 @@ def compile_expression(source: str, scope: Scope) -> Writer:
         Unsupported: For any other Python.
         BadFile: For a variable that is not in scope.
     """
+    if len(source) > _MAX_EXPRESSION:
+        raise Unsupported(f"grammar: the expression {source[:40]!r}... is too long")
     try:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError):
