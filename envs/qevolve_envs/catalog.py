@@ -64,6 +64,22 @@ CATALOG: tuple[Entry, ...] = (
         local=("data",),
     ),
     Entry(
+        id="qevolve/WebShop-v0",
+        entry_point="qevolve_envs.shop.webshop:WebShopEnv",
+        max_episode_steps=10,
+        splits=("train", "dev", "test"),
+        summary="The official WebShop products and goals, with this package's own search.",
+        needs="the WebShop files, through data=PATH or $WEBSHOP_DATA",
+        kwargs={
+            "data": "folder that holds the official items_*.json",
+            "num_products": '1000 or "all"',
+            "goals": '"human", or "synthetic" for those that upstream makes of attributes',
+            "observation": '"text", "text_rich" or "html"',
+            "cache": "folder that keeps the index; by default $QEVOLVE_BENCH_CACHE",
+        },
+        local=("data", "cache"),
+    ),
+    Entry(
         id="qevolve/ScienceWorld-v0",
         entry_point="qevolve_envs.scienceworld:ScienceWorldEnv",
         max_episode_steps=100,

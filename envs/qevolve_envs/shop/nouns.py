@@ -59,7 +59,7 @@ _SUFFIXES = ("able", "ible", "ful", "less", "ous", "ive", "ish", "ly", "ed", "in
 _STILL_NOUNS = _words(
     """
     bed cable clothing coating earring feed flooring frosting housing king lighting lining padding
-    pudding red ring seasoning shaving speed spring sting string swing table topping vegetable
+    pudding ring seasoning shaving speed spring sting string swing table topping vegetable
     wedding wing bedding painting clothes dish fish polish radish relish stuffing adhesive olive
     family jelly supply assembly butterfly lily belly handful chest vest nest harvest breast
     """
