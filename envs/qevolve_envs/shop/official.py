@@ -14,7 +14,6 @@ The product file may hold 1.18 million items: it is read as a stream.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -24,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qevolve_envs.chance import Chance
 from qevolve_envs.errors import BadFile
 from qevolve_envs.shop.catalogue import Goal, Product
 
@@ -33,6 +33,7 @@ SHUFFLE_SEED = 233
 NO_PRICE = 100.0
 #: Budgets are multiples of 10 below 1,000.
 BUDGETS = tuple(10.0 * tens for tens in range(1, 100))
+_CHANCE = Chance(entropy=20221128)
 _BLOCK = 4 * 2**20
 #: One item of the product file is never larger.
 _LARGEST_ITEM = 64 * 2**20
@@ -41,9 +42,9 @@ _SPACE = re.compile(r"[\s,]*")
 
 
 def share(*names: str | int) -> float:
-    """A fixed number in [0, 1) for what `names` say, through SHA-256."""
-    digest = hashlib.sha256("/".join(map(str, ("webshop", *names))).encode("utf-8", "replace"))
-    return int.from_bytes(digest.digest()[:6], "little") / 2**48
+    """A fixed number in [0, 1) for what `names` say."""
+    # Codes of products are any text, lone surrogates included.
+    return _CHANCE.share("webshop", *map(ascii, names))
 
 
 # ── files ───────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -38,6 +39,8 @@ _PRODUCTS, _OFFSETS = "products.jsonl", "offsets.npy"
 _KEPT = 2_048
 #: Files up to this size are read in full whenever their digest is needed.
 _SMALL = 32 * 2**20
+#: Seconds without a new file after which a build counts as killed.
+_ABANDONED = 24 * 3600
 #: A manifest vouches for this many blocks of each file.
 _SAMPLES, _SAMPLE_SIZE = 64, 4_096
 
@@ -116,11 +119,18 @@ def stored(root: Path, key: str, build: Callable[[Path], None]) -> Path:
         raise BadFile(f"Cannot write the cache {root}: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-        for left in sorted(root.glob(".part-*/broken")):
-            shutil.rmtree(left.parent, ignore_errors=True)
+        _tidy(root)
     if not _is_whole(folder):
         raise BadFile(f"The cache {folder} cannot be replaced; delete it.")
     return folder
+
+
+def _tidy(root: Path) -> None:
+    """Removes what broken and killed builds have left."""
+    for left in sorted(root.glob(".part-*")):
+        with suppress(OSError):
+            if (left / "broken").exists() or time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _survey(folder: Path) -> dict[str, list[Any]]:

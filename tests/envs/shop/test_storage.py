@@ -105,6 +105,16 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed(tmp_path):
+    for name, age in ((".part-old", 10**6), (".part-new", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "products.jsonl").write_text("half")
+        then = (tmp_path / name).stat().st_mtime - age
+        os.utime(tmp_path / name, (then, then))
+    folder = stored(tmp_path, "key", build)
+    assert {p.name for p in tmp_path.iterdir()} == {".part-new", folder.name}
+
+
 def test_a_line_that_breaks_later_says_what_to_do(tmp_path):
     folder = stored(tmp_path, "key", build)
     path = folder / "products.jsonl"

@@ -171,8 +171,8 @@ def test_price_and_what_the_page_says():
     assert price_of("B1", (5.0, 9.0))[0] == price != price_of("B2", (5.0, 9.0))[0]
     assert 0.5 < price_of("B1", (12.5, 0.5))[0] <= 12.5
     # A change of these changes prices and budgets: a new version of the environment.
-    assert share("price", "B1") == 0.15327469783308345
-    assert [budget_of(12.0, "B1", n) for n in range(4)] == [40.0, 50.0, 40.0, 50.0]
+    assert share("price", "B1") == 0.5809065439943168
+    assert [budget_of(12.0, "B1", n) for n in range(4)] == [50.0, 30.0, 40.0, 40.0]
 
 
 @pytest.mark.parametrize(
