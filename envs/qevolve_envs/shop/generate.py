@@ -1,0 +1,267 @@
+"""Generates the catalogue of `qevolve/Shop-v0`: a pure function of nothing but its version.
+
+A category holds families of near-duplicates: the same thing of the same brand, whose members
+differ in just what a customer may ask for - an attribute, the values an option comes in, the price.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from qevolve_envs.chance import Chance, Dice
+from qevolve_envs.shop.catalogue import Product
+from qevolve_envs.shop.vocabulary import KINDS, Kind
+from qevolve_envs.shop.wording import (
+    ACRONYMS,
+    ATTRIBUTES,
+    BRANDS,
+    BULLETS,
+    CLOSINGS,
+    FILLERS,
+    LINES,
+    MATERIALS,
+    MIDDLES,
+    OPENINGS,
+    REMARKS,
+    RIVALS,
+    TITLES,
+)
+
+CHANCE = Chance(20260721)  # Names this version of catalogue and goals; a change is a new -vN.
+FAMILIES = 18
+"""Families of each category."""
+_MEMBERS = (3, 5)
+_ENDINGS = (0.99, 0.95, 0.49, 0.79, 0.25)
+_LETTERS = "0123456789ABCDEFGHJKLMNPQRSTVWXYZ"
+_SMALL_WORDS = frozenset({"a", "an", "and", "by", "for", "in", "of", "on", "or", "up", "with"})
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Near-duplicates.
+
+    Attributes:
+        kind: Number of their category in `KINDS`.
+        number: Number within the category.
+        noun: What they are called.
+        members: Where they stand in the catalogue.
+    """
+
+    kind: int
+    number: int
+    noun: str
+    members: range
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that the shop sells.
+
+    Attributes:
+        products: All products, by category and family.
+        families: Every product belongs to one.
+    """
+
+    products: tuple[Product, ...]
+    families: tuple[Family, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a member is, before it is put into words."""
+
+    attributes: tuple[str, ...]
+    options: tuple[tuple[str, tuple[str, ...]], ...]
+    price: float
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue, generated when it is first asked for."""
+    products: list[Product] = []
+    families: list[Family] = []
+    for number, kind in enumerate(KINDS):
+        for index in range(FAMILIES):
+            dice = CHANCE.dice("family", *kind.category, index)
+            noun = dice.choice(kind.nouns)
+            first = len(products)
+            writer = _Writer(dice, kind, noun)
+            for member, facts in enumerate(_members(dice, kind)):
+                products.append(writer.write(facts, f"{'/'.join(kind.category)}/{index}/{member}"))
+            families.append(Family(number, index, noun, range(first, len(products))))
+    return Catalogue(tuple(products), tuple(families))
+
+
+# ── what things are ─────────────────────────────────────────────────────────
+
+
+def _members(dice: Dice, kind: Kind) -> list[_Facts]:
+    """The members of a family, no two alike."""
+    low, high = map(math.log, kind.prices)
+    price = math.exp(low + (high - low) * dice.uniform())
+    facts = _Facts(
+        _attributes(dice, kind, dice.between(3, 5)),
+        tuple((name, _values(dice, values)) for name, values in kind.options.items()),
+        _price(dice, price),
+    )
+    members = [facts]
+    for _ in range(dice.between(*_MEMBERS) - 1):
+        other = facts
+        while other in members:
+            other = _change(dice, kind, dice.choice(members))
+        members.append(other)
+    return members
+
+
+def _change(dice: Dice, kind: Kind, facts: _Facts) -> _Facts:
+    """A near-duplicate: one thing differs, or two."""
+    attributes, options, price = facts.attributes, facts.options, facts.price
+    for what in dice.some(("attributes", "options", "price"), 1 + dice.chance(0.3)):
+        if what == "attributes":
+            place = dice.below(len(attributes))
+            others = attributes[:place] + attributes[place + 1 :]
+            spare = [a for a in kind.attributes if a not in attributes and fits(a, others)]
+            if spare:
+                attributes = (*others[:place], dice.choice(spare), *others[place:])
+        elif what == "options":
+            place = dice.below(len(options))
+            name, _ = options[place]
+            changed = (name, _values(dice, kind.options[name]))
+            options = (*options[:place], changed, *options[place + 1 :])
+        else:
+            factor = 0.55 + 0.3 * dice.uniform()
+            about = price * factor if dice.chance(0.5) else price / factor
+            low, high = kind.prices
+            price = _price(dice, min(max(about, 0.7 * low), 1.5 * high))
+    return _Facts(attributes, options, price)
+
+
+def fits(attribute: str, others: Sequence[str]) -> bool:
+    """Whether a product with the other attributes can have this one too."""
+    if attribute in MATERIALS and any(other in MATERIALS for other in others):
+        return False
+    return not any(attribute in group and group.intersection(others) for group in RIVALS)
+
+
+def _attributes(dice: Dice, kind: Kind, count: int) -> tuple[str, ...]:
+    chosen: list[str] = []
+    for attribute in dice.some(kind.attributes, len(kind.attributes)):
+        if len(chosen) < count and fits(attribute, chosen):
+            chosen.append(attribute)
+    return tuple(chosen)
+
+
+def _values(dice: Dice, values: tuple[str, ...]) -> tuple[str, ...]:
+    """What an option comes in: some of its values, in their usual order."""
+    least = max(1, len(values) // 2)
+    kept = dice.some(values, dice.between(least, len(values)))
+    return tuple(value for value in values if value in kept)
+
+
+def _price(dice: Dice, about: float) -> float:
+    return round(max(2, int(about)) + dice.choice(_ENDINGS), 2)
+
+
+# ── how they are put into words ─────────────────────────────────────────────
+
+
+def title_case(text: str) -> str:
+    """Capitals as in titles: ``"with a usb port"`` -> ``"with a USB Port"``."""
+    words = capitals(text).split(" ")
+    return " ".join(w if w in _SMALL_WORDS else w[:1].upper() + w[1:] for w in words)
+
+
+def capitals(text: str) -> str:
+    """Acronyms in capitals: ``"a usb port"`` -> ``"a USB port"``."""
+    return " ".join(w.upper() if w in ACRONYMS else w for w in text.split(" "))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def code_of(name: str) -> str:
+    """The unique code of a product: ten characters, the same for the same name."""
+    number = int.from_bytes(
+        hashlib.sha256(f"{CHANCE.entropy}/{name}".encode()).digest()[:8], "little"
+    )
+    letters = []
+    for _ in range(8):
+        number, letter = divmod(number, len(_LETTERS))
+        letters.append(_LETTERS[letter])
+    return "Q0" + "".join(letters)
+
+
+class _Writer:
+    """Words for the members of a family: the same brand, line and form of title."""
+
+    def __init__(self, dice: Dice, kind: Kind, noun: str) -> None:
+        self._dice = dice
+        self._kind = kind
+        self._title = dice.choice(TITLES)
+        many = kind.number == "many"
+        self._words = {
+            "brand": dice.choice(BRANDS),
+            "line": dice.choice(LINES),
+            "noun": noun,
+            "this": "these" if many else "this",
+            "it": "they" if many else "it",
+            "be": "are" if many else "is",
+            "s": "" if many else "s",
+        }
+
+    def write(self, facts: _Facts, name: str) -> Product:
+        department = self._kind.category[0]
+        return Product(
+            ident=code_of(name),
+            title=self._write_title(facts),
+            department=department,
+            category=self._kind.category,
+            description=self._write_description(facts),
+            bullets=self._write_bullets(facts),
+            attributes=facts.attributes,
+            options=dict(facts.options),
+            price=facts.price,
+            price_text=f"${facts.price:.2f}",
+        )
+
+    def _write_title(self, facts: _Facts) -> str:
+        first, second = (self._in_title(attribute) for attribute in facts.attributes[:2])
+        noun = title_case(self._words["noun"])
+        return self._title.format_map(
+            {**self._words, "noun": noun, "first": first, "second": second}
+        )
+
+    @staticmethod
+    def _in_title(attribute: str) -> str:
+        phrase = ATTRIBUTES[attribute].phrase
+        return title_case(phrase if phrase.startswith("for ") else attribute)
+
+    def _write_description(self, facts: _Facts) -> str:
+        dice = self._dice
+        one, two = (capitals(ATTRIBUTES[a].phrase) for a in dice.some(facts.attributes, 2))
+        words = {**self._words, "use": dice.choice(self._kind.uses), "one": one, "two": two}
+        forms = (OPENINGS, MIDDLES, REMARKS, CLOSINGS)
+        parts = [dice.choice(sentences) for sentences in forms]
+        return " ".join(part.format_map(words) for part in parts)
+
+    def _write_bullets(self, facts: _Facts) -> tuple[str, ...]:
+        dice = self._dice
+        bullets: list[str] = []
+        for name in dice.some(facts.attributes, len(facts.attributes)):
+            attribute, shown = ATTRIBUTES[name], capitals(name)
+            words = {
+                "name": shown,
+                "Name": _sentence(shown),
+                "Phrase": _sentence(capitals(attribute.phrase)),
+                "praise": attribute.praise,
+                "Praise": _sentence(attribute.praise),
+            }
+            bullets.append(dice.choice(BULLETS).format_map(words))
+        if dice.chance(0.5):
+            bullets.insert(dice.below(len(bullets) + 1), dice.choice(FILLERS))
+        return tuple(bullets)
