@@ -64,6 +64,14 @@ CATALOG: tuple[Entry, ...] = (
         local=("data",),
     ),
     Entry(
+        id="qevolve/Shop-v0",
+        entry_point="qevolve_envs.shop.env:ShopEnv",
+        max_episode_steps=10,
+        splits=("train", "seen", "unseen"),
+        summary="Search a shop, read its pages, choose options, buy what a customer asks for.",
+        kwargs={"observation": '"text", "text_rich" or "html"'},
+    ),
+    Entry(
         id="qevolve/WebShop-v0",
         entry_point="qevolve_envs.shop.webshop:WebShopEnv",
         max_episode_steps=10,

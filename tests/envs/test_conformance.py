@@ -57,7 +57,9 @@ class TestCatalogue(TextEnvConformance):
             observations, info = envs.reset(seed=5)
             run = [(observations, list(info["task_id"]))]
             for _ in range(entry.max_episode_steps + 3):
-                actions = [commands[len(commands) // 3] for commands in info["admissible_commands"]]
+                # An episode that is over may have no command left.
+                offered = info["admissible_commands"]
+                actions = [commands[len(commands) // 3] if commands else "" for commands in offered]
                 observations, rewards, *ends, info = envs.step(actions)
                 run.append((observations, rewards.tolist(), [e.tolist() for e in ends]))
             runs.append(run)
