@@ -44,6 +44,8 @@ class Schema:
         self._parameters = [name for name, _ in action.parameters]
         variants = list(disjuncts(action.precondition))
         self._joins = [self._join(domain, action, parts) for parts in variants]
+        # One alternative, without further variables: no binding is found twice.
+        self._once = [len(join.slots) for join, _ in self._joins] == [len(self._parameters)]
 
         template = _without_implied_queries(domain, phrases.command, scope, variants)
         self._segments = _segments(template)
@@ -65,7 +67,7 @@ class Schema:
 
     def bindings(self, world: World) -> list[Row]:
         """All parameter bindings whose precondition holds and that change something."""
-        if len(self._joins) == 1:
+        if self._once:
             join, project = self._joins[0]
             return [project(b) for b in join(world, [()])]
         found: dict[Row, None] = {}
