@@ -62,7 +62,7 @@ def reward_of(product: Product, chosen: Iterable[str], goal: Goal) -> Reward:
     options = count_options(chosen, goal.options.values())
     affordable = goal.budget is None or product.price <= goal.budget
     wanted = len(goal.attributes) + len(goal.options) + 1
-    total = kind * (attributes + options + affordable) / wanted
+    total = (attributes + options + affordable) / wanted * kind
     return Reward(total, kind, attributes, options, affordable)
 
 

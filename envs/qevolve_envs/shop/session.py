@@ -145,7 +145,9 @@ class Visit:
         place = self._place
         said = list(notices)
         if place.page == "item":
-            said += [f"You have clicked {value}." for value in place.chosen.values()]
+            # The last on the page comes first, as upstream.
+            names = reversed(self.shop.products[place.item].options)
+            said += [f"You have clicked {place.chosen[n]}." for n in names if n in place.chosen]
         return Page(said, self._elements)
 
     def commands(self) -> list[str]:

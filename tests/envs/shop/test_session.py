@@ -131,7 +131,7 @@ def test_choices_are_shown_kept_and_dropped():
     assert red == f"You have clicked red.{SEP}{item}"
     assert seen(*way, "click[red]", "click[features]", "click[< prev]") == red
     both = seen(*way, "click[red]", "click[M | L]")
-    assert both == f"You have clicked red.{SEP}You have clicked m | l.{SEP}{item}"
+    assert both == f"You have clicked m | l.{SEP}You have clicked red.{SEP}{item}"
     assert seen(*way, "click[red]", "click[dark blue]").startswith("You have clicked dark blue.")
     assert seen(*way, "click[red]", "click[< prev]", "click[b003]") == item
     _, answers = play(*way, "click[red]", "click[red]")
