@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,8 @@ from qevolve_envs.shop.catalogue import Goal, Product
 SHUFFLE_SEED = 233
 #: What a product without a price costs.
 NO_PRICE = 100.0
+#: From here on a price is a mistake.
+_DEAREST = 1e12
 #: Budgets are multiples of 10 below 1,000.
 BUDGETS = tuple(10.0 * tens for tens in range(1, 100))
 _CHANCE = Chance(entropy=20221128)
@@ -147,7 +148,7 @@ def prices_of(pricing: object) -> tuple[float, ...]:
     if isinstance(pricing, bool) or pricing is None:
         return ()
     if isinstance(pricing, int | float):
-        return (float(pricing),) if math.isfinite(pricing) and pricing >= 0 else ()
+        return (float(pricing),) if 0 <= pricing < _DEAREST else ()
     if isinstance(pricing, list | tuple):
         return tuple(price for entry in pricing for price in prices_of(entry))[:2]
     if not isinstance(pricing, str):
@@ -159,7 +160,7 @@ def prices_of(pricing: object) -> tuple[float, ...]:
             price = float(re.sub(r"[^\d.]", "", part))
         except ValueError:
             continue
-        if math.isfinite(price):
+        if price < _DEAREST:
             found.append(price)
     return tuple(found[:2])
 

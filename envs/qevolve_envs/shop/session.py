@@ -146,7 +146,7 @@ class Visit:
         said = list(notices)
         if place.page == "item":
             # The last on the page comes first, as upstream.
-            names = reversed(self.shop.products[place.item].options)
+            names = [*self.shop.products[place.item].options][::-1]
             said += [f"You have clicked {place.chosen[n]}." for n in names if n in place.chosen]
         return Page(said, self._elements)
 
