@@ -88,6 +88,14 @@ CATALOG: tuple[Entry, ...] = (
         local=("data", "cache"),
     ),
     Entry(
+        id="qevolve/Lab-v0",
+        entry_point="qevolve_envs.lab.env:LabEnv",
+        max_episode_steps=24,
+        splits=("train", "seen", "unseen"),
+        summary="Experiments in a house of laboratory rooms: heat, circuits, chemistry, growth.",
+        kwargs={"simplify": '"standard", or "easy" for open doors and go to any room'},
+    ),
+    Entry(
         id="qevolve/ScienceWorld-v0",
         entry_point="qevolve_envs.scienceworld:ScienceWorldEnv",
         max_episode_steps=100,

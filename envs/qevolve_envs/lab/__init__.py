@@ -1,0 +1,1 @@
+"""The lab: a simulated house of laboratory rooms, with a small honest world model."""

@@ -1,0 +1,142 @@
+"""Generates the tasks of `qevolve/Lab-v0`: a task is a pure function of its id.
+
+Splits
+    ``train`` and ``seen`` play in the houses 0-11, with known substances, materials, species and
+    devices; a combination (kind of task, variant, house) belongs to ``seen`` for one in eight, and
+    to ``train`` otherwise, so that seen tasks are new ones. ``unseen`` plays in the houses 12-15,
+    whose rooms and devices have other names and temperatures, with held-out substances, materials,
+    surfaces, species and reactions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from qevolve_envs.errors import UnknownName
+from qevolve_envs.lab import heat_tasks as heat
+from qevolve_envs.lab import other_tasks as other
+from qevolve_envs.lab.chance import Dice, generator, share
+from qevolve_envs.lab.draft import Draft
+from qevolve_envs.lab.houses import HOUSES, KNOWN_HOUSES, ROLES, make_house
+from qevolve_envs.lab.spec import Spec
+
+#: Number of tasks of each split, those of the literature on ScienceWorld.
+PANELS: dict[str, int] = {"train": 1483, "seen": 194, "unseen": 241}
+
+#: Family -> kind of task -> what writes it.
+FAMILIES: dict[str, dict[str, Callable[[Draft], None]]] = {
+    "matter": {
+        "boil": heat.boil,
+        "melt": heat.melt,
+        "freeze": heat.freeze,
+        "change-state": heat.change,
+    },
+    "measure": {
+        "temperature": heat.temperature,
+        "mass": heat.mass,
+        "heaviest": heat.heaviest,
+    },
+    "thermometry": {
+        "melting-point": heat.melting_point,
+        "unknown-melting-point": heat.unknown_melting_point,
+        "unknown-boiling-point": heat.unknown_boiling_point,
+    },
+    "electricity": {
+        "power": other.power,
+        "power-in-series": other.series,
+        "power-switched": other.switched,
+        "conductivity": other.conductivity,
+        "unknown-conductivity": other.unknown_conductivity,
+    },
+    "classify": {
+        "find-living": other.living,
+        "find-non-living": other.non_living,
+        "find-plant": other.plant,
+        "find-animal": other.animal,
+    },
+    "chemistry": {
+        "make-product": other.product,
+        "mix-paint": other.paint,
+        "mix-paint-twice": other.tertiary,
+    },
+    "growth": {
+        "grow-flower": other.flower,
+        "grow-fruit": other.fruit,
+        "plant-stages": other.plant_stages,
+        "animal-stages": other.animal_stages,
+    },
+    "forces": {
+        "friction": other.friction,
+        "unknown-friction": other.unknown_friction,
+        "steepness": other.steepness,
+    },
+}
+KINDS: tuple[tuple[str, str], ...] = tuple(
+    (family, kind) for family, kinds in FAMILIES.items() for kind in kinds
+)
+_CLOSED = 0.15
+_ID = re.compile(r"lab/(train|seen|unseen)/(\d{4})")
+
+
+@cache
+def task_ids(split: str) -> tuple[str, ...]:
+    """All ids of a panel, in order; they count from 1."""
+    return tuple(f"lab/{split}/{number:04d}" for number in range(1, PANELS[split] + 1))
+
+
+def parse_id(task_id: str) -> tuple[str, int]:
+    """(split, number) of a task id.
+
+    Raises:
+        UnknownName: For an id of no panel, with a close one.
+    """
+    found = _ID.fullmatch(task_id)
+    if found:
+        split, number = found.group(1), int(found.group(2))
+        if 1 <= number <= PANELS[split]:
+            return split, number
+        first, last = task_ids(split)[0], task_ids(split)[-1]
+        raise UnknownName(
+            f"Unknown task id {task_id!r}: the ids of its panel go from {first!r} to {last!r}."
+        )
+    known = [task_ids(split)[0] for split in PANELS] if task_id.startswith("lab/") else []
+    raise UnknownName.of("task id", task_id, known, "ids look like 'lab/unseen/0013'.")
+
+
+def make_task(task_id: str) -> Spec:
+    """Generates a task from its id.
+
+    Raises:
+        UnknownName: For an id of no panel.
+    """
+    split, number = parse_id(task_id)
+    # Kinds take turns, so that every panel has all of them in equal number.
+    family, kind = KINDS[(number - 1) % len(KINDS)]
+    dice = Dice(generator("task", split, number))
+    while True:
+        low, high = (KNOWN_HOUSES, HOUSES) if split == "unseen" else (0, KNOWN_HOUSES)
+        house = make_house(dice.between(low, high - 1))
+        draft = Draft(dice, house)
+        FAMILIES[family][kind](draft)
+        kept = share("seen", kind, draft.variant, house.number) < 0.125
+        if split == "unseen" or kept == (split == "seen"):
+            break
+    start = dice.choice(list(ROLES))
+    closed = tuple(door for door in house.doors if dice.uniform() < _CLOSED)
+    return Spec(
+        id=task_id,
+        split=split,
+        family=family,
+        kind=kind,
+        variant=draft.variant,
+        house=house.number,
+        start=start,
+        closed=closed,
+        goal=draft.goal,
+        items=tuple(draft.items),
+        subgoals=tuple(draft.subgoals),
+        wrong=tuple(draft.wrong),
+        facts=draft.facts,
+    )
