@@ -1,6 +1,6 @@
 """Pages, goals and rewards against the official WebShop's own source.
 
-    git clone https://github.com/princeton-nlp/WebShop
+    (get a clone of princeton-nlp/WebShop)
     pip install jinja2 beautifulsoup4 thefuzz==0.19.0
     WEBSHOP_SOURCE=WebShop pytest -m parity tests/parity/test_webshop_parity.py
 
