@@ -135,7 +135,10 @@ class Interpreter:
         if not time:
             return Outcome("You can wait for 1 minute to 100 days.", Feedback.INVALID)
         self.world.advance(float(time))
-        return Outcome(f"Time passes: {clock(self.world.seconds)} since you began.", Feedback.OK)
+        text = f"Time passes: {clock(self.world.seconds)} since you began."
+        if self.world.easy:
+            text = "\n".join([wording.room(self.world), text])
+        return Outcome(text, Feedback.OK)
 
     # ── rooms and doors ─────────────────────────────────────────────────────
 

@@ -31,7 +31,6 @@ class Draft:
         self.items: list[Item] = []
         self.subgoals: list[SubGoal] = []
         self.wrong: list[tuple[str, tuple[Any, ...]]] = []
-        self.facts: dict[str, Any] = {}
         self.goal = ""
         self.variant = ""
 
@@ -78,7 +77,6 @@ class Draft:
         right, left = boxes if yes else boxes[::-1]
         self.sub(points, "in", key, right)
         self.wrong.append(("in", (key, left)))
-        self.facts["box"] = right
 
     def heater(self, celsius: float) -> tuple[str, Fixture]:
         """(role, device) that gets well above a temperature, the gentler one if it does."""

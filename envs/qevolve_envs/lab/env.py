@@ -68,7 +68,7 @@ class LabEnv(TextEnv):
       house), ``"unseen"`` (241 tasks with held-out substances, materials, surfaces, species and
       reactions, in houses whose rooms and devices training never shows).
     - ``simplify``: ``"standard"``, or ``"easy"``: doors are open, ``go to`` reaches any room at
-      once, and the first observation includes the house plan.
+      once, waiting shows the room, and the first observation includes the house plan.
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 

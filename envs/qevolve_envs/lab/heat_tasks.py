@@ -22,7 +22,6 @@ def _change(d: Draft, substance: str, grams: float, verb: str, how: str) -> str:
     d.goal = (
         f"{verb}. The {substance} is in {d.room(role)}. First focus on the {substance}, then {how}."
     )
-    d.facts |= {"role": role, "subject": substance}
     d.variant = substance
     d.wrong.append(("focus", ("subject",)))
     d.sub(15, "event", "focus:subject")
@@ -34,8 +33,6 @@ def boil(d: Draft) -> None:
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 280 - 60 * d.unseen)
     grams = float(d.dice.between(20, 90))
     _change(d, substance, grams, f"Boil the {substance}", "turn all of it into a gas")
-    role, device = d.heater(MATERIALS[substance].boils)
-    d.facts |= {"device": device.name, "device_role": role, "until": "gas"}
     d.sub(25, "heated", "subject")
     d.sub(25, "phase", "subject", ("boiling", "gas"))
     d.sub(35, "phase", "subject", GAS)
@@ -46,8 +43,6 @@ def melt(d: Draft) -> None:
     substance = _pick(d, "solid", lambda s: MATERIALS[s].melts > 25)
     grams = float(d.dice.between(20, 120))
     _change(d, substance, grams, f"Melt the {substance}", "turn all of it into a liquid")
-    role, device = d.heater(MATERIALS[substance].melts)
-    d.facts |= {"device": device.name, "device_role": role, "until": "liquid"}
     d.sub(25, "heated", "subject")
     d.sub(25, "phase", "subject", ("melting", *LIQUID))
     d.sub(35, "phase", "subject", LIQUID)
@@ -59,10 +54,6 @@ def freeze(d: Draft) -> None:
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].melts > coldest + 8)
     grams = float(d.dice.between(30, 120))
     _change(d, substance, grams, f"Freeze the {substance}", "turn all of it into a solid")
-    device = min(
-        (f for f in d.house.fixtures("kitchen") if f.kind == "cooler"), key=lambda f: f.celsius
-    )
-    d.facts |= {"device": device.name, "device_role": "kitchen", "until": "solid"}
     d.sub(25, "cooled", "subject")
     d.sub(25, "phase", "subject", ("melting", "solid"))
     d.sub(35, "phase", "subject", ("solid",))
@@ -72,18 +63,15 @@ def change(d: Draft) -> None:
     """Any change of state."""
     if d.dice.uniform() < 0.5:
         substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 150)
-        role, device = d.heater(MATERIALS[substance].boils)
-        start, until = "liquid", "gas"
+        start = "liquid"
     else:
         substance = _pick(d, "solid", lambda s: MATERIALS[s].melts < 900)
-        role, device = d.heater(MATERIALS[substance].melts)
-        start, until = "solid", "liquid"
+        start = "solid"
     grams = float(d.dice.between(20, 90))
     _change(
         d, substance, grams, f"Change the state of the {substance}",
         f"make all of it something else than a {start}",
     )  # fmt: skip
-    d.facts |= {"device": device.name, "device_role": role, "until": until}
     others = [p for p in ("solid", "liquid", "gas") if p != start]
     d.sub(45, "phase", "subject", ("melting", "boiling", *others))
     d.sub(40, "phase", "subject", tuple(others))
@@ -92,11 +80,10 @@ def change(d: Draft) -> None:
 # ── measuring ───────────────────────────────────────────────────────────────
 
 
-def _boxes(d: Draft, yes: bool, key: str, what: str, name: str, points: int) -> str:
-    role = d.role()
+def _boxes(d: Draft, role: str, yes: bool, key: str, what: str, name: str, points: int) -> str:
+    """Two boxes in a room, the last sub-goal, and the sentence that says which one is right."""
     boxes = d.boxes(2, role)
     d.sort(key, yes, boxes, points)
-    d.facts["box_role"] = role
     return (
         f"If {what}, put the {name} in the {boxes[0]}, otherwise in the {boxes[1]}. "
         f"The boxes are in {d.room(role)}."
@@ -116,12 +103,11 @@ def temperature(d: Draft) -> None:
     name = d.vessel(d.dice.below(4), role, [(substance, grams, celsius, "", "subject")])
     tool = d.house.tool("thermometer")
     d.sub(40, "event", "measured:subject")
-    rest = _boxes(d, yes, "subject", f"it is above {limit} degrees C", name, 60)
+    rest = _boxes(d, d.role(), yes, "subject", f"it is above {limit} degrees C", name, 60)
     d.goal = (
         f"Measure the temperature of the {substance} in the {name}, in {d.room(role)}, with the "
         f"{tool}. {rest}"
     )
-    d.facts |= {"role": role, "subject": substance, "vessel": name}
     d.variant = f"{substance} {limit // 10}"
 
 
@@ -134,11 +120,10 @@ def mass(d: Draft) -> None:
     role = d.role()
     d.item(name, "block", role, portable=True, mass=grams, key="subject")
     d.sub(40, "event", "weighed:subject")
-    rest = _boxes(d, yes, "subject", f"it is heavier than {limit} g", name, 60)
+    rest = _boxes(d, d.role(), yes, "subject", f"it is heavier than {limit} g", name, 60)
     d.goal = (
         f"Weigh the {name}, which is in {d.room(role)}, with the {d.house.tool('scale')}. {rest}"
     )
-    d.facts |= {"role": role, "subject": name}
     d.variant = f"{limit // 25} {role}"
 
 
@@ -164,7 +149,6 @@ def heaviest(d: Draft) -> None:
         f"Weigh the {listed[0]}, the {listed[1]} and the {listed[2]}, which are in "
         f"{d.room(role)}, with the {d.house.tool('scale')}. Then focus on the {word} one."
     )
-    d.facts |= {"role": role, "names": listed, "right": right}
     d.variant = f"{word} {role} {base // 50}"
 
 
@@ -185,16 +169,14 @@ def _point(d: Draft, substance: str, change_: str, label: str) -> None:
     called = label or substance
     d.sub(10, "event", "measured:subject")
     d.sub(40, "event", f"{change_}:subject")
-    rest = _boxes(d, yes, "subject", f"it is above {limit} degrees C", name, 50)
+    # Not far away: this is the longest way to go of all tasks.
+    home = d.dice.choice(("hall", device_role))
+    rest = _boxes(d, home, yes, "subject", f"it is above {limit} degrees C", name, 50)
     tool = d.house.tool("thermometer")
     d.goal = (
         f"Measure the {change_} point of the {called} in the {name}, in {d.room(role)}: use the "
         f"{tool} while it is {change_} on the {device.name}. {rest}"
     )
-    d.facts |= {
-        "role": role, "subject": called, "vessel": name, "change": change_,
-        "device": device.name, "device_role": device_role,
-    }  # fmt: skip
     d.variant = f"{substance} {yes} {limit}"
 
 

@@ -33,7 +33,6 @@ class Spec:
         items: What the task brings into the house: name, kind, place and properties of each.
         subgoals: What has to be done, in order; the points add up to 100.
         wrong: What ends the episode in failure.
-        facts: What the gold procedure knows.
     """
 
     id: str
@@ -48,7 +47,6 @@ class Spec:
     items: tuple[Item, ...]
     subgoals: tuple[SubGoal, ...]
     wrong: tuple[tuple[str, tuple[Any, ...]], ...]
-    facts: Mapping[str, Any]
 
 
 _TOOL_NOTES = {

@@ -120,7 +120,7 @@ _EXPERIMENTAL = (
     Substance("aluminium",        26.982,   660.32, 2519.0, 10.71,  294.0,   24.2,  24.2,  21.4,
               "solid"),
     Substance("silver",          107.868,   961.78, 2162.0, 11.3,   255.0,   25.4,  25.4,  20.8,
-              "solid"),
+              "solid", True),
     Substance("benzoic acid",    122.121,   122.35,  249.2, 18.02,   50.6,  146.8, 146.8, 146.8,
               "solid", True),
     Substance("indium",          114.818,   156.6,  2027.0,  3.291, 231.8,   26.7,  26.7,  20.8,
@@ -130,7 +130,7 @@ _EXPERIMENTAL = (
     Substance("magnesium",        24.305,   650.0,  1090.0,  8.48,  128.0,   24.9,  24.9,  20.8,
               "solid", True),
     Substance("copper",           63.546,  1084.62, 2560.0, 13.26,  300.4,   24.4,  24.4,  20.8,
-              "solid", True),
+              "solid"),
     Substance("gold",            196.967,  1064.18, 2836.0, 12.55,  324.0,   25.4,  25.4,  20.8,
               "solid", True),
 )
@@ -266,7 +266,7 @@ PAINT_MIXES: dict[tuple[str, str], str] = {
     ("red", "violet"): "magenta",
 }
 #: Mixtures that only the unseen split asks for.
-HELD_OUT_COLOURS = ("violet", "teal", "magenta")
+HELD_OUT_COLOURS = ("violet", "indigo", "magenta")
 
 #: Electrical resistivity at 20 C, ohm m. Source: CRC Handbook, 95th ed., "Electrical Resistivity of
 #: Pure Metals"; graphite, insulators and semiconductors: Serway, Principles of Physics, table 20.1
@@ -285,11 +285,11 @@ RESISTIVITY: dict[str, tuple[float, bool]] = {
     "porcelain": (1e11, False),
     "silver": (1.59e-8, True),
     "nickel": (6.93e-8, True),
-    "zinc": (5.9e-8, True),
+    "tungsten": (5.28e-8, True),
     "titanium": (4.2e-7, True),
     "quartz": (7.5e17, True),
-    "teflon": (1e23, True),
-    "amber": (1e16, True),
+    "mica": (1e13, True),
+    "paraffin": (1e15, True),
     "cork": (1e9, True),
 }
 
@@ -311,7 +311,7 @@ FRICTION: dict[str, tuple[float, bool]] = {
     "polyethylene": (0.20, True),
     "cast iron": (0.30, True),
     "leather": (0.40, True),
-    "copper": (0.53, True),
+    "nickel": (0.64, True),
 }
 
 

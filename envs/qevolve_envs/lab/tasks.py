@@ -2,7 +2,7 @@
 
 Splits
     ``train`` and ``seen`` play in the houses 0-11, with known substances, materials, species and
-    devices; a combination (kind of task, variant, house) belongs to ``seen`` for one in eight, and
+    devices; a combination (kind of task, variant, house) belongs to ``seen`` for one in four, and
     to ``train`` otherwise, so that seen tasks are new ones. ``unseen`` plays in the houses 12-15,
     whose rooms and devices have other names and temperatures, with held-out substances, materials,
     surfaces, species and reactions.
@@ -15,8 +15,9 @@ from collections.abc import Callable
 from functools import cache
 
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.lab import bench_tasks as bench
 from qevolve_envs.lab import heat_tasks as heat
-from qevolve_envs.lab import other_tasks as other
+from qevolve_envs.lab import life_tasks as life
 from qevolve_envs.lab.chance import Dice, generator, share
 from qevolve_envs.lab.draft import Draft
 from qevolve_envs.lab.houses import HOUSES, KNOWN_HOUSES, ROLES, make_house
@@ -44,33 +45,33 @@ FAMILIES: dict[str, dict[str, Callable[[Draft], None]]] = {
         "unknown-boiling-point": heat.unknown_boiling_point,
     },
     "electricity": {
-        "power": other.power,
-        "power-in-series": other.series,
-        "power-switched": other.switched,
-        "conductivity": other.conductivity,
-        "unknown-conductivity": other.unknown_conductivity,
+        "power": bench.power,
+        "power-in-series": bench.series,
+        "power-switched": bench.switched,
+        "conductivity": bench.conductivity,
+        "unknown-conductivity": bench.unknown_conductivity,
     },
     "classify": {
-        "find-living": other.living,
-        "find-non-living": other.non_living,
-        "find-plant": other.plant,
-        "find-animal": other.animal,
+        "find-living": life.living,
+        "find-non-living": life.non_living,
+        "find-plant": life.plant,
+        "find-animal": life.animal,
     },
     "chemistry": {
-        "make-product": other.product,
-        "mix-paint": other.paint,
-        "mix-paint-twice": other.tertiary,
+        "make-product": bench.product,
+        "mix-paint": bench.paint,
+        "mix-paint-twice": bench.tertiary,
     },
     "growth": {
-        "grow-flower": other.flower,
-        "grow-fruit": other.fruit,
-        "plant-stages": other.plant_stages,
-        "animal-stages": other.animal_stages,
+        "grow-flower": life.flower,
+        "grow-fruit": life.fruit,
+        "plant-stages": life.plant_stages,
+        "animal-stages": life.animal_stages,
     },
     "forces": {
-        "friction": other.friction,
-        "unknown-friction": other.unknown_friction,
-        "steepness": other.steepness,
+        "friction": bench.friction,
+        "unknown-friction": bench.unknown_friction,
+        "steepness": bench.steepness,
     },
 }
 KINDS: tuple[tuple[str, str], ...] = tuple(
@@ -120,7 +121,7 @@ def make_task(task_id: str) -> Spec:
         house = make_house(dice.between(low, high - 1))
         draft = Draft(dice, house)
         FAMILIES[family][kind](draft)
-        kept = share("seen", kind, draft.variant, house.number) < 0.125
+        kept = share("seen", kind, draft.variant, house.number) < 0.25
         if split == "unseen" or kept == (split == "seen"):
             break
     start = dice.choice(list(ROLES))
@@ -138,5 +139,4 @@ def make_task(task_id: str) -> Spec:
         items=tuple(draft.items),
         subgoals=tuple(draft.subgoals),
         wrong=tuple(draft.wrong),
-        facts=draft.facts,
     )

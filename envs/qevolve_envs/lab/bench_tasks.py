@@ -1,9 +1,8 @@
-"""Families "electricity", "classify", "chemistry", "growth" and "forces"."""
+"""Families "electricity", "chemistry" and "forces"."""
 
 from __future__ import annotations
 
 from qevolve_envs.lab.draft import Draft
-from qevolve_envs.lab.life import creatures, species
 from qevolve_envs.lab.physics import Slide, resistance
 from qevolve_envs.lab.substances import (
     FRICTION,
@@ -37,10 +36,6 @@ def _parts(d: Draft, batteries: int, wires: int) -> tuple[str, str]:
     lamp, ohms = d.dice.choice(_LAMPS[d.unseen])
     needs = 0.8 * (1.5 * batteries / (ohms + 0.5 * batteries)) ** 2 * ohms
     d.item(lamp, "part", role, portable=True, role="lamp", ohms=ohms, rated=round(needs, 2))
-    d.facts |= {
-        "lamp": lamp, "lamp_role": role, "wires": list(_WIRES[d.unseen][:wires]),
-        "batteries": list(names[:batteries]),
-    }  # fmt: skip
     return lamp, role
 
 
@@ -78,7 +73,6 @@ def switched(d: Draft) -> None:
         switch, "part", "workshop", d.house.fixtures("workshop")[0].name, portable=True,
         role="switch", ohms=0.01, on=False,
     )  # fmt: skip
-    d.facts["switch"] = switch
     d.goal = (
         f"Make the {lamp} work in a circuit with the {switch}, switched on. The {lamp} is in "
         f"{d.room(role)}; a battery, wires and the {switch} are in {d.room('workshop')}."
@@ -94,7 +88,6 @@ def _conducts(d: Draft, hidden: bool) -> None:
     lamp, _ = _parts(d, 1, 3)
     # The lamp lies with the other parts here: the piece to be tested is what has to be found.
     d.items[-1] = {**d.items[-1], "at": ["workshop", d.house.fixtures("workshop")[0].name]}
-    d.facts["lamp_role"] = "workshop"
     material = d.dice.choice([m for m, (_, out) in RESISTIVITY.items() if out is d.unseen])
     ohms = resistance(RESISTIVITY[material][0])
     if hidden:
@@ -116,7 +109,6 @@ def _conducts(d: Draft, hidden: bool) -> None:
         f"{d.room('workshop')}. If it conducts, put it in the {boxes[0]}, otherwise in the "
         f"{boxes[1]}. The boxes are in {d.room(home)}."
     )
-    d.facts |= {"role": role, "subject": name, "box_role": home}
     d.variant = f"{material} {name.split()[1]} {role}"
 
 
@@ -128,55 +120,6 @@ def conductivity(d: Draft) -> None:
 def unknown_conductivity(d: Draft) -> None:
     """Does a thing of unknown material conduct?"""
     _conducts(d, hidden=True)
-
-
-# ── classify ────────────────────────────────────────────────────────────────
-
-
-def _classify(d: Draft, word: str, right: tuple[str, ...]) -> None:
-    wrong = tuple(k for k in ("animal", "plant", "") if k not in right)
-    good = [n for k in right for n in creatures(k, unseen=d.unseen)]
-    bad = [n for k in wrong for n in creatures(k, unseen=d.unseen)]
-    first = d.role()
-    second = d.role(first)
-    one = d.dice.choice(good)
-    others = d.dice.sample(bad, 3)
-    places = [first, second, first, second] if d.dice.uniform() < 0.5 else [second, first] * 2
-    for name, role in zip([one, *others], places, strict=True):
-        surface = d.house.fixture(role, "surface")
-        d.item(name, "creature", role, surface.name if surface else "", portable=True)
-    home = d.role(first, second)
-    (box,) = d.boxes(1, home)
-    d.sub(50, "event", f"focus:{one}")
-    d.sub(50, "in", one, box)
-    d.wrong.append(("focus", (one,)))
-    d.wrong += [("in", (name, box)) for name in others]
-    d.goal = (
-        f"Find {word}, focus on it, and put it in the {box} in {d.room(home)}. Look around in "
-        f"{d.room(first)} and in {d.room(second)}."
-    )
-    d.facts |= {"role": places[0], "subject": one, "box": box, "box_role": home}
-    d.variant = f"{one} {home}"
-
-
-def living(d: Draft) -> None:
-    """Find what lives."""
-    _classify(d, "a living thing", ("animal", "plant"))
-
-
-def non_living(d: Draft) -> None:
-    """Find what does not live."""
-    _classify(d, "a non-living thing", ("",))
-
-
-def plant(d: Draft) -> None:
-    """Find a plant."""
-    _classify(d, "a plant", ("plant",))
-
-
-def animal(d: Draft) -> None:
-    """Find an animal."""
-    _classify(d, "an animal", ("animal",))
 
 
 # ── chemistry ───────────────────────────────────────────────────────────────
@@ -225,8 +168,6 @@ def product(d: Draft) -> None:
         f"Make {target} from {reagents[0]} and {reagents[1]}, then focus on it. The reagents are "
         f"in {d.room('lab')}."
     )
-    jars = [_JARS[d.unseen][names.index(name)] for name in reagents]
-    d.facts |= {"role": "lab", "jars": jars, "product": target}
     d.variant = f"{target} {reagents[0]} {spare[0]} {d.dice.below(12)}"
 
 
@@ -240,125 +181,37 @@ def _colours(*, unseen: bool, tertiary: bool) -> list[tuple[str, str, str]]:
     return found
 
 
-def _paint(d: Draft, colour: str, jars: list[str], role: str, steps: list[list[str]]) -> None:
+def _paint(d: Draft, colour: str) -> None:
     d.sub(50, "made", f"{colour} paint", 0.01)
     d.sub(50, "event", f"focus:{colour} paint")
     d.wrong.append(("focus", (f"{colour} paint",)))
     d.goal = (
         f"Mix paints to make {colour} paint, then focus on it. Jars of red, yellow and blue paint "
-        f"are in {d.room(role)}."
+        f"are in {d.room('studio')}."
     )
-    d.facts |= {"role": role, "steps": steps, "product": f"{colour} paint", "jars": jars}
     d.variant = f"{colour} {d.dice.below(60)}"
 
 
-def _paint_jars(d: Draft, paints: list[str]) -> dict[str, list[str]]:
-    jars: dict[str, list[str]] = {}
+def _paint_jars(d: Draft, paints: list[str]) -> None:
     for number, paint in enumerate(d.dice.shuffled(paints)):
         grams = float(d.dice.between(20, 60))
-        jars.setdefault(paint, []).append(_jar(d, number, f"{paint} paint", grams, "studio", 0.0))
-    return jars
+        _jar(d, number, f"{paint} paint", grams, "studio", 0.0)
 
 
 def paint(d: Draft) -> None:
     """A secondary colour."""
-    a, b, colour = d.dice.choice(_colours(unseen=d.unseen, tertiary=False))
-    jars = _paint_jars(d, ["red", "yellow", "blue"])
-    _paint(d, colour, [], "studio", [[jars[a][0], jars[b][0]]])
+    _paint_jars(d, ["red", "yellow", "blue"])
+    *_, colour = d.dice.choice(_colours(unseen=d.unseen, tertiary=False))
+    _paint(d, colour)
 
 
 def tertiary(d: Draft) -> None:
     """A colour that takes two mixtures."""
     a, b, colour = d.dice.choice(_colours(unseen=d.unseen, tertiary=True))
-    primary, secondary = (a, b) if a in ("red", "yellow", "blue") else (b, a)
-    one, two = next(pair for pair, made in PAINT_MIXES.items() if made == secondary)
+    primary = a if a in ("red", "yellow", "blue") else b
     # Two jars of the primary colour that is needed twice.
-    jars = _paint_jars(d, ["red", "yellow", "blue", primary])
-    other = two if one == primary else one
-    steps = [[jars[other][0], jars[primary][0]], [jars[primary][1], jars[primary][0]]]
-    _paint(d, colour, [], "studio", steps)
-
-
-# ── growth ──────────────────────────────────────────────────────────────────
-
-
-def _seed(d: Draft) -> None:
-    kind = d.dice.choice(species(plant=True, unseen=d.unseen))
-    role = d.role("greenhouse")
-    pot = ("flower pot", "planter")[d.unseen]
-    can = ("watering can", "jug")[d.unseen]
-    spot = d.house.fixtures("greenhouse")[0].name
-    d.item(pot, "pot", "greenhouse", spot, portable=True, samples=[["soil", 800.0, 20.0, "", ""]])
-    d.item(can, "vessel", "greenhouse", spot, portable=True)
-    d.item(kind.stages[0], "growing", role, portable=True, species=kind.name, key="seed", mass=1.0)
-    tap = d.house.fixture("greenhouse", "tap")
-    assert tap is not None
-    d.facts |= {
-        "role": role, "seed": kind.stages[0], "species": kind.name, "pot": pot, "can": can,
-        "tap": tap.name,
-    }  # fmt: skip
-    d.goal = (
-        f"The {kind.stages[0]} is in {d.room(role)}; a pot of soil, the {can} and water are in "
-        f"{d.room('greenhouse')}, where there is daylight."
-    )
-    d.variant = f"{kind.name} {role} {d.dice.below(3)}"
-    d.sub(10, "in", "seed", pot)
-    d.sub(20, "wet", pot)
-
-
-def flower(d: Draft) -> None:
-    """Grow a plant until it flowers."""
-    _seed(d)
-    d.goal = f"Grow the {d.facts['species']} until it flowers, then focus on it. {d.goal}"
-    d.sub(40, "stage", "seed", 2)
-    d.sub(30, "event", "focus:seed@2")
-    d.wrong.append(("focus", ("seed@2",)))
-
-
-def fruit(d: Draft) -> None:
-    """Grow a plant until it bears fruit."""
-    _seed(d)
-    brush = d.house.tool("brush")
-    d.goal = (
-        f"Grow the {d.facts['species']} until it bears fruit, then focus on it. Its flowers have "
-        f"to be pollinated with the {brush}. {d.goal}"
-    )
-    d.sub(20, "stage", "seed", 2)
-    d.sub(30, "stage", "seed", 3)
-    d.sub(20, "event", "focus:seed@3")
-    d.wrong.append(("focus", ("seed@3",)))
-
-
-def plant_stages(d: Draft) -> None:
-    """Focus on each stage of a plant's life."""
-    _seed(d)
-    d.subgoals = [(10, "event", ("focus:seed@0",)), *d.subgoals]
-    d.goal = (
-        f"Focus on the stages of life of the {d.facts['species']}, in order: seed, seedling and "
-        f"flowering plant. {d.goal}"
-    )
-    d.sub(30, "event", "focus:seed@1")
-    d.sub(30, "event", "focus:seed@2")
-    d.wrong.append(("focus", ("seed@0", "seed@1", "seed@2")))
-
-
-def animal_stages(d: Draft) -> None:
-    """Focus on each stage of an animal's life."""
-    kind = d.dice.choice(species(plant=False, unseen=d.unseen))
-    role = d.role()
-    home = ("terrarium", "vivarium")[d.unseen]
-    d.item(home, "terrarium", role, "", text="It has leaves, water and air for what lives in it.")
-    d.item(kind.stages[0], "growing", "", home, species=kind.name, key="animal")
-    for stage in range(4):
-        d.sub(25, "event", f"focus:animal@{stage}")
-    d.wrong.append(("focus", tuple(f"animal@{i}" for i in range(4))))
-    names = ", ".join(kind.stages)
-    d.goal = (
-        f"Focus on the stages of life of the {kind.name}, in order: {names}. It lives in the "
-        f"{home} in {d.room(role)}."
-    )
-    d.facts |= {"role": role, "species": kind.name}
-    d.variant = f"{kind.name} {role} {d.dice.below(3)}"
+    _paint_jars(d, ["red", "yellow", "blue", primary])
+    _paint(d, colour)
 
 
 # ── forces ──────────────────────────────────────────────────────────────────
@@ -381,7 +234,6 @@ def _planes(d: Draft, planes: list[tuple[str, float, float]], word: str, right: 
         f"{d.house.tool('stopwatch')}. Then focus on the plane that {word}. The planes and the "
         f"block are in {d.room(role)}."
     )
-    d.facts |= {"role": role, "block": block, "names": names, "right": names[right]}
 
 
 def _surfaces(d: Draft, *, hidden: bool) -> None:
