@@ -106,7 +106,7 @@ def temperature(d: Draft) -> None:
     rest = _boxes(d, d.role(), yes, "subject", f"it is above {limit} degrees C", name, 60)
     d.goal = (
         f"Measure the temperature of the {substance} in the {name}, in {d.room(role)}, with the "
-        f"{tool}. {rest}"
+        f"{tool}, soon: it is drifting towards the temperature of the room. {rest}"
     )
     d.variant = f"{substance} {limit // 10}"
 

@@ -22,6 +22,7 @@ class Hand(Protocol):
 
     here: str
     doors: dict[str, bool]
+    devices: list[tuple[str, str, float, str]]
     tools: dict[str, str]
     sight: list[str]
     inside: dict[str, list[str]]
@@ -153,18 +154,13 @@ def point(hand: Hand, g: Groups) -> Talk[None]:
     """A reading during a change of state, then a box."""
     yield from tool(hand, g["tool"])
     yield from fetch(hand, g["thing"], g["room"])
-    room = next(r for n, r in _rooms_of_devices(hand) if n == g["device"])
+    room = next(room for name, _, _, room in hand.devices if name == g["device"])
     yield from visit(hand, room)
     yield f"put {g['thing']} on {g['device']}"
     yield f"activate {g['device']}"
     text = yield from hand.catch(g["tool"], g["s"], g["change"])
     yield f"pick up {g['thing']}"
     yield from deliver(hand, g["thing"], g, _number(text) > float(g["limit"]))
-
-
-def _rooms_of_devices(hand: Hand) -> list[tuple[str, str]]:
-    devices: list[tuple[str, str, float, str]] = getattr(hand, "devices", [])
-    return [(name, room) for name, _, _, room in devices]
 
 
 # ── electricity ─────────────────────────────────────────────────────────────
@@ -333,7 +329,7 @@ _PROCEDURES: tuple[tuple[re.Pattern[str], Callable[[Hand, Groups], Talk[None]]],
         (r"(?P<verb>Boil|Melt|Freeze|Change the state of) the (?P<s>.+?)\. The .+? is in the "
          r"(?P<room>.+?)\. First", matter),
         (r"Measure the temperature of the .+? in the (?P<thing>.+?), in the (?P<room>.+?), with "
-         r"the (?P<tool>.+?)\. If it is above " + _BOX, measure),
+         r"the (?P<tool>.+?), soon: .+?\. If it is above " + _BOX, measure),
         (r"Weigh the (?P<thing>[^,]+?), which is in the (?P<room>.+?), with the (?P<tool>.+?)\. If "
          r"it is heavier than " + _BOX, measure),
         (r"Weigh the (?P<a>.+?), the (?P<b>.+?) and the (?P<c>.+?), which are in the "

@@ -182,9 +182,9 @@ _REAGENTS = (
 
 COLOURS = ("red", "yellow", "blue", "orange", "green", "violet")
 TERTIARY = ("vermilion", "amber", "chartreuse", "teal", "indigo", "magenta")
-# Water-based paint is treated as water with a pigment that weighs nothing.
+# Water-based paint has the thermal constants of water.
 _PAINTS = tuple(
-    Substance(f"{c} paint", 18.015, *_FAR, 6.01, 40.65, 75.3, 75.3, 75.3, "paint")
+    Substance(f"{c} paint", 18.015, 0.0, 100.0, 6.01, 40.65, 37.8, 75.3, 33.6, "paint")
     for c in COLOURS + TERTIARY
 )
 

@@ -119,7 +119,7 @@ class Thing:
 
     @property
     def phase(self) -> str:
-        """Of a sample; what has no phase of its own in water is "dissolved"."""
+        """Of a sample; see `physics.phase`."""
         return phase(self.substance, self.h)
 
     # growing things

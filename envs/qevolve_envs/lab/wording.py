@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from qevolve_envs.lab.life import SPECIES
+from qevolve_envs.lab.substances import SUBSTANCES
 from qevolve_envs.lab.things import Thing
 from qevolve_envs.lab.world import World
 
-_STATES = {"surface": "", "tap": "", "box": ""}
 _PHASE_NAMES = {("water", "solid"): "ice", ("water", "gas"): "steam"}
 
 
@@ -23,8 +23,6 @@ def phase_of(sample: Thing) -> str:
 
 def is_reagent(sample: Thing) -> bool:
     """Whether a sample comes from the chemistry shelf."""
-    from qevolve_envs.lab.substances import SUBSTANCES
-
     return SUBSTANCES[sample.substance].group == "reagent"
 
 

@@ -85,7 +85,7 @@ class World:
         self.growing: list[Thing] = []
         self.parts: list[Thing] = []
         self.keys: dict[str, Thing] = {}
-        self._warm: list[tuple[Thing, Thing]] | None = None
+        self._warm: list[Thing] | None = None
         self._circuits: list[Circuit] | None = None
 
     # ── where things are ────────────────────────────────────────────────────
@@ -157,15 +157,14 @@ class World:
 
     def _heat(self, seconds: float) -> None:
         if self._warm is None:
-            self._warm = [(s, s) for s in self.samples]
-        still: list[tuple[Thing, Thing]] = []
+            self._warm = list(self.samples)
+        still: list[Thing] = []
         crowded: dict[int, Thing] = {}
-        for pair in self._warm:
-            sample = pair[0]
+        for sample in self._warm:
             source, celsius, conductance = self.source(sample)
             if abs(sample.temperature - celsius) < _STILL:
                 continue
-            still.append(pair)
+            still.append(sample)
             vessel = sample.parent
             alone = vessel is None or len(vessel.things) < 2
             before = sample.h
