@@ -246,14 +246,14 @@ class ScienceWorldEnv(TextEnv):
     A task and its initial state follow from the id. Within one JVM the simulator is *not*
     deterministic: the same commands may heat or grow things differently in a second episode, and
     things are listed in another order. ``fresh_jvm=True`` starts a new JVM for every episode (about
-    a second), in which the same commands gave the same answers wherever we looked, except in the
-    two Mendelian tasks, where plants are pollinated at random. Only episodes in fresh JVMs can be
-    verified by replay, and those two tasks not even then.
+    a second), in which the same commands gave the same answers wherever we looked, except where
+    insects pollinate at random (``grow-fruit`` and the two Mendelian tasks). Only episodes in fresh
+    JVMs can be verified by replay, and those three tasks not even then.
 
     Beside the package's own interface (``tests/parity``): the simulator's gold paths end with the
     same score on two variations of each of the 30 tasks, and every step on the way scores the same
-    in all but the Mendelian and the two circuit tasks. There the order in which things act within
-    a step follows from what the JVM did before, so that a lamp may light up a step earlier.
+    in all but those three and the two ``power-component`` tasks. In the latter the order in which
+    things act within a step follows from what the JVM did before: a lamp may light up a step later.
 
     ## Information
     ``task_id, goal, feedback, score, won``; ``admissible_commands`` (with ``admissible=True``) is a
