@@ -15,8 +15,8 @@ answer follows from how it is built rather than from the files, we follow it, an
   such pair (the parity tests look for one in every state they reach).
 - Facts in a list come by the types of their arguments, then by id. An object of a subtype of its
   parameter's type is none of the objects that facts mention, as far as texts are concerned.
-- A game whose goal can never be reached, or holds whatever is done, has no commands at all
-  upstream; we play it. (No game that is marked solvable is one.)
+- A game whose goal can never be reached, or consists of facts that never change, fails to load
+  upstream; we play it.
 """
 
 from __future__ import annotations
