@@ -78,3 +78,7 @@ class Dice:
         """Different items, in the order in which they were drawn."""
         left = list(items)
         return [left.pop(self.below(len(left))) for _ in range(min(count, len(left)))]
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """All items, in random order."""
+        return self.some(items, len(items))

@@ -86,7 +86,7 @@ def test_gold_paths_score_what_the_package_says(name):
         official.reset()
         theirs = []
         for action in actions if name in LOOSE else actions[: len(scores)]:
-            observation, _, _, info = official.step(action)
+            _, _, _, info = official.step(action)
             theirs.append(min(max(info["score"] / 100, 0.0), 1.0))
         official.close()
         if name in LOOSE:

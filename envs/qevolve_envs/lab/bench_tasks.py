@@ -153,7 +153,7 @@ def product(d: Draft) -> None:
         for name, _ in r.reagents
         if name not in used and name != "water"
     ]
-    names = d.dice.shuffled([*reagents, *d.dice.sample(sorted(set(spare)), 1)])
+    names = d.dice.shuffled([*reagents, *d.dice.shuffled(sorted(set(spare)))[:1]])
     for number, name in enumerate(names):
         grams = float(d.dice.between(5, 20))
         if name == "water":
@@ -240,12 +240,12 @@ def _surfaces(d: Draft, *, hidden: bool) -> None:
     angle = float(d.dice.between(25, 45))
     known = [(name, mu) for name, (mu, out) in FRICTION.items() if out is d.unseen]
     while True:
-        (a, mu_a), (b, mu_b) = d.dice.sample(known, 2)
+        (a, mu_a), (b, mu_b) = d.dice.shuffled(known)[:2]
         times = sorted((Slide(angle, mu_a).seconds, Slide(angle, mu_b).seconds))
         if times[0] < 60 and times[1] - times[0] >= 0.05:
             break
     word = ("plane", "ramp")[d.unseen]
-    letters = d.dice.sample("bcdefg", 2)
+    letters = d.dice.shuffled("bcdefg")[:2]
     names = [f"{word} {x}" for x in letters] if hidden else [f"{a} {word}", f"{b} {word}"]
     most = d.dice.uniform() < 0.5
     right = int((mu_b > mu_a) is most)
@@ -274,7 +274,7 @@ def steepness(d: Draft) -> None:
         if times[0] < 60 and times[1] - times[0] >= 0.05:
             break
     word = ("plane", "ramp")[d.unseen]
-    letters = d.dice.sample("bcdefg", 2)
+    letters = d.dice.shuffled("bcdefg")[:2]
     planes = [(f"{name} {word} {x}", a, mu) for x, a in zip(letters, angles, strict=True)]
     steeper = d.dice.uniform() < 0.5
     right = int((angles[1] > angles[0]) is steeper)

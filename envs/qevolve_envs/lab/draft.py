@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qevolve_envs.lab.chance import Dice
+from qevolve_envs.chance import Dice
 from qevolve_envs.lab.houses import Fixture, House
 from qevolve_envs.lab.physics import MATERIALS, enthalpy
 from qevolve_envs.lab.physics import duration as lasts
@@ -67,7 +67,7 @@ class Draft:
 
     def boxes(self, count: int, role: str) -> list[str]:
         """Empty boxes on the floor of a room."""
-        names = [f"{colour} box" for colour in self.dice.sample(BOXES[self.unseen], count)]
+        names = [f"{colour} box" for colour in self.dice.shuffled(BOXES[self.unseen])[:count]]
         for name in names:
             self.item(name, "box", role, "")
         return names

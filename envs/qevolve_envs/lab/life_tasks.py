@@ -13,7 +13,7 @@ def _classify(d: Draft, word: str, right: tuple[str, ...]) -> None:
     first = d.role()
     second = d.role(first)
     one = d.dice.choice(good)
-    others = d.dice.sample(bad, 3)
+    others = d.dice.shuffled(bad)[:3]
     places = [first, second, first, second] if d.dice.uniform() < 0.5 else [second, first] * 2
     for name, role in zip([one, *others], places, strict=True):
         surface = d.house.fixture(role, "surface")

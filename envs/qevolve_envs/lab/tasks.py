@@ -18,9 +18,8 @@ from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import bench_tasks as bench
 from qevolve_envs.lab import heat_tasks as heat
 from qevolve_envs.lab import life_tasks as life
-from qevolve_envs.lab.chance import Dice, generator, share
 from qevolve_envs.lab.draft import Draft
-from qevolve_envs.lab.houses import HOUSES, KNOWN_HOUSES, ROLES, make_house
+from qevolve_envs.lab.houses import CHANCE, HOUSES, KNOWN_HOUSES, ROLES, make_house
 from qevolve_envs.lab.spec import Spec
 
 #: Number of tasks of each split, those of the literature on ScienceWorld.
@@ -115,13 +114,13 @@ def make_task(task_id: str) -> Spec:
     split, number = parse_id(task_id)
     # Kinds take turns, so that every panel has all of them in equal number.
     family, kind = KINDS[(number - 1) % len(KINDS)]
-    dice = Dice(generator("task", split, number))
+    dice = CHANCE.dice("task", split, number)
     while True:
         low, high = (KNOWN_HOUSES, HOUSES) if split == "unseen" else (0, KNOWN_HOUSES)
         house = make_house(dice.between(low, high - 1))
         draft = Draft(dice, house)
         FAMILIES[family][kind](draft)
-        kept = share("seen", kind, draft.variant, house.number) < 0.25
+        kept = CHANCE.share("seen", kind, draft.variant, house.number) < 0.25
         if split == "unseen" or kept == (split == "seen"):
             break
     start = dice.choice(list(ROLES))
