@@ -92,6 +92,8 @@ def exchange(
         end = high if rising else low
         if not heat:
             power = conductance * (source - now) / mass
+            if power == 0.0:  # A difference too small for a float to hold its flow.
+                return h
             needed = (end - h) / power
             if needed > seconds:
                 return h + power * seconds
