@@ -130,6 +130,9 @@ def evaluate(
         # The first environment answers for all: does it exist, which tasks, who is its expert?
         env = slots[0].env
         player = resolve_agent(agent, env) if isinstance(agent, str) else agent
+        panel = text_env(env).task_ids(split)
+        if not panel:
+            raise BenchError(f"{spec.id} has no tasks in its split {split!r}: choose another one.")
         result = [
             Episode(
                 env_id=recorded_id,
@@ -139,7 +142,7 @@ def evaluate(
                 seed=episode_seed,
                 agent=agent_name,
             )
-            for task_id, episode_seed in draw_tasks(text_env(env).task_ids(split), episodes, seed)
+            for task_id, episode_seed in draw_tasks(panel, episodes, seed)
         ]
         while len(slots) < min(batch_size, len(result)):
             slots.append(stack.enter_context(closing(_Slot(make))))

@@ -112,6 +112,8 @@ class TextEnv(gymnasium.Env[str, str]):
             raise UnknownName.of("split", split, self.splits)
         if reward not in REWARDS:
             raise UnknownName.of("reward", reward, REWARDS)
+        if not isinstance(admissible, bool):
+            raise BenchError(f"admissible must be true or false, not {admissible!r}.")
         if render_mode not in (None, "ansi"):
             raise UnknownName.of("render_mode", render_mode, ["ansi"])
         self.split = split

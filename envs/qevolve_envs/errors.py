@@ -21,14 +21,14 @@ class UnknownName(BenchError):
             kind: What was looked up, such as ``"split"``.
             name: What the caller asked for.
             known: All names that would have been accepted.
-            hint: Said instead of the list of names when nothing is close and the list is long.
+            hint: Said when nothing is close, behind a short list of names or instead of a long one.
         """
         names = list(known)
         close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
         if close:
             help_ = f"did you mean {' or '.join(repr(c) for c in close)}?"
         elif names and len(names) <= 12:
-            help_ = f"choose one of {', '.join(names)}."
+            help_ = f"choose one of {', '.join(names)}" + (f"; {hint}" if hint else ".")
         else:
             help_ = hint or "nothing close to it is known."
         return cls(f"Unknown {kind} {name!r}: {help_}")

@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
         required=True,
         type=Path,
         metavar="DIR",
-        help="receives DIR/<task type>-<task>/trial/game.tw-pddl and traj_data.json for each task",
+        help="folder laid out like ALFWorld's data, which qevolve/ALFWorld-v0 takes as data=DIR",
     )
     parser.add_argument("--domain", type=Path, metavar="FILE", help="another alfred.pddl")
     parser.add_argument("--grammar", type=Path, metavar="FILE", help="another alfred.twl2")
@@ -34,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the games, after everything that could be wrong was looked at."""
     from qevolve_envs.errors import BenchError
+    from qevolve_envs.household.alfworld import DATA_FOLDER, FOLDERS
     from qevolve_envs.household.export import alfworld_logic, export_task, task_type, to_alfworld
     from qevolve_envs.household.tasks import make_task
 
@@ -48,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         to_alfworld(spec, domain, grammar)
     for spec in specs:
         name = f"{task_type(spec)}-{spec.id.replace('/', '-')}"
-        print(export_task(spec, args.out / name / "trial", domain, grammar))
+        folder = args.out / DATA_FOLDER / FOLDERS[spec.split] / name / "trial"
+        print(export_task(spec, folder, domain, grammar))
     return 0
 
 

@@ -30,7 +30,8 @@ class LabEnv(TextEnv):
     flows by Newton's law between sources of fixed temperature and substances with real heat
     capacities, latent heats, melting and boiling points; circuits obey Ohm's law; reactions
     conserve mass; blocks slide as the formula says; plants need soil, water, daylight and time.
-    A command takes a minute, ``wait`` as long as it is told to.
+    A command takes a minute, ``wait`` as long as it is told to. Melting is done once nothing solid
+    is left, also if a long wait has gone on to boil the rest.
 
     What the model leaves out: vessels have no heat capacity, do not melt, and keep vapour under a
     loose lid; batteries always sit the right way round; reactions keep their temperature; animals

@@ -42,7 +42,7 @@ def melt(d: Draft) -> None:
     """Melt a solid."""
     substance = _pick(d, "solid", lambda s: MATERIALS[s].melts > 25)
     grams = float(d.dice.between(20, 120))
-    _change(d, substance, grams, f"Melt the {substance}", "turn all of it into a liquid")
+    _change(d, substance, grams, f"Melt the {substance}", "heat it until none of it is solid")
     d.sub(25, "heated", "subject")
     d.sub(25, "phase", "subject", ("melting", *LIQUID))
     d.sub(35, "phase", "subject", LIQUID)
