@@ -39,7 +39,9 @@ def _table(entries: list[Entry]) -> str:
 
     rows = [(e.id, e.max_episode_steps, ", ".join(e.splits), e.needs, e.summary) for e in entries]
     headers = ("environment", "horizon", "splits", "needs", "summary")
-    text: str = tabulate(rows, headers, disable_numparse=True)
+    # Wrapped, so that it fits a terminal of a hundred columns.
+    widths = [None, None, 12, 24, 30]
+    text: str = tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths)
     return text
 
 
