@@ -194,4 +194,7 @@ class HouseholdEnv(GameEnv):
     def _refuse(self, command: str, feedback: Feedback) -> str:
         if feedback is Feedback.INVALID:
             return "You cannot do that here and now."
-        return "That is not something you know how to do."
+        return (
+            "That is not something you know how to do. You know how to look, inventory, go to, open,"
+            " close, take, put, wash, heat, cool, switch on, switch off and examine."
+        )
