@@ -195,6 +195,6 @@ class HouseholdEnv(GameEnv):
         if feedback is Feedback.INVALID:
             return "You cannot do that here and now."
         return (
-            "That is not something you know how to do. You know how to look, inventory, go to, open,"
-            " close, take, put, wash, heat, cool, switch on, switch off and examine."
+            "That is not something you know how to do. These you know: look, inventory, go to,"
+            " open, close, take, put, wash, heat, cool, switch on, switch off, examine."
         )
