@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gymnasium
 import numpy as np
@@ -89,25 +89,39 @@ def memory_of_one_env() -> float:
     return float(done.stdout)
 
 
-def scienceworld_steps(steps: int = 100) -> float | None:
-    """Steps/s of the official simulator on boiling water, or None where it is not installed."""
+def scienceworld_rates(steps: int = 100) -> tuple[float, float] | None:
+    """Steps/s of the official simulator on boiling water, or None where it is not installed.
+
+    First through our adapter, which asks for the text and the score; then through the package's own
+    interface, whose every step also lists all valid actions.
+    """
     try:
-        from scienceworld import ScienceWorldEnv
+        from scienceworld import ScienceWorldEnv as Official
     except ImportError:
         return None
     if shutil.which("java") is None:
         return None
-    env = ScienceWorldEnv("", envStepLimit=steps + 1)
+    words = ("look around", "inventory", "wait1", "examine door to hallway")
+    commands = [words[number % len(words)] for number in range(steps)]
+
+    ours = gymnasium.make("qevolve/ScienceWorld-v0", fresh_jvm=True).unwrapped
+    ours.reset(options={"task": "scienceworld/train/boil/0"})
+    text = _rate(ours.step, commands)
+    ours.close()
+    official = Official("", envStepLimit=steps + 1)
     try:
-        env.load("boil", 0, "")
-        env.reset()
-        commands = ("look around", "inventory", "wait1", "examine door to hallway")
-        start = time.perf_counter()
-        for number in range(steps):
-            env.step(commands[number % len(commands)])
-        return steps / (time.perf_counter() - start)
+        official.load("boil", 0, "")
+        official.reset()
+        return text, _rate(official.step, commands)
     finally:
-        env.close()
+        official.close()
+
+
+def _rate(step: Callable[[str], object], commands: Sequence[str]) -> float:
+    start = time.perf_counter()
+    for command in commands:
+        step(command)
+    return len(commands) / (time.perf_counter() - start)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,14 +132,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     traces = record_traces(args.episodes)
     rows: list[tuple[str, str, str]] = []
-    fastest = 0.0
+    best: list[float] = []
     for admissible, target in ((False, ">= 10,000"), (True, "")):
         env = make_env(admissible=admissible)
         rates = []
         for _ in range(3):
             steps, seconds = replay(env, traces)
             rates.append(steps / seconds)
-        fastest = max(fastest, *rates)
+        best.append(max(rates))
         text = "with admissible commands" if admissible else "text only"
         rows.append((f"steps/s, {text}, best of 3", f"{max(rates):,.0f}", target))
     env = make_env()
@@ -134,10 +148,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         rate = len(ids) / reset_all(env, ids)
         rows.append((f"resets/s, {split}", f"{rate:,.0f}", ">= 1,000"))
     rows.append(("memory of one environment, MiB", f"{memory_of_one_env():.0f}", "< 60"))
-    official = scienceworld_steps()
+    official = scienceworld_rates()
     if official is not None:
-        rows.append(("ScienceWorld, steps/s", f"{official:,.0f}", ""))
-        rows.append(("ratio", f"{fastest / official:,.0f}x", ">= 200x"))
+        # Like with like: text beside text, valid actions beside valid actions.
+        kinds = ("text only", "with all valid actions")
+        for kind, lab, theirs in zip(kinds, best, official, strict=True):
+            rows.append((f"ScienceWorld, steps/s, {kind}", f"{theirs:,.0f}", ""))
+            rows.append((f"ratio, {kind}", f"{lab / theirs:,.0f}x", ">= 200x"))
     print(tabulate(rows, headers=(ENV, "measured", "aim"), colalign=("left", "right", "right")))
     if official is None:
         print("\nScienceWorld is not here: pip install scienceworld, and install Java.")

@@ -1,7 +1,7 @@
 """What lives: who is a plant, an animal or neither, and how long the stages of a life take.
 
-Durations are typical ones at room temperature, rounded to whole days by us from the ranges that
-general references give (Encyclopaedia Britannica; seed packets for the plants).
+Durations are our own rounded guesses at typical ones at room temperature, in whole days; they were
+not looked up.
 """
 
 from __future__ import annotations

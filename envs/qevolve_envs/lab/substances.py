@@ -1,4 +1,7 @@
-"""What things are made of: thermal constants, resistivities and friction, each with its source.
+"""What things are made of: thermal constants, resistivities, friction, and where they come from.
+
+Not every number was looked up: the comment on each table says which were compared with a source,
+and which were written down from memory and name only where such values are tabulated.
 
 Held-out entries (`held_out=True`) are what the unseen split is about; training never shows them.
 """
@@ -65,7 +68,10 @@ class Substance:
         return self.at_boiling + 1000 * self.vaporisation / self.molar
 
 
-# Source of the thermal constants: CRC Handbook of Chemistry and Physics, 95th ed. (2014): "Enthalpy
+# Compared with the CRC tables as a public package mirrors them: enthalpies of fusion, most of
+# vaporisation, boiling points, heat capacities of the experimental substances. From memory, not
+# looked up: melting points of the metals, heat capacities of the reagents.
+# Tabulated in: CRC Handbook of Chemistry and Physics, 95th ed. (2014): "Enthalpy
 # of Fusion", "Enthalpy of Vaporization", "Standard Thermodynamic Properties of Chemical Substances"
 # (heat capacities at 25 C), "Physical Constants" (melting and boiling points). Where the handbook
 # has no heat capacity for a phase, that of the nearest phase of the substance stands in (for metals
@@ -268,9 +274,9 @@ PAINT_MIXES: dict[tuple[str, str], str] = {
 #: Mixtures that only the unseen split asks for.
 HELD_OUT_COLOURS = ("violet", "indigo", "magenta")
 
-#: Electrical resistivity at 20 C, ohm m. Source: CRC Handbook, 95th ed., "Electrical Resistivity of
-#: Pure Metals"; graphite, insulators and semiconductors: Serway, Principles of Physics, table 20.1
-#: (orders of magnitude for the insulators). (value, held out)
+#: Electrical resistivity at 20 C, ohm m; from memory, not looked up (orders of magnitude for the
+#: insulators). Tabulated in the CRC Handbook, 95th ed., "Electrical Resistivity of Pure Metals",
+#: and in textbooks of physics. (value, held out)
 RESISTIVITY: dict[str, tuple[float, bool]] = {
     "copper": (1.68e-8, False),
     "iron": (9.61e-8, False),
@@ -293,9 +299,9 @@ RESISTIVITY: dict[str, tuple[float, bool]] = {
     "cork": (1e9, True),
 }
 
-#: Coefficient of kinetic friction of a steel block on a surface. Source: Serway & Jewett, Physics
-#: for Scientists and Engineers, table 5.1, and The Engineering Toolbox, "Friction - Friction
-#: Coefficients" (dry, unless said otherwise). (value, held out)
+#: Coefficient of kinetic friction of a steel block on a surface (dry, unless said otherwise); from
+#: memory, not looked up: plausible values, whose order is what the tasks ask for. Tabulated in
+#: textbooks of physics and engineering. (value, held out)
 FRICTION: dict[str, tuple[float, bool]] = {
     "teflon": (0.04, False),
     "ice": (0.02, False),
