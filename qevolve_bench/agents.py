@@ -1,13 +1,15 @@
 """Finding agents by name, and the agents that belong to the harness.
 
-A name is ``random``, ``expert``, an entry point of the group ``qevolve_bench.agents``, or
-``module:factory``, where calling ``factory()`` returns the agent.
+A name is one of `BUILT_IN`, an entry point of the group ``qevolve_bench.agents``, or
+``module:factory``, where calling ``factory(**options)`` returns the agent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -15,13 +17,12 @@ import numpy as np
 
 from qevolve_bench.loading import describe, importable_cwd, load_attribute
 from qevolve_bench.seeding import stream
-from qevolve_envs.agent import Agent, PerEpisode, TaskView
+from qevolve_envs.agent import Agent, EpisodePolicy, Failed, PerEpisode, TaskView
 from qevolve_envs.core import TextEnv
-from qevolve_envs.episode import Episode
-from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.episode import Episode, read_episodes
+from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 ENTRY_POINTS = "qevolve_bench.agents"
-BUILT_IN = ("random", "expert")
 
 
 class RandomAgent(PerEpisode):
@@ -67,7 +68,7 @@ class ReplayAgent(PerEpisode):
     """Plays the recorded actions of the episode with the same environment, task and seed.
 
     After the last recorded action it plays empty ones, which matters only for an episode that had
-    failed.
+    failed. An episode that was not recorded fails.
     """
 
     def __init__(self, episodes: Iterable[Episode]) -> None:
@@ -77,39 +78,93 @@ class ReplayAgent(PerEpisode):
         }
         super().__init__(self._script)
 
-    def _script(self, task: TaskView) -> _Script:
-        key = (task.env_id, task.task_id, task.seed)
-        if key not in self._actions:
-            raise BenchError(f"No recorded episode of {task.task_id} with seed {task.seed}.")
-        return _Script(self._actions[key])
+    def _script(self, task: TaskView) -> EpisodePolicy:
+        actions = self._actions.get((task.env_id, task.task_id, task.seed))
+        if actions is None:
+            failed = Failed(f"No recorded episode of {task.task_id} with seed {task.seed}.")
+            return lambda observation: failed
+        return _Script(actions)
 
 
-def resolve_agent(name: str, env: gymnasium.Env[Any, Any]) -> Agent:
-    """Finds an agent by its name.
+def _random(env: gymnasium.Env[Any, Any]) -> Agent:
+    return RandomAgent()
+
+
+def _expert(env: gymnasium.Env[Any, Any]) -> Agent:
+    unwrapped = env.unwrapped
+    if not isinstance(unwrapped, TextEnv):
+        raise BenchError(f"{type(unwrapped).__name__} has no scripted expert.")
+    return unwrapped.expert()
+
+
+def _replay(env: gymnasium.Env[Any, Any], *, file: str) -> Agent:
+    return ReplayAgent(read_episodes(str(file)))
+
+
+def _mock(env: gymnasium.Env[Any, Any], *, script: str) -> Agent:
+    try:
+        return MockAgent(Path(str(script)).read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read the script {script}: {reason}.") from None
+
+
+#: The agents that come with the harness: functions of an environment and of the agent's options.
+BUILT_IN: dict[str, Callable[..., Agent]] = {
+    "random": _random,
+    "expert": _expert,
+    "replay": _replay,  # file=EPISODES.jsonl
+    "mock": _mock,  # script=FILE, one action a line
+}
+
+
+def resolve_agent(
+    name: str, env: gymnasium.Env[Any, Any], options: Mapping[str, Any] | None = None
+) -> Agent:
+    """Finds an agent by its name, and makes it.
 
     Args:
         name: See the module's docstring.
         env: An environment of the kind that will be played; ``expert`` is its expert.
+        options: Arguments of the agent (``--agent-arg``); JSON scalars.
 
     Raises:
-        UnknownName: For a name that nothing answers to, with close matches.
+        UnknownName: For a name or an option that nothing answers to, with close matches.
         BenchError: When the agent cannot be loaded or made, or is not an agent.
     """
-    if name == "random":
-        return RandomAgent()
-    if name == "expert":
-        unwrapped = env.unwrapped
-        if not isinstance(unwrapped, TextEnv):
-            raise BenchError(f"{type(unwrapped).__name__} has no scripted expert.")
-        return unwrapped.expert()
+    options = options or {}
     purpose = f"agent {name!r}"
+    if name in BUILT_IN:
+        _check_options(BUILT_IN[name], (env,), options, purpose)
+        return BUILT_IN[name](env, **options)
     if ":" in name:
-        return _make(load_attribute(name, purpose), purpose)
+        return _make(load_attribute(name, purpose), options, purpose)
     plugins = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in plugins:
         hint = "an agent of your own is given as module:factory."
         raise UnknownName.of("agent", name, [*BUILT_IN, *sorted(plugins)], hint)
-    return _make(_load_plugin(plugins[name], purpose), purpose)
+    return _make(_load_plugin(plugins[name], purpose), options, purpose)
+
+
+def _check_options(
+    factory: Callable[..., object], given: tuple[Any, ...], options: Mapping[str, Any], purpose: str
+) -> None:
+    """Refuses options that a factory does not take, and asks for those that it needs."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # Some callables of C have none: then the call will tell.
+        return
+    rest = list(parameters.values())[len(given) :]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in rest)
+    named = {p.name: p for p in rest if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    if not takes_any:
+        for option in options:
+            if option not in named:
+                hint = f"{purpose} takes no options."
+                raise UnknownName.of(f"option of {purpose}", option, named, hint)
+    for option, parameter in named.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise BenchError(f"Cannot make {purpose}: give --agent-arg {option}=VALUE.")
 
 
 def _load_plugin(point: EntryPoint, purpose: str) -> Any:
@@ -121,13 +176,14 @@ def _load_plugin(point: EntryPoint, purpose: str) -> Any:
         ) from error
 
 
-def _make(factory: Callable[[], object], purpose: str) -> Agent:
+def _make(factory: Callable[..., object], options: Mapping[str, Any], purpose: str) -> Agent:
     """Calls a factory and makes sure that what it returns is an agent."""
     if not callable(factory):
         raise BenchError(f"Cannot make {purpose}: {type(factory).__name__} is not callable.")
+    _check_options(factory, (), options, purpose)
     try:
         with importable_cwd():
-            made = factory()
+            made = factory(**options)
     except BenchError:
         raise
     except (Exception, SystemExit) as error:

@@ -54,8 +54,9 @@ class Mismatch:
 def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mismatch | None:
     """Plays the actions of an episode again and compares every answer.
 
-    The environment is reset with ``seed=episode.seed`` and the episode's task. An episode that
-    failed before its first observation must say so, and then claims nothing.
+    The environment is reset with ``seed=episode.seed`` and the episode's task. Numbers must be the
+    same in JSON too: 1 is not 1.0, and 0.0 is not -0.0. An episode that failed before its first
+    observation must say so, and then claims nothing.
 
     Args:
         episode: The record.
@@ -69,8 +70,7 @@ def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mism
         gymnasium.error.Error: For an environment that is not registered.
     """
     if episode.error is not None and not episode.digest:
-        claims = (episode.steps, episode.score, episode.won, episode.terminated)
-        return None if claims == ([], 0.0, False, False) else Mismatch(0, "outcome", claims, None)
+        return _claim(episode)
     if env is not None:
         return _replay(episode, env)
     with closing(gymnasium.make(episode.env_id, **episode.env_kwargs)) as made:
@@ -170,7 +170,10 @@ def _golden(
                 )
             while len(episode.steps) < steps and not (episode.terminated or episode.truncated):
                 if agent == "expert":
-                    action = expert.act([observation])[0]
+                    answer = expert.act([observation])[0]
+                    if not isinstance(answer, str):
+                        raise BenchError(f"The expert fails on {task}: {answer.reason}")
+                    action = answer
                 else:
                     action = mix.draw(world.admissible_commands())
                 observation, reward, terminated, truncated, info = env.step(action)
@@ -186,7 +189,7 @@ def _replay(episode: Episode, env: gymnasium.Env[str, str]) -> Mismatch | None:
     again.begin(observation, info)
     again.split = unwrapped(env).task(episode.task_id).split
     for name in ("split", "goal", "first_observation"):
-        if getattr(episode, name) != getattr(again, name):
+        if not _same(getattr(episode, name), getattr(again, name)):
             return Mismatch(0, name, getattr(episode, name), getattr(again, name))
     for number, step in enumerate(episode.steps, 1):
         if again.terminated or again.truncated:
@@ -195,9 +198,24 @@ def _replay(episode: Episode, env: gymnasium.Env[str, str]) -> Mismatch | None:
         again.record(step.action, observation, float(reward), terminated, truncated, info)
         for name in ("observation", "reward", "feedback", "score"):
             recorded, replayed = getattr(step, name), getattr(again.steps[-1], name)
-            if recorded != replayed:
+            if not _same(recorded, replayed):
                 return Mismatch(number, name, recorded, replayed)
     for name in _OUTCOME:
-        if getattr(episode, name) != getattr(again, name):
+        if not _same(getattr(episode, name), getattr(again, name)):
             return Mismatch(len(episode.steps), name, getattr(episode, name), getattr(again, name))
     return None
+
+
+def _claim(episode: Episode) -> Mismatch | None:
+    """What an episode claims that never began."""
+    nothing = Episode("", {}, "", "", 0, "")
+    for name in ("goal", "first_observation", "steps", *_OUTCOME):
+        claimed, due = getattr(episode, name), getattr(nothing, name)
+        if not _same(claimed, due):
+            return Mismatch(0, name, claimed, due)
+    return None
+
+
+def _same(recorded: object, replayed: object) -> bool:
+    """Equal, and written alike: 1 equals 1.0, and 0.0 equals -0.0, but their bytes differ."""
+    return recorded == replayed and (isinstance(recorded, str) or repr(recorded) == repr(replayed))

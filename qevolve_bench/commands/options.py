@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qevolve_envs.errors import BenchError
@@ -46,15 +46,28 @@ def env_kwargs(pairs: list[str]) -> dict[str, Any]:
     Raises:
         BenchError: For one that is not NAME=VALUE, or for a name given twice.
     """
-    kwargs: dict[str, Any] = {}
+    return named_values("--env-arg", pairs)
+
+
+def named_values(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """Reads the NAME=VALUE pairs of a repeated option; values are JSON scalars, or else text.
+
+    Args:
+        flag: The option, for the errors.
+        pairs: What was given to it.
+
+    Raises:
+        BenchError: For one that is not NAME=VALUE, or for a name given twice.
+    """
+    values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not (equals and name.isidentifier()):
-            raise BenchError(f"--env-arg needs NAME=VALUE, not {pair!r}.")
-        if name in kwargs:
-            raise BenchError(f"--env-arg {name} is given twice.")
-        kwargs[name] = _scalar(text)
-    return kwargs
+            raise BenchError(f"{flag} needs NAME=VALUE, not {pair!r}.")
+        if name in values:
+            raise BenchError(f"{flag} {name} is given twice.")
+        values[name] = _scalar(text)
+    return values
 
 
 def _scalar(text: str) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import sys
 from importlib.metadata import EntryPoint
 
@@ -7,7 +8,10 @@ import pytest
 
 from qevolve_bench import agents
 from qevolve_bench.agents import MockAgent, RandomAgent, ReplayAgent, resolve_agent
-from qevolve_envs.agent import Agent, TaskView
+from qevolve_bench.commands.agent_options import add_agent_options, agent_options
+from qevolve_bench.evaluate import evaluate
+from qevolve_envs.agent import Agent, Failed, TaskView
+from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BenchError, UnknownName
 
 GOOD = """
@@ -22,6 +26,10 @@ def half():
     class Half:
         def reset(self, tasks): pass
     return Half()
+def sized(size, speed=1):
+    mine = Mine()
+    mine.size = size, speed
+    return mine
 def nothing(): return None
 def forgot(): return Mine
 constant = 3
@@ -58,10 +66,80 @@ def test_mock_plays_its_script_in_every_episode():
     assert play(MockAgent(["x", "y"]), [view(), view()], 3) == [["x", "x"], ["y", "y"], ["", ""]]
 
 
-def test_replay_knows_its_episodes_only():
-    agent = ReplayAgent([])
-    with pytest.raises(BenchError, match="No recorded episode of t with seed 0"):
-        agent.reset([view()])
+def test_replay_fails_the_episodes_that_it_does_not_know():
+    known = Episode("benchtoy/Corridor-v0", {}, "t", "train", 7, "x")
+    known.steps.append(Step("left", "o", 0.0, "ok", 0.0))
+    (answers,) = play(ReplayAgent([known]), [view(0), view(7), view(7, task_id="u")], 1)
+    assert answers[0] == Failed("No recorded episode of t with seed 0.")
+    assert answers[1] == "left"
+    assert answers[2] == Failed("No recorded episode of u with seed 7.")
+
+
+def test_replay_and_mock_by_name(workdir, toy_env):
+    first = evaluate("benchtoy/Corridor-v0", agent="random", split="test")
+    write_episodes(workdir / "first.jsonl", first)
+    agent = resolve_agent("replay", toy_env, {"file": "first.jsonl"})
+    again = evaluate("benchtoy/Corridor-v0", agent=agent, agent_name="random", split="test")
+    assert [e.to_json() for e in again] == [e.to_json() for e in first]
+    (workdir / "script.txt").write_text("look\n\nright\n")
+    mock = resolve_agent("mock", toy_env, {"script": "script.txt"})
+    assert [row[0] for row in play(mock, [view()], 4)] == ["look", "", "right", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("random", {"seed": 3}, "Unknown option of agent 'random' 'seed'"),
+        ("replay", {}, "Cannot make agent 'replay': give --agent-arg file=VALUE."),
+        ("replay", {"fiel": "x"}, "did you mean 'file'?"),
+        ("replay", {"file": "absent.jsonl"}, "Cannot read absent.jsonl: No such file"),
+        ("mock", {"script": "absent.txt"}, "Cannot read the script absent.txt: No such file"),
+        ("mine:make", {"size": 3}, "Unknown option of agent 'mine:make' 'size'"),
+        ("mine:sized", {}, "give --agent-arg size=VALUE"),
+        ("mine:sized", {"sise": 3}, "did you mean 'size'?"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(workdir, toy_env, name, options, words):
+    (workdir / "mine.py").write_text(GOOD)
+    with pytest.raises(BenchError) as error:
+        resolve_agent(name, toy_env, options)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_options_reach_a_factory(workdir, toy_env):
+    (workdir / "mine.py").write_text(GOOD)
+    assert resolve_agent("mine:sized", toy_env, {"size": 3, "speed": None}).size == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "options"),
+    [
+        ([], {}),
+        (["--model", "m", "--base-url", "http://h/v1"], {"model": "m", "base_url": "http://h/v1"}),
+        (["--agent-arg", "t=0.5", "--agent-arg", "file=a=b"], {"t": 0.5, "file": "a=b"}),
+        (["--model", "007"], {"model": "007"}),
+    ],
+)
+def test_options_of_the_command_line(argv, options):
+    parser = argparse.ArgumentParser()
+    add_agent_options(parser)
+    assert agent_options(parser.parse_args(argv)) == options
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--agent-arg", "t"], "--agent-arg needs NAME=VALUE, not 't'."),
+        (["--agent-arg", "t=1", "--agent-arg", "t=2"], "--agent-arg t is given twice."),
+        (["--model", "m", "--agent-arg", "model=m"], "--model and --agent-arg model say the same"),
+    ],
+)
+def test_a_wrong_option_on_the_command_line(argv, words):
+    parser = argparse.ArgumentParser()
+    add_agent_options(parser)
+    with pytest.raises(BenchError, match=words):
+        agent_options(parser.parse_args(argv))
 
 
 @pytest.mark.parametrize("name", ["random", "expert"])
