@@ -9,6 +9,7 @@ import toy
 
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.registration import register_all
 from qevolve_envs.replay import check_golden, replay, spread, unwrapped, write_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -82,6 +83,13 @@ def test_forgery_is_found_at_its_step(episodes, step, values, where, name):
         assert ("reset" if where == 0 else f"step {mismatch.step}") in str(mismatch)
 
 
+@pytest.mark.parametrize(("name", "value"), [("reward", 0), ("reward", -0.0), ("score", False)])
+def test_numbers_must_be_written_alike(episodes, name, value):
+    episode = next(e for e in episodes if e.steps[0].reward == 0 and e.steps[0].score == 0)
+    mismatch = replay(forged(episode, 1, **{name: value}))
+    assert (mismatch.step, mismatch.name) == (1, name)
+
+
 def test_changed_action_is_found(episodes):
     episode = next(e for e in episodes if e.agent == "expert")
     assert replay(forged(episode, 1, action="dance")).step == 1
@@ -115,7 +123,8 @@ def test_episode_that_never_began_claims_nothing():
         toy.ENTRY.id, {}, "corridor/train/00", "train", 0, "x", error="agent.reset raised"
     )
     assert replay(never) is None
-    assert replay(forged(never, won=True, score=1.0)).name == "outcome"
+    assert replay(forged(never, won=True, score=1.0)).name == "score"
+    assert replay(forged(never, truncated=True)).name == "truncated"
     assert replay(forged(never, error=None)).name == "goal"
 
 
@@ -156,4 +165,5 @@ def test_other_environments_are_refused():
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_committed_golden_traces(path):
+    register_all()
     assert check_golden(path) > 0
