@@ -8,6 +8,13 @@ from qevolve_bench.commands import eval as eval_command
 from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
+from qevolve_bench.commands import suites as suites_command
 
 #: In the order in which the help shows them.
-COMMANDS: tuple[ModuleType, ...] = (list_command, play_command, eval_command, export_alfworld)
+COMMANDS: tuple[ModuleType, ...] = (
+    list_command,
+    play_command,
+    eval_command,
+    suites_command,
+    export_alfworld,
+)
