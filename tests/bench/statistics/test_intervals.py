@@ -127,10 +127,11 @@ def test_bootstrap_of_equal_values_has_no_width():
 @pytest.mark.parametrize(
     ("values", "options", "words"),
     [
-        ([], {}, "at least one finite"),
-        ([1.0, float("nan")], {}, "at least one finite"),
-        ([[1.0], [2.0]], {}, "at least one finite"),
-        ([1.0], {"resamples": 0}, "at least one resample"),
+        ([], {}, "at least one number, not 0"),
+        ([1.0, float("nan")], {}, "hold 1 number.* not finite"),
+        ([[1.0], [2.0]], {}, "flat list of numbers, not 2-dimensional"),
+        (["many"], {}, "must be numbers"),
+        ([1.0], {"resamples": 0}, "at least one replication"),
         ([1.0], {"level": 2.0}, "between 0 and 1"),
     ],
 )

@@ -1,15 +1,17 @@
-"""Interval estimates: pure, seeded functions of plain numbers."""
+"""Interval estimates of a mean and of a proportion."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from qevolve_bench.statistics.checks import check_level, check_resamples, vector
 from qevolve_envs.errors import BenchError
 
 #: Resampled values held in memory at once (8 MB of indices).
@@ -21,6 +23,21 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and its interval; it prints as ``0.250 [0.112, 0.469]``."""
+
+    value: float
+    interval: Interval
+
+    def __format__(self, spec: str) -> str:
+        low, high = self.interval
+        return f"{self.value:{spec}} [{low:{spec}}, {high:{spec}}]"
+
+    def __str__(self) -> str:
+        return f"{self:.3f}"
 
 
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
@@ -35,7 +52,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
         n: Number of trials, at least 1.
         level: Confidence level, in (0, 1).
     """
-    _check_level(level)
+    check_level(level)
     if n < 1:
         raise BenchError(f"A proportion needs at least one trial, not {n}.")
     if not 0 <= successes <= n:
@@ -70,12 +87,9 @@ def bootstrap_interval(
         resamples: Number of bootstrap samples.
         seed: Seed of the resampling.
     """
-    _check_level(level)
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 1 or data.size == 0 or not np.isfinite(data).all():
-        raise BenchError("A bootstrap needs a flat list of at least one finite number.")
-    if resamples < 1:
-        raise BenchError(f"A bootstrap needs at least one resample, not {resamples}.")
+    check_level(level)
+    check_resamples(resamples)
+    data = vector(values)
     rng = np.random.default_rng(seed)
     # In blocks, because all indices at once would take gigabytes for a large panel.
     rows = max(1, _CHUNK // data.size)
@@ -87,8 +101,3 @@ def bootstrap_interval(
     means = means.clip(data.min(), data.max())
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise BenchError(f"A confidence level must lie between 0 and 1, not {level}.")
