@@ -1,0 +1,27 @@
+"""Robustness: the same tasks in a world that is a little different.
+
+``perturb(gymnasium.make("qevolve/Household-v0"), "typos:2")`` is the environment with typos of
+severity 2; `PERTURBATIONS` lists what there is. What is solvable stays solvable.
+"""
+
+from __future__ import annotations
+
+from qevolve_envs.perturb.env import PerturbedEnv
+from qevolve_envs.perturb.registry import (
+    PERTURBATIONS,
+    SEVERITIES,
+    Perturbation,
+    applicable,
+    parse,
+    perturb,
+)
+
+__all__ = [
+    "PERTURBATIONS",
+    "SEVERITIES",
+    "Perturbation",
+    "PerturbedEnv",
+    "applicable",
+    "parse",
+    "perturb",
+]

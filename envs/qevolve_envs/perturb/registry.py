@@ -1,0 +1,174 @@
+"""The perturbations by name, and how an environment is given some of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import gymnasium
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+from qevolve_envs.catalog import CATALOG
+from qevolve_envs.core import TextEnv
+from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.perturb.env import PerturbedEnv
+from qevolve_envs.perturb.layer import Layer
+
+SEVERITIES = (1, 2, 3)
+HOUSEHOLD, SHOP, LAB = "qevolve/Household-v0", "qevolve/Shop-v0", "qevolve/Lab-v0"
+ALFWORLD, WEBSHOP = "qevolve/ALFWorld-v0", "qevolve/WebShop-v0"
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """One way in which a world can be a little different.
+
+    Attributes:
+        name: As it is asked for, in ``"name:severity"``.
+        summary: One line for lists and tables.
+        severities: What 1, 2 and 3 mean, in numbers.
+        layer: ``"module:Class"`` of the layer, within this package.
+        envs: Gymnasium ids to which it applies; empty for every text environment.
+    """
+
+    name: str
+    summary: str
+    severities: tuple[str, str, str]
+    layer: str
+    envs: tuple[str, ...] = ()
+
+    def applies(self, env_id: str) -> bool:
+        """Whether it can be used on an environment, by its Gymnasium id."""
+        return not self.envs or env_id in self.envs
+
+    def make(self, severity: int, env_id: str) -> Layer:
+        """A new layer, for a world of this id."""
+        module, name = self.layer.split(":")
+        loaded = getattr(importlib.import_module(f"qevolve_envs.perturb.{module}"), name)
+        return cast("Layer", loaded(severity))
+
+
+#: By name, in the order in which tables show them.
+PERTURBATIONS: dict[str, Perturbation] = {
+    p.name: p
+    for p in (
+        Perturbation(
+            "typos",
+            "slips of the finger in observations",
+            ("5 % of words", "10 % of words", "20 % of words, names included"),
+            "noise:Typos",
+        ),
+        Perturbation(
+            "dropout",
+            "observations are lost",
+            ("10 % of observations", "20 %", "40 %; never two in a row"),
+            "noise:Dropout",
+        ),
+        Perturbation(
+            "failures",
+            "actions fail silently",
+            ("5 % of actions", "15 %", "30 %; never three in a row"),
+            "noise:Failures",
+        ),
+        Perturbation(
+            "horizon",
+            "fewer steps, but never fewer than the expert needs",
+            ("80 % of the horizon", "60 %", "40 %"),
+            "horizon:Horizon",
+            (HOUSEHOLD, SHOP, LAB, ALFWORLD),
+        ),
+    )
+}
+#: Layers from the world to the agent, whatever the order in which they are asked for.
+_ORDER = (
+    "horizon", "distractors", "strict", "paraphrase", "rename", "reorder", "typos", "failures",
+    "dropout",
+)  # fmt: skip
+
+
+def parse(perturbation: str) -> list[tuple[Perturbation, int]]:
+    """Reads ``"typos:2"``, or several joined by ``+``, in the order of the layers.
+
+    Raises:
+        UnknownName: For a name that does not exist, with close matches.
+        BenchError: For anything else that is not of this form.
+    """
+    parts: dict[str, int] = {}
+    for part in perturbation.split("+"):
+        name, colon, severity = (piece.strip() for piece in part.partition(":"))
+        if name not in PERTURBATIONS:
+            raise UnknownName.of("perturbation", name, PERTURBATIONS)
+        if not colon or severity not in map(str, SEVERITIES):
+            raise BenchError(
+                f"A perturbation is written name:severity with a severity of 1, 2 or 3, such as"
+                f" '{name}:2', not {part!r}."
+            )
+        if name in parts:
+            raise BenchError(f"The perturbation {name!r} is given twice in {perturbation!r}.")
+        parts[name] = int(severity)
+    return [(PERTURBATIONS[name], parts[name]) for name in sorted(parts, key=_ORDER.index)]
+
+
+def perturb(env: gymnasium.Env[str, str], perturbation: str) -> gymnasium.Env[str, str]:
+    """Puts perturbations before an environment.
+
+    The same tasks and seeds give the same perturbations. ``perturb(gym.make(id), "typos:2")`` has
+    the horizon of `env`; further wrappers belong around the result.
+
+    Args:
+        env: As `gymnasium.make` returns it, or a bare `TextEnv`. It is taken over: use and close
+            the result only.
+        perturbation: Such as ``"typos:2"`` or ``"typos:1+reorder:2"``; see `PERTURBATIONS`.
+
+    Raises:
+        UnknownName: For a perturbation that does not exist, with close matches.
+        BenchError: For one that does not apply to the environment, or for an environment that is
+            no text environment, or is wrapped or perturbed already.
+    """
+    chosen = parse(perturbation)
+    world, horizon = _unwrap(env)
+    env_id = env_id_of(world)
+    layers = []
+    for one, severity in chosen:
+        if not one.applies(env_id):
+            name = env_id or type(world).__name__
+            raise BenchError(
+                f"The perturbation {one.name!r} does not apply to {name}: it is for"
+                f" {', '.join(one.envs)}."
+            )
+        layers.append(one.make(severity, env_id))
+    return OrderEnforcing(PerturbedEnv(world, layers, perturbation, horizon))
+
+
+def applicable(env_id: str) -> list[str]:
+    """Names of the perturbations that can be used on an environment, by its Gymnasium id."""
+    return [name for name, one in PERTURBATIONS.items() if one.applies(env_id)]
+
+
+def env_id_of(world: TextEnv) -> str:
+    """The catalogue's id of an environment, by its class; ``""`` for one of somebody else."""
+    points = {entry.entry_point: entry.id for entry in CATALOG}
+    names: Iterable[str] = (f"{c.__module__}:{c.__qualname__}" for c in type(world).__mro__)
+    return next((points[name] for name in names if name in points), "")
+
+
+def _unwrap(env: gymnasium.Env[str, str]) -> tuple[TextEnv, int | None]:
+    """The world, and its horizon; the wrappers of `gymnasium.make` are rebuilt or not needed."""
+    horizon: int | None = None
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            limit = env._max_episode_steps
+            horizon = limit if horizon is None else min(horizon, limit)
+        elif not isinstance(env, OrderEnforcing | PassiveEnvChecker):
+            raise BenchError(f"Perturb the environment first, then put {type(env).__name__} on it.")
+        env = env.env
+    if isinstance(env, PerturbedEnv):
+        raise BenchError(
+            f"The environment is perturbed already, by {env.perturbation!r}: join perturbations"
+            " with +, as in 'typos:1+reorder:2'."
+        )
+    if not isinstance(env, TextEnv):
+        raise BenchError(f"{type(env).__name__} is no text environment (a TextEnv).")
+    return env, horizon
