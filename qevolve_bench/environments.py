@@ -15,8 +15,10 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator, parse_env_id,
 from qevolve_bench.loading import describe, importable_cwd, load_module
 from qevolve_envs.catalog import NAMESPACE
 from qevolve_envs.core import TextEnv
-from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.errors import BenchError, MissingData, UnknownName
 
+#: Name, among an environment's arguments, of what perturbs it.
+PERTURBATION = "perturbation"
 #: Arguments of `make_env` itself, which therefore cannot be given in `env_kwargs`.
 RESERVED = {"split": "split (--split)", "max_episode_steps": "horizon (--horizon)"}
 
@@ -68,14 +70,20 @@ def make_env(
     Args:
         env_id: See `find_spec`.
         split: The panel; the environment's default when None.
-        env_kwargs: Further arguments of the environment; JSON scalars.
+        env_kwargs: Further arguments of the environment; JSON scalars. `PERTURBATION` among them,
+            such as ``"typos:2"``, is what `qevolve_envs.perturb` does to the environment.
         max_episode_steps: The horizon; the registered one when None.
 
     Raises:
-        BenchError: For anything that the caller can mend; the environment's own errors included.
+        MissingData: When the environment needs what is not on this machine.
+        BenchError: For anything else that the caller can mend; the environment's own errors
+            included.
     """
     spec = find_spec(env_id)
     kwargs = dict(env_kwargs or {})
+    perturbation = kwargs.pop(PERTURBATION, None)
+    if not (perturbation is None or isinstance(perturbation, str)):
+        raise BenchError(f"A perturbation is text such as typos:2, not {perturbation!r}.")
     _check_kwargs(spec, kwargs)
     if max_episode_steps is None:
         max_episode_steps = spec.max_episode_steps
@@ -92,7 +100,7 @@ def make_env(
     except BenchError:
         raise
     except gymnasium.error.DependencyNotInstalled as error:
-        raise BenchError(f"Cannot make {spec.id}: {error}") from error
+        raise MissingData(f"Cannot make {spec.id}: {error}") from error
     except (TypeError, ValueError, OSError) as error:
         # Names were checked before, so this is a value that the environment cannot digest.
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
@@ -101,7 +109,11 @@ def make_env(
     if not isinstance(env.unwrapped, TextEnv):
         env.close()
         raise BenchError(f"{spec.id} is not a text environment with tasks (a TextEnv).")
-    return env
+    if perturbation is None:
+        return env
+    from qevolve_envs.perturb import perturb
+
+    return perturb(env, perturbation)
 
 
 def text_env(env: gymnasium.Env[str, str]) -> TextEnv:

@@ -18,11 +18,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench.environments import PERTURBATION
 from qevolve_envs.errors import BadFile, UnknownName
 
 SCHEMA = 1
-#: Name in `Cell.env_kwargs` (and in those of its episodes) of the perturbation of the environment.
-PERTURBATION = "perturbation"
 #: Whose means are stored as anchors: normalised scores are 0 at the first and 1 at the second.
 ANCHORS = ("random", "expert")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
