@@ -118,3 +118,7 @@ class PerEpisode:
             "" if observation is None else policy(observation)
             for policy, observation in zip(self._policies, observations, strict=True)
         ]
+
+    def act_one(self, index: int, observation: str) -> str | Failed:
+        """Asks the policy of one episode; what it raises then concerns no other."""
+        return self._policies[index](observation)
