@@ -139,7 +139,7 @@ def _read_file(parent: int, name: str, label: str, limit: int) -> bytes:
         raise BadFile(f"{label} is not an ordinary file.")
     # Not blocking, should a pipe have taken the file's place since.
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
-    with open(fd, "rb") as stream:
+    with os.fdopen(fd, "rb") as stream:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise BadFile(f"{label} is not an ordinary file.")
         if os.fstat(fd).st_size > limit:

@@ -9,6 +9,7 @@ from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
 from qevolve_bench.commands import suites as suites_command
+from qevolve_bench.commands import verify as verify_command
 
 #: In the order in which the help shows them.
 COMMANDS: tuple[ModuleType, ...] = (
@@ -16,5 +17,6 @@ COMMANDS: tuple[ModuleType, ...] = (
     play_command,
     eval_command,
     suites_command,
+    verify_command,
     export_alfworld,
 )
