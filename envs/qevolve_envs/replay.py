@@ -21,6 +21,7 @@ from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.junk import ActionMix
+from qevolve_envs.perturb import perturb
 
 _OUTCOME = ("score", "won", "terminated", "truncated", "digest")
 _repr = reprlib.Repr()
@@ -60,7 +61,8 @@ def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mism
 
     Args:
         episode: The record.
-        env: Environment to replay in, when one for the same id and arguments exists already.
+        env: Environment to replay in, when one for the same id and arguments exists already. If
+            there is none, one is made, and perturbed where ``env_kwargs["perturbation"]`` says so.
 
     Returns:
         The first difference, or None where the record is true.
@@ -73,7 +75,10 @@ def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mism
         return _claim(episode)
     if env is not None:
         return _replay(episode, env)
-    with closing(gymnasium.make(episode.env_id, **episode.env_kwargs)) as made:
+    kwargs = dict(episode.env_kwargs)
+    perturbation = kwargs.pop("perturbation", None)
+    made = gymnasium.make(episode.env_id, **kwargs)
+    with closing(made if perturbation is None else perturb(made, perturbation)) as made:
         return _replay(episode, made)
 
 

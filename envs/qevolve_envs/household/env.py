@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
+from qevolve_envs.chance import Dice
 from qevolve_envs.core import MAX_ACTION, Feedback, Outcome, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.household.engine import Game, Play
@@ -15,7 +17,7 @@ from qevolve_envs.household.games import HELD, PLACED, build_game
 from qevolve_envs.household.kinds import SIZES
 from qevolve_envs.household.progress import Progress
 from qevolve_envs.household.synonyms import canonical
-from qevolve_envs.household.tasks import PANELS, Spec, make_task, task_ids
+from qevolve_envs.household.tasks import PANELS, Spec, make_task, more_things, task_ids
 
 
 class GameEnv(TextEnv):
@@ -154,6 +156,8 @@ class HouseholdEnv(GameEnv):
             raise UnknownName.of("size", size, SIZES)
         super().__init__(**kwargs)
         self.size = size
+        #: A task, and what lies around in it besides; see `distract`.
+        self._more: tuple[str, tuple[tuple[str, int, int], ...]] = ("", ())
 
     def task_ids(self, split: str) -> Sequence[str]:
         """Ids of a panel, for the size of this environment."""
@@ -180,8 +184,14 @@ class HouseholdEnv(GameEnv):
         """An expert that searches like a person: by what it has seen, not by what is where."""
         return make_expert(HOUSEHOLD)
 
+    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+        """Lets more things lie around in a task, of kinds that it is not about, until told else."""
+        self._more = (task_id, more_things(make_task(task_id), count, dice))
+
     def _load(self, task_id: str) -> tuple[Game, str]:
         spec: Spec = make_task(task_id)
+        if self._more[0] == task_id:
+            spec = replace(spec, places=spec.places + self._more[1])
         self._room = spec.room.kind
         return build_game(spec), spec.goal
 

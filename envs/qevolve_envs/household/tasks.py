@@ -287,6 +287,28 @@ def _spot(dice: Dice, layout: _Layout, thing: str, avoid: str | None = None) -> 
             return index
 
 
+def more_things(spec: Spec, count: int, dice: Dice) -> tuple[tuple[str, int, int], ...]:
+    """Further places for a task: things of kinds that the task is not about, and no lamps.
+
+    Args:
+        spec: The task.
+        count: How many things.
+        dice: Decides which, and where.
+    """
+    layout = _layout(spec.room.kind, int(spec.room.name.rpartition(" ")[2]), spec.size)
+    names, sums = layout.crowd
+    numbers: dict[str, int] = {}
+    for name, number, _ in spec.places:
+        numbers[name] = max(number, numbers.get(name, 0))
+    places: list[tuple[str, int, int]] = []
+    while len(places) < count:
+        name = names[dice.weighted(sums)]
+        if name != spec.thing and not THINGS[name].lamp:
+            numbers[name] = numbers.get(name, 0) + 1
+            places.append((name, numbers[name], _spot(dice, layout, name)))
+    return tuple(places)
+
+
 # ── wording ─────────────────────────────────────────────────────────────────
 
 #: Job -> instructions; {a_thing}, {things}, {a_target} and {preposition} are filled in.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
+from qevolve_envs.chance import Dice
 from qevolve_envs.core import Outcome, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import wording
 from qevolve_envs.lab.commands import Interpreter
 from qevolve_envs.lab.expert import make_expert
 from qevolve_envs.lab.goals import Meter
-from qevolve_envs.lab.spec import build_world
-from qevolve_envs.lab.tasks import PANELS, make_task, task_ids
+from qevolve_envs.lab.spec import Item, build_world
+from qevolve_envs.lab.tasks import PANELS, make_task, more_clutter, task_ids
 
 SIMPLIFY = ("easy", "standard")
 
@@ -82,6 +84,8 @@ class LabEnv(TextEnv):
         self.simplify = simplify
         self._interpreter: Interpreter | None = None
         self._meter: Meter | None = None
+        #: A task, and what lies around in it besides; see `distract`.
+        self._more: tuple[str, tuple[Item, ...]] = ("", ())
 
     def task_ids(self, split: str) -> Sequence[str]:
         """Ids of a panel."""
@@ -109,8 +113,14 @@ class LabEnv(TextEnv):
         """An expert that experiments: it reads the plan and its instruments, nothing hidden."""
         return make_expert()
 
+    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+        """Lets more things lie around in a task, in rooms that it is not about, until told else."""
+        self._more = (task_id, more_clutter(make_task(task_id), count, dice))
+
     def _begin(self, task_id: str) -> tuple[str, str]:
         spec = make_task(task_id)
+        if self._more[0] == task_id:
+            spec = replace(spec, items=spec.items + self._more[1])
         world = build_world(spec, easy=self.simplify == "easy")
         self._interpreter = Interpreter(world)
         self._meter = Meter(spec)

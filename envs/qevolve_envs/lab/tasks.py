@@ -14,13 +14,14 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+from qevolve_envs.chance import Dice
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import bench_tasks as bench
 from qevolve_envs.lab import heat_tasks as heat
 from qevolve_envs.lab import life_tasks as life
 from qevolve_envs.lab.draft import Draft
 from qevolve_envs.lab.houses import CHANCE, HOUSES, KNOWN_HOUSES, ROLES, make_house
-from qevolve_envs.lab.spec import Spec
+from qevolve_envs.lab.spec import Item, Spec
 
 #: Number of tasks of each split, those of the literature on ScienceWorld.
 PANELS: dict[str, int] = {"train": 1483, "seen": 194, "unseen": 241}
@@ -138,4 +139,34 @@ def make_task(task_id: str) -> Spec:
         items=tuple(draft.items),
         subgoals=tuple(draft.subgoals),
         wrong=tuple(draft.wrong),
+    )
+
+
+#: What `more_clutter` lets lie around; no other name of the lab has a word of these.
+_CLUTTER = (
+    "umbrella", "suitcase", "violin", "chessboard", "calendar", "bicycle", "trophy", "postcard",
+    "tambourine", "backpack", "compass", "photograph", "hammock", "skateboard", "telephone",
+    "typewriter", "trumpet", "lunchbox", "binoculars", "snowboard", "doorbell", "accordion",
+    "yardstick", "ukulele", "corkscrew", "raincoat", "keychain", "dartboard", "harmonica", "globe",
+)  # fmt: skip
+
+
+def more_clutter(spec: Spec, count: int, dice: Dice) -> tuple[Item, ...]:
+    """Further items for a task: things that do nothing, in rooms that the instruction names not.
+
+    Args:
+        spec: The task.
+        count: How many things, at most as many as there are names.
+        dice: Decides which, and where.
+    """
+    house = make_house(spec.house)
+    surfaces = [
+        (role, fixture.name)
+        for role in ROLES
+        for fixture in house.fixtures(role)
+        if fixture.kind == "surface" and f"the {house.room(role)}" not in spec.goal
+    ]
+    return tuple(
+        {"name": name, "kind": "clutter", "at": list(dice.choice(surfaces)), "portable": True}
+        for name in dice.some(_CLUTTER, count)
     )

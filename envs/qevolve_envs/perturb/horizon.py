@@ -20,8 +20,8 @@ class Horizon(Layer):
     because nothing proves that fewer steps would do.
     """
 
-    def __init__(self, severity: int) -> None:
-        super().__init__(severity)
+    def __init__(self, severity: int, env_id: str = "") -> None:
+        super().__init__(severity, env_id)
         self._needed: dict[tuple[str, int], int] = {}
 
     def limit(self, world: TextEnv, task_id: str, horizon: int) -> int:
@@ -41,7 +41,8 @@ def expert_steps(world: TextEnv, task_id: str, horizon: int) -> int:
     expert = world.expert()
     expert.reset([TaskView("", task_id, info["goal"], 0, world.admissible_commands)])
     for step in range(1, horizon + 1):
-        observation, _, terminated, truncated, info = world.step(expert.act([observation])[0])
+        action = expert.act([observation])[0]
+        observation, _, terminated, truncated, info = world.step(str(action))
         if info["won"]:
             return step
         if terminated or truncated:

@@ -51,10 +51,12 @@ class Layer:
 
     Args:
         severity: 1, 2 or 3.
+        env_id: Gymnasium id of the world; ``""`` for one of somebody else.
     """
 
-    def __init__(self, severity: int) -> None:
+    def __init__(self, severity: int, env_id: str = "") -> None:
         self.severity = severity
+        self.env_id = env_id
 
     def enter(self, world: TextEnv, task_id: str) -> None:
         """Changes the world itself; called before each reset of it."""

@@ -29,7 +29,8 @@ class Perturbation:
         name: As it is asked for, in ``"name:severity"``.
         summary: One line for lists and tables.
         severities: What 1, 2 and 3 mean, in numbers.
-        layer: ``"module:Class"`` of the layer, within this package.
+        layer: ``"module:Class"`` of the layer, within this package; made with a severity and the
+            id of the world.
         envs: Gymnasium ids to which it applies; empty for every text environment.
     """
 
@@ -47,13 +48,30 @@ class Perturbation:
         """A new layer, for a world of this id."""
         module, name = self.layer.split(":")
         loaded = getattr(importlib.import_module(f"qevolve_envs.perturb.{module}"), name)
-        return cast("Layer", loaded(severity))
+        return cast("Layer", loaded(severity, env_id))
 
 
 #: By name, in the order in which tables show them.
 PERTURBATIONS: dict[str, Perturbation] = {
     p.name: p
     for p in (
+        Perturbation(
+            "distractors",
+            "irrelevant things and sentences",
+            (
+                "1 sentence in each observation; 4 things (household), 5 (lab), 1 product (shops)",
+                "2 sentences; 8, 10, 2",
+                "3 sentences; 16, 20, 4",
+            ),
+            "distractors:Distractors",
+        ),
+        Perturbation(
+            "reorder",
+            "lists in another order",
+            ("a third of the lists", "two thirds", "all lists"),
+            "reorder:Reorder",
+            (HOUSEHOLD, SHOP, LAB, ALFWORLD, WEBSHOP),
+        ),
         Perturbation(
             "typos",
             "slips of the finger in observations",
@@ -73,6 +91,17 @@ PERTURBATIONS: dict[str, Perturbation] = {
             "noise:Failures",
         ),
         Perturbation(
+            "strict",
+            "only documented commands are understood",
+            (
+                "no other words for a command",
+                "nor articles, full stops, other words for a button",
+                "nor capitals and blank space: to the letter",
+            ),
+            "strict:Strict",
+            (HOUSEHOLD, SHOP, LAB, WEBSHOP),
+        ),
+        Perturbation(
             "horizon",
             "fewer steps, but never fewer than the expert needs",
             ("80 % of the horizon", "60 %", "40 %"),
@@ -83,7 +112,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
 }
 #: Layers from the world to the agent, whatever the order in which they are asked for.
 _ORDER = (
-    "horizon", "distractors", "strict", "paraphrase", "rename", "reorder", "typos", "failures",
+    "horizon", "reorder", "strict", "distractors", "paraphrase", "rename", "typos", "failures",
     "dropout",
 )  # fmt: skip
 

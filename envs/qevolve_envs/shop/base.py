@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
-from qevolve_envs.core import Outcome, TextEnv
+from qevolve_envs.chance import Dice
+from qevolve_envs.core import Outcome, TextEnv, to_text
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.shop.catalogue import Goal
-from qevolve_envs.shop.pages import WRITERS
-from qevolve_envs.shop.session import Shop, Visit
+from qevolve_envs.shop.pages import WRITERS, Page
+from qevolve_envs.shop.session import Place, Shop, Visit
 
 
 class ShopBase(TextEnv):
@@ -34,6 +36,9 @@ class ShopBase(TextEnv):
         self.observation = observation
         self._write = WRITERS[observation]
         self._visit: Visit | None = None
+        self._page = Page((), ())
+        #: A task, and the products that stand before all results in it; see `distract`.
+        self._sponsored: tuple[str, tuple[int, ...]] = ("", ())
 
     @abstractmethod
     def _shop(self) -> Shop:
@@ -43,14 +48,41 @@ class ShopBase(TextEnv):
     def _goal_of(self, task_id: str) -> Goal:
         """What the customer of a task wants. Raises `UnknownName` for an id of no panel."""
 
+    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+        """Puts unrelated products before the results of every search in a task, until told else."""
+        goal, products = self._goal_of(task_id), self._shop().products
+        chosen: list[int] = []
+        while len(chosen) < count:
+            number = dice.below(len(products))
+            product = products[number]
+            related = product.department == goal.department or (
+                set(product.category) & set(goal.category)
+            )
+            if not related and number not in chosen:
+                chosen.append(number)
+        self._sponsored = (task_id, tuple(chosen))
+
+    def rewrite(self, change: Callable[[Page], Page]) -> str:
+        """The page that is shown, changed and written once more; what can be clicked stays."""
+        self._page = change(self._page)
+        return to_text(self._write(self._page))
+
     def _begin(self, task_id: str) -> tuple[str, str]:
         goal = self._goal_of(task_id)
-        self._visit = Visit(self._shop(), goal)
-        return goal.instruction, self._write(self._visit.page())
+        self._visit = self._visit_of(task_id, None)
+        return goal.instruction, self._shown(self._visit.page())
 
     def _act(self, command: str) -> Outcome:
         feedback, page = self._running().act(command)
-        return Outcome(self._write(page), feedback)
+        return Outcome(self._shown(page), feedback)
+
+    def _shown(self, page: Page) -> str:
+        self._page = page
+        return self._write(page)
+
+    def _visit_of(self, task_id: str, place: Place | None) -> Visit:
+        sponsored = self._sponsored[1] if self._sponsored[0] == task_id else ()
+        return Visit(self._shop(), self._goal_of(task_id), place, sponsored)
 
     def _progress(self) -> tuple[float, bool]:
         result = self._running().result
@@ -80,4 +112,4 @@ class ShopBase(TextEnv):
         self.__dict__.update(state)
         self._visit = None
         if place is not None:
-            self._visit = Visit(self._shop(), self._goal_of(self._task_id), place)
+            self._visit = self._visit_of(self._task_id, place)

@@ -109,11 +109,19 @@ class Visit:
         shop: Where.
         goal: What the customer wants.
         place: Where he is, for a visit that is taken up again.
+        sponsored: Products that stand before the others on every page of results.
     """
 
-    def __init__(self, shop: Shop, goal: Goal, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        goal: Goal,
+        place: Place | None = None,
+        sponsored: Sequence[int] = (),
+    ) -> None:
         self.shop = shop
         self.goal = goal
+        self.sponsored = tuple(sponsored)
         self._move(place or Place())
 
     @property
@@ -255,7 +263,7 @@ class Visit:
             yield self._button(PREVIOUS)
         yield self._button(NEXT)
         first = (place.number - 1) * PAGE_SIZE
-        for item in place.found[first : first + PAGE_SIZE]:
+        for item in (*self.sponsored, *place.found[first : first + PAGE_SIZE]):
             product = self.shop.products[item]
             label = label_of(product.ident)
             if label and label not in self._targets:
