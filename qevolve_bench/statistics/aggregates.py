@@ -77,7 +77,8 @@ def weighted_median(scores: Array, weights: Array) -> Array:
     low = (reached < half - slack).sum(axis=1)
     high = (reached <= half + slack).sum(axis=1)
     rows = np.arange(len(means))
-    return (means[rows, low] + means[rows, high.clip(max=means.shape[1] - 1)]) / 2
+    middle: Array = means[rows, low] + means[rows, high.clip(max=means.shape[1] - 1)]
+    return middle / 2
 
 
 def weighted_iqm(scores: Array, weights: Array) -> Array:

@@ -117,7 +117,8 @@ def _cells(scores: Mapping[str, Mapping[str, npt.ArrayLike]]) -> list[Array]:
 
 def _per_task(values: npt.ArrayLike, what: str) -> Array:
     data = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    return matrix(data, what).mean(axis=0)
+    means: Array = matrix(data, what).mean(axis=0)
+    return means
 
 
 def _certain(

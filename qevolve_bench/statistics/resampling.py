@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from statistics import NormalDist
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -115,31 +115,39 @@ def draw_weights(
         resamples: Number of replications over all blocks.
         seed: Seed of the draws.
     """
-    check_resamples(resamples)
     check_design(design, shape)
-    runs, tasks = shape
     rng = np.random.default_rng(seed)
-    block = max(1, _CHUNK // (runs * tasks))
+    for size in blocks(resamples, math.prod(shape)):
+        yield draw(design, shape, size, rng)
+
+
+def blocks(resamples: int, cells: int) -> Iterator[int]:
+    """Sizes of blocks of replications, when each has a table of `cells` weights."""
+    check_resamples(resamples)
+    block = max(1, _CHUNK // cells)
     for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        if design == "stratified":
-            weights = _stratified(rng, size, runs, tasks)
-        elif design == "runs":
-            weights = _counts(rng, (size,), runs)[:, :, np.newaxis] * np.ones(tasks)
-        elif design == "tasks":
-            weights = _counts(rng, (size,), tasks)[:, np.newaxis, :] * np.ones((runs, 1))
-        elif design == "crossed":
-            rows, columns = _counts(rng, (size,), runs), _counts(rng, (size,), tasks)
-            weights = rows[:, :, np.newaxis] * columns[:, np.newaxis, :]
-        else:
-            rows = _counts(rng, (size,), runs).astype(np.int64)
-            # Each of the drawn runs brings tasks of its own; those of one run add up.
-            columns = _counts(rng, (size, runs), tasks)
-            drawn = np.repeat(np.arange(size * runs), rows.ravel())
-            weights = np.zeros((size * runs, tasks))
-            np.add.at(weights, drawn, columns.reshape(-1, tasks))
-            weights = weights.reshape(size, runs, tasks)
-        yield weights
+        yield min(block, resamples - start)
+
+
+def draw(design: Design, shape: tuple[int, ...], size: int, rng: np.random.Generator) -> Array:
+    """One block of `draw_weights`: shape (size, runs, tasks)."""
+    runs, tasks = shape
+    if design == "stratified":
+        return _stratified(rng, size, runs, tasks)
+    if design == "runs":
+        return _counts(rng, (size,), runs)[:, :, np.newaxis] * np.ones(tasks)
+    if design == "tasks":
+        return _counts(rng, (size,), tasks)[:, np.newaxis, :] * np.ones((runs, 1))
+    if design == "crossed":
+        rows, columns = _counts(rng, (size,), runs), _counts(rng, (size,), tasks)
+        return rows[:, :, np.newaxis] * columns[:, np.newaxis, :]
+    times = _counts(rng, (size,), runs).astype(np.int64)
+    # Each drawn run brings tasks of its own; where one was drawn twice, its two draws add up.
+    drawn = np.repeat(np.arange(size * runs), times.ravel())
+    columns = _counts(rng, (size, runs), tasks)
+    weights = np.zeros((size * runs, tasks))
+    np.add.at(weights, drawn, columns.reshape(-1, tasks))
+    return weights.reshape(size, runs, tasks)
 
 
 def check_design(design: str, shape: tuple[int, ...]) -> None:
@@ -271,6 +279,6 @@ def _stratified(rng: np.random.Generator, size: int, runs: int, tasks: int) -> A
 
 def _draws(
     rng: np.random.Generator, n: int, shape: tuple[int, ...]
-) -> npt.NDArray[np.uint8] | npt.NDArray[np.int64]:
+) -> npt.NDArray[np.integer[Any]]:
     # Numbers of one byte are drawn several times as fast.
     return rng.integers(n, size=shape, dtype=np.uint8 if n <= 256 else np.int64)
