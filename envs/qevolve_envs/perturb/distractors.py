@@ -34,10 +34,10 @@ IRRELEVANT = (
     "It smells of fresh paintwork.",
     "The sun comes out for a moment.",
     "Upstairs, somebody is moving furniture.",
-    "A neighbour is practising scales.",
+    "A neighbour is practising the piano.",
     "You hear footsteps in the stairwell.",
     "The afternoon is getting late.",
-    "A siren wails and fades away.",
+    "A train whistles far away.",
 )
 
 

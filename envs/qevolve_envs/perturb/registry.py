@@ -56,6 +56,17 @@ PERTURBATIONS: dict[str, Perturbation] = {
     p.name: p
     for p in (
         Perturbation(
+            "rename",
+            "entities have other names",
+            (
+                "synonyms for a quarter of the names",
+                "synonyms for all names that have one",
+                "invented words for all names",
+            ),
+            "rename:Rename",
+            (HOUSEHOLD, SHOP, LAB),
+        ),
+        Perturbation(
             "distractors",
             "irrelevant things and sentences",
             (
