@@ -42,7 +42,7 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Array:
         Shape (m,), in the order of `p_values`.
     """
     p, order = _sorted(p_values)
-    scaled = p * p.size / np.arange(1, p.size + 1)
+    scaled = p * (p.size / np.arange(1, p.size + 1))
     adjusted = np.minimum.accumulate(scaled[::-1])[::-1]
     return _in_place(adjusted, order)
 

@@ -218,12 +218,19 @@ def success_difference(
     return Estimate(value, Interval(min(low, value), max(high, value)))
 
 
-def p_of_t(statistic: float, degrees: float, alternative: Alternative) -> float:
-    """The p-value of Student's t."""
-    from scipy.special import stdtr
+def check_alternative(alternative: str) -> None:
+    """Refuses a side of a test that does not exist.
 
+    Raises:
+        UnknownName: With the three that do.
+    """
     if alternative not in get_args(Alternative):
         raise UnknownName.of("alternative", alternative, get_args(Alternative))
+
+
+def _p_of_t(statistic: float, degrees: float, alternative: Alternative) -> float:
+    from scipy.special import stdtr
+
     if alternative == "two-sided":
         return min(1.0, 2 * float(stdtr(degrees, -abs(statistic))))
     return float(stdtr(degrees, -statistic if alternative == "greater" else statistic))
@@ -273,10 +280,11 @@ def _student(
     from scipy.special import stdtrit
 
     check_level(level)
+    check_alternative(alternative)
     # Equal numbers differ from their mean by rounding, which is no spread.
     if error <= 1e-14 * max(1.0, abs(value)):
         p = 1.0 if abs(value) <= 1e-14 else None
         return Difference(Estimate(value, Interval(value, value)), p, 0.0, degrees)
     half = float(stdtrit(degrees, 0.5 + level / 2)) * error
-    p = p_of_t(value / error, degrees, alternative)
+    p = _p_of_t(value / error, degrees, alternative)
     return Difference(Estimate(value, Interval(value - half, value + half)), p, error, degrees)

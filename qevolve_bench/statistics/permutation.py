@@ -26,7 +26,7 @@ from qevolve_bench.statistics.checks import (
     shared_shape,
     vector,
 )
-from qevolve_bench.statistics.paired import Alternative
+from qevolve_bench.statistics.paired import Alternative, check_alternative
 from qevolve_envs.errors import UnknownName
 
 Exchange = Literal["tasks", "runs", "cells"]
@@ -83,7 +83,7 @@ def sign_flip_test(
         resamples: Number of random sign patterns where the test is not exact.
         seed: Seed of the signs.
     """
-    _check_alternative(alternative)
+    check_alternative(alternative)
     check_resamples(resamples)
     data = vector(differences, "differences")
     moving = data[np.abs(data) > 1e-12]
@@ -138,7 +138,7 @@ def paired_permutation_test(
         resamples: Number of random exchanges where the test is not exact.
         seed: Seed of the exchanges.
     """
-    _check_alternative(alternative)
+    check_alternative(alternative)
     if exchange not in get_args(Exchange):
         raise UnknownName.of("unit of exchange", exchange, get_args(Exchange))
     a, b = matrix(first, "first scores"), matrix(second, "second scores")
@@ -192,7 +192,7 @@ def permutation_test(
         resamples: Number of random divisions where the test is not exact.
         seed: Seed of the divisions.
     """
-    _check_alternative(alternative)
+    check_alternative(alternative)
     check_resamples(resamples)
     a, b = vector(first, "first values"), vector(second, "second values")
     both = np.concatenate([a, b])
@@ -280,8 +280,3 @@ def _lattice_tail(steps: npt.NDArray[np.int64], alternative: Alternative) -> flo
     else:
         tail = np.abs(sums) >= abs(seen)
     return max(math.fsum(chances[tail].tolist()), float(np.finfo(np.float64).tiny))
-
-
-def _check_alternative(alternative: str) -> None:
-    if alternative not in get_args(Alternative):
-        raise UnknownName.of("alternative", alternative, get_args(Alternative))

@@ -149,7 +149,8 @@ def _certain(
         for means in _resampled(cells, resamples, seed):
             moved = np.abs(means[:, first] - means[:, second] - gaps)[:, moving] / errors[moving]
             largest.append(moved.max(axis=1))
-    bar = float(np.quantile(np.concatenate(largest), level)) if largest else 0.0
+    tasks = sum(cell.shape[1] for cell in cells)
+    bar = _widened(float(np.quantile(np.concatenate(largest), level)), tasks) if largest else 0.0
     # A gap that is the same on every task has no error to be measured by; that all of n tasks point
     # one way by chance has probability 2 / 2^n (sign flips), shared among the pairs.
     tasks = sum(cell.shape[1] for cell in cells)
@@ -160,6 +161,17 @@ def _certain(
     better[first, second] = certain & (gaps > 0)
     better[second, first] = certain & (gaps < 0)
     return better
+
+
+def _widened(bar: float, tasks: int) -> float:
+    """The bar that Student's t passes as rarely as a normal deviate passes `bar`.
+
+    The standard errors are estimates, too: without this, 12 equal agents on 60 tasks are told apart
+    in 8 % of the cases instead of 5.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    return float(-stdtrit(tasks - 1, ndtr(-bar)))
 
 
 def _resampled(
