@@ -109,12 +109,26 @@ def _mock(env: gymnasium.Env[Any, Any], *, script: str) -> Agent:
         raise BadFile(f"Cannot read the script {script}: {reason}.") from None
 
 
+def _openai(env: gymnasium.Env[Any, Any], **options: Any) -> Agent:
+    from qevolve_bench.llm.endpoint import make_agent
+
+    return make_agent(options)
+
+
+def _hf(env: gymnasium.Env[Any, Any], **options: Any) -> Agent:
+    from qevolve_bench.llm.huggingface import make_agent
+
+    return make_agent(options)
+
+
 #: The agents that come with the harness: functions of an environment and of the agent's options.
 BUILT_IN: dict[str, Callable[..., Agent]] = {
     "random": _random,
     "expert": _expert,
     "replay": _replay,  # file=EPISODES.jsonl
     "mock": _mock,  # script=FILE, one action a line
+    "openai": _openai,  # model=NAME base_url=URL and the fields of `llm.endpoint.EndpointConfig`
+    "hf": _hf,  # model=FOLDER and the fields of `llm.huggingface.HuggingFaceConfig`
 }
 
 
