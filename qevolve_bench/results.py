@@ -27,6 +27,8 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 TIMING = "timing.json"
 EPISODES = "episodes"
+#: There is one while a run is unfinished (`qevolve_bench.runner.log`).
+LOG = "log.jsonl"
 
 
 class AgentRecord(TypedDict):
@@ -142,16 +144,27 @@ class Run:
         return next((e.agent for episodes in self.cells.values() for e in episodes), "")
 
 
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str, *, partial: bool = False) -> Run:
     """Reads a run folder, a submission, or a bare ``*.jsonl`` file of episodes (one cell).
+
+    Args:
+        path: The folder or file.
+        partial: Read what there is of an unfinished run, instead of refusing it. Its manifest is
+            not ``complete``.
 
     Raises:
         BadFile: For what is none of them, with the file and line of what is wrong.
     """
     path = Path(path)
     if not path.is_dir():
-        cell = path.name.removesuffix(".gz").removesuffix(".jsonl")
-        return Run(cell, {cell: list(read_lines(path))})
+        name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+        return Run(name, {name: list(read_lines(path))})
+    if not (path / MANIFEST).exists() and (path / LOG).exists():
+        if partial:
+            from qevolve_bench.runner.folder import load_partial
+
+            return load_partial(path)
+        raise BadFile(f"The run in {path} is unfinished: the command that began it continues it.")
     manifest = read_manifest(path / MANIFEST)
     cells = {}
     for cell in Suite.from_json(manifest["suite"]).cells:

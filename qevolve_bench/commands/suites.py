@@ -72,19 +72,19 @@ def run_show(args: argparse.Namespace) -> int:
         print(json.dumps(suite.to_json(), indent=1))
         return 0
     rows = [_row(cell) for cell in suite.cells]
-    headers = ("cell", "environment", "split", "horizon", "seeds", "tasks", "episodes", "panel")
+    columns = ("cell", "environment", "split", "horizon", "seeds", "tasks", "episodes", "panel")
     print(f"{suite.name}: {suite.description}\n")
-    print(tabulate(rows, headers, disable_numparse=True))
+    print(tabulate(rows, columns, disable_numparse=True))
     anchored = [cell for cell in suite.cells if cell.anchors]
     if anchored:
-        rows = [
+        measured = [
             (cell.name, agent, f"{a.success:.3f}", f"{a.score:.3f}", str(a.episodes))
             for cell in anchored
             for agent, a in cell.anchors.items()
         ]
         print("\nAnchors, over the whole panel:\n")
         headers = ("cell", "agent", "success", "score", "episodes")
-        print(tabulate(rows, headers, disable_numparse=True))
+        print(tabulate(measured, headers, disable_numparse=True))
     print(f"\n{_total(suite)} episodes; digest {suite.digest}")
     return 0
 

@@ -1,0 +1,130 @@
+"""Where units are played: in processes of this machine, or on a Ray cluster.
+
+A backend takes units and gives them back as they are done, in any order. It decides nothing about
+what is in them, so that all backends give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from qevolve_bench.runner.supervisor import Done, Supervised
+from qevolve_bench.runner.units import Job, Unit
+from qevolve_envs.errors import BenchError, MissingData
+
+#: How often Ray restarts a supervisor whose machine was lost; the unit is then played again.
+_RESTARTS = 3
+
+
+def play_local(job: Job, units: Sequence[Unit], workers: int, scratch: Path) -> Generator[Done]:
+    """Plays units in processes of this machine.
+
+    Args:
+        job: What every worker must know.
+        units: What is played.
+        workers: Number of processes.
+        scratch: Folder for the journals.
+
+    Raises:
+        BenchError: When the agent or an environment cannot be made.
+    """
+    waiting = deque(units)
+    with ExitStack() as stack:
+        pool = [
+            stack.enter_context(closing(Supervised(job, scratch / f"worker-{number}.part")))
+            for number in range(min(workers, len(units)))
+        ]
+        while True:
+            for worker in pool:
+                if worker.unit is None and waiting:
+                    worker.submit(waiting.popleft())
+            busy = [worker for worker in pool if worker.unit is not None]
+            if not busy:
+                return
+            watched = [thing for worker in busy for thing in worker.waitables()]
+            patience = [p for worker in busy if (p := worker.patience()) is not None]
+            connection.wait(watched, min(patience, default=None))
+            for worker in busy:
+                if (done := worker.poll()) is not None:
+                    yield done
+
+
+def play_ray(
+    job: Job, units: Sequence[Unit], workers: int | None, scratch: Path
+) -> Generator[Done]:
+    """Plays units on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
+
+    Every actor supervises a worker process of its own, exactly as `play_local` does. What the agent
+    needs (its module, its keys) must be on the machines of the cluster.
+
+    Args:
+        job: What every worker must know.
+        units: What is played.
+        workers: Number of actors, of one CPU each; None for one on each CPU of the cluster.
+        scratch: Not used: the journals lie on the machines that write them.
+
+    Raises:
+        MissingData: When Ray is not installed.
+        BenchError: When the agent or an environment cannot be made, or the cluster fails.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingData("Ray is missing: pip install 'qevolve-bench[ray]'.") from error
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=True, include_dashboard=False, logging_level="error")
+    actors: list[Any] = []
+    try:
+        count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        make = ray.remote(num_cpus=1, max_restarts=_RESTARTS, max_task_retries=_RESTARTS)(_Actor)
+        actors = [make.remote(job) for _ in range(min(count, len(units)))]
+        waiting, free, playing = deque(units), list(actors), dict[Any, Any]()
+        while waiting or playing:
+            while waiting and free:
+                actor = free.pop()
+                playing[actor.play.remote(waiting.popleft())] = actor
+            (ready, *_), _ = ray.wait(list(playing))
+            free.append(playing.pop(ready))
+            done = ray.get(ready)
+            if isinstance(done, str):
+                raise BenchError(done)
+            yield done
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BenchError(f"The Ray cluster failed ({type(error).__name__}: {reason}).") from error
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+        if started:
+            ray.shutdown()
+
+
+class _Actor:
+    """Supervises one worker, on some machine of the cluster."""
+
+    def __init__(self, job: Job) -> None:
+        descriptor, path = tempfile.mkstemp(prefix="qevolve-bench-", suffix=".part")
+        os.close(descriptor)
+        self._worker = Supervised(job, Path(path))
+
+    def play(self, unit: Unit) -> Done | str:
+        """Plays a unit; returns the sentence where there was an error that the user can mend."""
+        try:
+            return self._worker.play(unit)
+        except BenchError as error:
+            return str(error)
+
+
+#: By the name that the command line knows them under.
+BACKENDS: dict[str, Callable[[Job, Sequence[Unit], Any, Path], Generator[Done]]] = {
+    "local": lambda job, units, workers, scratch: play_local(job, units, workers or 1, scratch),
+    "ray": play_ray,
+}

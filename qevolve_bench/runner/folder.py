@@ -1,0 +1,258 @@
+"""The folder of a run: when it may be begun, continued or replaced, and what is in it at the end.
+
+While a run is played there is a log (`log.jsonl`); when it is finished there is a manifest, which
+is written last. A process can be killed between any two of these steps and the next one continues.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from qevolve_bench.results import (
+    EPISODES,
+    MANIFEST,
+    SCHEMA,
+    TIMING,
+    CellSummary,
+    Ledger,
+    Manifest,
+    Run,
+    Settings,
+    write_json,
+)
+from qevolve_bench.runner import log
+from qevolve_bench.runner.log import Content, Log
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile
+
+#: Everything that a run writes; a folder that holds anything else is not taken for one.
+_OURS = {MANIFEST, EPISODES, TIMING, log.NAME}
+
+
+def open_run(folder: Path, plan: dict[str, Any], *, force: bool) -> Log:
+    """Begins a run in a folder, or continues the unfinished one that lies there.
+
+    Args:
+        folder: Made where it is missing.
+        plan: What is to be played.
+        force: Replace what lies there, if it is a run.
+
+    Raises:
+        BadFile: When the folder holds something else, a finished run, a run of another plan, or
+            one that another process is writing.
+    """
+    check_folder(folder)
+    path = folder / log.NAME
+    if (folder / MANIFEST).exists() and not force:
+        raise BadFile(
+            f"{folder} holds a finished run: choose another --out, or replace it with --force."
+        )
+    if path.exists() and not (folder / MANIFEST).exists():
+        unfinished = Log(path)  # Also with `force`: nobody else must be writing it.
+        if not force and (difference := _difference(unfinished.content.plan, plan)):
+            unfinished.close()
+            raise BadFile(
+                f"{folder} holds an unfinished run with {difference}: give its command to continue"
+                " it, choose another --out, or replace it with --force."
+            )
+        if not force:
+            return unfinished
+        unfinished.close()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
+    except OSError as error:
+        raise BadFile(f"Cannot write {folder}: {error.strerror or error}.") from None
+    return Log.create(path, plan)
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure that a folder is missing, empty or a run.
+
+    Raises:
+        BadFile: When it is anything else, so that nobody's files are lost or mixed with a run's.
+    """
+    try:
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise BadFile(f"Cannot write {folder}: it is a file, and a run is a folder.")
+        strange = [p.name for p in folder.iterdir() if p.name not in _OURS and not _part(p)]
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadFile):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot write {folder}: {reason}.") from None
+    if strange:
+        raise BadFile(
+            f"{folder} holds files that are no part of a run ({min(strange)}): choose another"
+            " --out."
+        )
+
+
+def finish(folder: Path, log_: Log) -> Manifest:
+    """Makes the files of a finished run out of its log, and removes the log.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        BadFile: When a file cannot be written; the log is then still there.
+    """
+    content, episodes = log_.content, folder / EPISODES
+    manifest = outline(content)
+    for cell in content.plan["suite"]["cells"]:
+        name = cell["name"]
+        if name in manifest["skipped"]:
+            continue
+        units = log.copy_units(folder / log.NAME, content.ordered(name))
+        try:
+            episodes.mkdir(exist_ok=True)
+            digest = _write_cell(episodes / f"{name}.jsonl", units, manifest, name)
+        except OSError as error:
+            raise BadFile(f"Cannot write {episodes}: {error.strerror or error}.") from None
+        manifest["files"][name] = digest
+    seconds = {
+        cell["name"]: round(sum(place.seconds for place in content.ordered(cell["name"])), 3)
+        for cell in content.plan["suite"]["cells"]
+    }
+    timing = {"schema": SCHEMA, "sessions": content.sessions, "worker_seconds": seconds}
+    write_json(folder / TIMING, timing)
+    manifest["complete"] = True
+    write_json(folder / MANIFEST, manifest)
+    log_.close()
+    _clear(folder, keep={MANIFEST, TIMING, EPISODES})
+    return manifest
+
+
+def load_partial(folder: Path) -> Run:
+    """Reads what there is of an unfinished run; its manifest says that it is not complete.
+
+    Raises:
+        BadFile: When there is no log, or it is no log.
+    """
+    path = folder / log.NAME
+    content = log.read_log(path)
+    manifest = outline(content)
+    cells: dict[str, list[Episode]] = {}
+    for cell in content.plan["suite"]["cells"]:
+        name = cell["name"]
+        units = list(log.copy_units(path, content.ordered(name)))
+        for lines in units:
+            count(manifest, name, lines)
+        if units:
+            average(manifest, name)
+            text = b"".join(units).decode("ascii")
+            cells[name] = [Episode.from_json(line) for line in text.splitlines()]
+    return Run(folder.resolve().name, cells, manifest)
+
+
+def outline(content: Content) -> Manifest:
+    """The manifest of a run of which no episode was counted yet."""
+    plan = content.plan
+    codes = [session["provenance"] for session in content.sessions]
+    first = dict(codes[0]) if codes else {}
+    others = [code for i, code in enumerate(codes) if code not in codes[:i]][1:]
+    if others:
+        first["continued_with"] = others
+    return Manifest(
+        schema=SCHEMA,
+        complete=False,
+        suite=plan["suite"],
+        agent={"name": plan["agent"]["name"], "description": content.description or {}},
+        settings=cast("Settings", plan["settings"]),
+        provenance=first,
+        ledger=Ledger(episodes=0, env_steps=0, prompt_tokens=0, generated_tokens=0),
+        summary={},
+        skipped=plan["skipped"],
+        files={},
+    )
+
+
+def count(manifest: Manifest, cell: str, lines: bytes) -> None:
+    """Adds the episodes of a unit to the ledger and to the summary of their cell."""
+    summary = manifest["summary"].setdefault(
+        cell, CellSummary(episodes=0, failed=0, won=0, success=0.0, score=0.0, env_steps=0)
+    )
+    ledger = manifest["ledger"]
+    for line in lines.splitlines():
+        episode = json.loads(line)
+        steps = episode["steps"]
+        failed = episode["error"] is not None
+        summary["episodes"] += 1
+        summary["failed"] += failed
+        summary["won"] += episode["won"] and not failed
+        summary["score"] += episode["score"]  # The sum, until `average` divides it.
+        summary["env_steps"] += len(steps)
+        ledger["episodes"] += 1
+        ledger["env_steps"] += len(steps)
+        ledger["prompt_tokens"] += sum(step["prompt_tokens"] for step in steps)
+        ledger["generated_tokens"] += sum(step["generated_tokens"] for step in steps)
+
+
+def average(manifest: Manifest, cell: str) -> None:
+    """Turns the sums of a cell's summary into means."""
+    summary = manifest["summary"][cell]
+    summary["success"] = round(summary["won"] / summary["episodes"], 6)
+    summary["score"] = round(summary["score"] / summary["episodes"], 6)
+
+
+def _write_cell(path: Path, units: Iterable[bytes], manifest: Manifest, cell: str) -> str:
+    """Writes the episodes of a cell, counts them, and returns their SHA-256."""
+    part = path.with_name(path.name + ".part")
+    digest = hashlib.sha256()
+    with part.open("wb") as stream:
+        for lines in units:
+            stream.write(lines)
+            digest.update(lines)
+            count(manifest, cell, lines)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+    average(manifest, cell)
+    return digest.hexdigest()
+
+
+def _clear(folder: Path, keep: Iterable[str] = ()) -> None:
+    """Removes what an earlier run left, its manifest first: half a run must not look finished."""
+    for name in (MANIFEST, log.NAME, TIMING):
+        if name not in keep:
+            (folder / name).unlink(missing_ok=True)
+    if EPISODES not in keep:
+        shutil.rmtree(folder / EPISODES, ignore_errors=True)
+    for path in [*folder.glob("*.part")]:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _part(path: Path) -> bool:
+    return path.suffix == ".part"
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The first thing in which two plans differ, in words; empty where they are the same."""
+    pairs = [("agent", old["agent"]["name"], new["agent"]["name"])]
+    pairs.append(("suite", old["suite"]["name"], new["suite"]["name"]))
+    options = old["agent"]["options"], new["agent"]["options"]
+    for name in sorted(options[0].keys() | options[1].keys()):
+        if options[0].get(name) != options[1].get(name):
+            return f"another value of the agent's {name!r}"
+    for name in new["settings"]:
+        pairs.append((name.replace("_", " "), old["settings"].get(name), new["settings"][name]))
+    cells = [{cell["name"]: cell for cell in plan["suite"]["cells"]} for plan in (old, new)]
+    pairs.append(("cells", ", ".join(cells[0]), ", ".join(cells[1])))
+    for name in cells[0].keys() & cells[1].keys():
+        for field in cells[1][name]:
+            pairs.append((f"{field} of {name}", cells[0][name].get(field), cells[1][name][field]))
+    pairs.append(("skipped cells", ", ".join(old["skipped"]), ", ".join(new["skipped"])))
+    for what, before, now in pairs:
+        if before != now:
+            return f"another {what} ({before!r}, now {now!r})"
+    return ""

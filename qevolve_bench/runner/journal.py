@@ -1,0 +1,143 @@
+"""The journal of a batch in flight: what is left of it when its worker is gone.
+
+The worker writes each step as it is recorded, and hands the text to the system before the agent is
+asked for the next. Whoever supervises the worker can so tell how far each episode came, although
+the process that played it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from qevolve_envs.episode import Episode, Step
+
+#: What a worker is doing, by the number that it shows in its status.
+PHASES = ("", "agent.reset", "agent.act", "making the agent")
+
+
+#: Indices of a `Status`: the phase, since when, and when the agent first heard of the batch (0
+#: while it has not), by `time.monotonic`.
+PHASE, SINCE, BEGAN = range(3)
+
+
+class Status(Protocol):
+    """Numbers that both processes see, so that one knows what the other is at."""
+
+    def __getitem__(self, index: int, /) -> float: ...
+    def __setitem__(self, index: int, value: float, /) -> None: ...
+
+
+class Journal:
+    """Writes down a batch as it is played (an `Observer` of `play_batch`).
+
+    Args:
+        path: The file; one batch at a time, the next one overwrites it.
+        status: Shows the phase to the other process.
+    """
+
+    def __init__(self, path: Path, status: Status) -> None:
+        # Unbuffered, because what is in this process's memory goes down with it.
+        self._file = path.open("wb", buffering=0)
+        self._status = status
+        self._pending: list[str] = []
+        #: The steps of each episode, as they stand in its line.
+        self.steps: list[list[str]] = []
+
+    def open(self, count: int) -> None:
+        """Begins a batch of so many episodes."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._status[BEGAN] = 0.0
+        self._pending = []
+        self.steps = [[] for _ in range(count)]
+
+    def enter(self, phase: str) -> None:
+        """Shows the phase; before the agent's turn, everything so far is written."""
+        if phase and self._pending:
+            self._file.write("".join(self._pending).encode("ascii"))
+            self._pending = []
+        # The time first, so that nobody takes the old time for that of the new phase.
+        self._status[SINCE] = now = time.monotonic()
+        self._status[PHASE] = PHASES.index(phase)
+        if phase == "agent.reset":
+            self._status[BEGAN] = now
+
+    def begun(self, index: int, episode: Episode) -> None:
+        """Writes the beginning of an episode."""
+        head = [index, episode.goal, episode.first_observation, episode.score, episode.won]
+        self._pending.append(json.dumps({"begin": head}) + "\n")
+
+    def stepped(self, index: int, episode: Episode) -> None:
+        """Writes the latest step of an episode."""
+        step = episode.steps[-1].to_json()
+        self.steps[index].append(step)
+        flags = f"{episode.won:d},{episode.terminated:d},{episode.truncated:d}"
+        self._pending.append(f'{{"step":[{index},{step},{flags}]}}\n')
+
+    def ended(self, index: int, episode: Episode) -> None:
+        """Writes why an episode failed; one that is over has said so by its last step."""
+        if episode.error is not None:
+            self._pending.append(json.dumps({"error": [index, episode.error]}) + "\n")
+
+
+def restore(path: Path, episodes: Sequence[Episode], reason: str) -> None:
+    """Fills in episodes from the journal of their worker, which is gone.
+
+    Args:
+        path: The journal.
+        episodes: The records of the batch, not begun.
+        reason: Why those that were not over have failed.
+    """
+    data = b""
+    with suppress(OSError):
+        data = path.read_bytes()
+    *lines, _torn = data.split(b"\n")
+    for line in lines:
+        ((kind, values),) = json.loads(line).items()
+        episode = episodes[values[0]]
+        if kind == "begin":
+            _, goal, observation, score, won = values
+            episode.begin(observation, {"goal": goal, "score": score, "won": won})
+        elif kind == "error":
+            episode.error, episode.won = values[1], False
+        else:
+            _, raw, won, terminated, truncated = values
+            step = Step(**raw)
+            info = {"feedback": step.feedback, "score": step.score, "won": bool(won)}
+            episode.record(
+                step.action,
+                step.observation,
+                step.reward,
+                bool(terminated),
+                bool(truncated),
+                info,
+                prompt_tokens=step.prompt_tokens,
+                generated_tokens=step.generated_tokens,
+            )
+    for episode in episodes:
+        if not (episode.terminated or episode.truncated or episode.error is not None):
+            episode.error, episode.won = reason, False
+
+
+def lines(episodes: Sequence[Episode], steps: Sequence[Sequence[str]] | None = None) -> bytes:
+    """Episodes as JSON lines.
+
+    Args:
+        episodes: The records.
+        steps: `Journal.steps`, which spares writing them anew.
+    """
+    if steps is None:
+        return "".join(e.to_json() + "\n" for e in episodes).encode("ascii")
+    pairs = zip(episodes, steps, strict=True)
+    return "".join(e.to_json(own) + "\n" for e, own in pairs).encode("ascii")
+
+
+def remove(path: Path) -> None:
+    """Removes a journal that is not needed any more."""
+    with suppress(OSError):
+        path.unlink()

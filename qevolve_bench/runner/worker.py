@@ -1,0 +1,172 @@
+"""The process that plays: it makes the agent by its name and plays one unit after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import Any
+
+from qevolve_bench.agents import resolve_agent
+from qevolve_bench.environments import make_env
+from qevolve_bench.loading import describe
+from qevolve_bench.runner.journal import Journal, Status, lines
+from qevolve_bench.runner.play import Slot, play_batch
+from qevolve_bench.runner.units import Job, Unit
+from qevolve_envs.agent import Agent, Describes
+from qevolve_envs.errors import BenchError
+
+#: The agent that belongs to an environment, and is therefore made anew for every cell.
+PER_CELL = "expert"
+
+
+class Player:
+    """Plays units; keeps its agent, and the environments of the latest cell.
+
+    Args:
+        job: What is played.
+        journal: Where the batch in flight is written down.
+    """
+
+    def __init__(self, job: Job, journal: Journal) -> None:
+        self._job = job
+        self._journal = journal
+        self._agent: Agent | None = None
+        self._cell = -1
+        self._slots: list[Slot] = []
+
+    def play(self, unit: Unit) -> bytes:
+        """Plays a unit; returns the lines of its episodes.
+
+        Raises:
+            BenchError: When the agent or the environment cannot be made.
+        """
+        episodes = unit.episodes(self._job)
+        self._journal.open(len(episodes))
+        agent = self.agent(unit.cell)
+        slots = self._take_slots(unit.cell, len(episodes))
+        play_batch(slots, agent, episodes, self._journal)
+        return lines(episodes, self._journal.steps)
+
+    def agent(self, cell: int) -> Agent:
+        """The agent of a cell; made when it is first needed."""
+        slot = self._take_slots(cell, 1)[0]
+        if self._agent is None:
+            self._journal.enter("making the agent")
+            self._agent = resolve_agent(self._job.agent, slot.env, options=self._job.options)
+            self._journal.enter("")
+        return self._agent
+
+    def close(self) -> None:
+        """Closes the environments."""
+        with ExitStack() as stack:
+            for slot in self._slots:
+                stack.callback(slot.discard)
+        self._slots = []
+
+    def _take_slots(self, index: int, count: int) -> list[Slot]:
+        if index != self._cell:
+            self.close()
+            self._cell = index
+            if self._job.agent == PER_CELL:
+                self._agent = None
+        cell = self._job.cells[index]
+        make = functools.partial(
+            make_env,
+            cell.env_id,
+            split=cell.split,
+            env_kwargs=cell.env_kwargs,
+            max_episode_steps=cell.horizon,
+        )
+        while len(self._slots) < count:
+            self._slots.append(Slot(make))
+        return self._slots[:count]
+
+
+def description(agent: Agent) -> dict[str, Any]:
+    """What an agent says of itself, as plain data.
+
+    Raises:
+        BenchError: When it is no JSON object, or when asking for it fails.
+    """
+    if not isinstance(agent, Describes):
+        return {}
+    try:
+        raw = json.loads(json.dumps(agent.describe(), allow_nan=False))
+    except Exception as error:
+        raise BenchError(f"agent.describe cannot be recorded: {describe(error)}.") from error
+    if not isinstance(raw, dict):
+        raise BenchError(f"agent.describe returned a {type(raw).__name__}, not a JSON object.")
+    return raw
+
+
+def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
+    """Runs a worker until its pipe closes.
+
+    It answers every unit with ``("agent", description)`` once, then ``("lines", bytes, seconds)``
+    or ``("error", sentence)``.
+    """
+    _own_session()
+    _die_with_parent()
+    _own_streams()
+    _limit_memory(job.limits.memory_mib)
+    player = Player(job, Journal(journal, status))
+    introduced = False
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            unit = pipe.recv()
+            start = time.monotonic()
+            try:
+                if not introduced:
+                    pipe.send(("agent", description(player.agent(unit.cell))))
+                    introduced = True
+                done = player.play(unit)
+            except BenchError as error:
+                pipe.send(("error", str(error)))
+            else:
+                pipe.send(("lines", done, time.monotonic() - start))
+    player.close()
+
+
+def _own_session() -> None:
+    """Leaves the terminal's group: Ctrl-C is for the supervisor, which can kill ours as a whole."""
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(OSError):
+            os.setsid()
+
+
+def _die_with_parent() -> None:
+    """Ends this process when the one that supervises it is killed, whatever the agent is doing."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _own_streams() -> None:
+    """What the agent prints goes to stderr: stdout belongs to the result of the command."""
+    sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(2, 1)
+
+
+def _limit_memory(mib: int | None) -> None:
+    if mib is None:
+        return
+    try:
+        import resource
+    except ImportError:  # Not on every system.
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
