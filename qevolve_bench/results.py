@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from qevolve_bench.seeding import stream
-from qevolve_bench.statistics import Interval, bootstrap_interval, wilson_interval
+from qevolve_bench.statistics import Estimate, bootstrap_interval, wilson_interval
 from qevolve_bench.suites import Suite
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BadFile, BenchError
@@ -167,11 +167,11 @@ def load_run(path: Path | str, *, partial: bool = False) -> Run:
         raise BadFile(f"The run in {path} is unfinished: the command that began it continues it.")
     manifest = read_manifest(path / MANIFEST)
     cells = {}
-    for cell in Suite.from_json(manifest["suite"]).cells:
-        if cell.name not in manifest["skipped"]:
-            plain = path / EPISODES / f"{cell.name}.jsonl"
+    for name in (cell.name for cell in Suite.from_json(manifest["suite"]).cells):
+        if name not in manifest["skipped"]:
+            plain = path / EPISODES / f"{name}.jsonl"
             packed = plain.with_name(plain.name + ".gz")
-            cells[cell.name] = list(read_lines(packed if packed.exists() else plain))
+            cells[name] = list(read_lines(packed if packed.exists() else plain))
     return Run(path.resolve().name, cells, manifest)
 
 
@@ -259,21 +259,6 @@ def write_json(path: Path, value: Any) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean and its interval; it prints as ``0.250 [0.112, 0.469]``."""
-
-    value: float
-    interval: Interval
-
-    def __format__(self, spec: str) -> str:
-        low, high = self.interval
-        return f"{self.value:{spec}} [{low:{spec}}, {high:{spec}}]"
-
-    def __str__(self) -> str:
-        return f"{self:.3f}"
 
 
 @dataclass(frozen=True, slots=True)

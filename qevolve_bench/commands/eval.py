@@ -1,4 +1,4 @@
-"""`qevolve-bench eval`: an agent plays a panel, and the result prints with its intervals."""
+"""`qevolve-bench eval`: an agent plays a suite or a panel, and every number has its interval."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs
-from qevolve_envs.errors import BadFile
+from qevolve_bench.commands.agent_options import add_agent_options, agent_options
+from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs, positive
+from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.results import Summary
+    from qevolve_bench.results import Run
+    from qevolve_bench.statistics import Estimate
+    from qevolve_bench.suites import Cell, Suite
+
+#: Options that describe a single panel, and that a suite therefore excludes.
+_PANEL = ("split", "episodes", "seed", "horizon")
+STEP_SECONDS = 600.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -20,146 +27,226 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "eval",
         help="evaluate an agent",
-        description="Evaluate an agent. The same arguments give the same episodes, byte for byte.",
+        description="Evaluate an agent on a suite (--suite) or on one panel (--env and --split)."
+        " The same command gives the same episodes, byte for byte; with --out it continues what was"
+        " interrupted.",
     )
-    parser.add_argument("--env", required=True, metavar="ID", help="such as qevolve/Household-v0")
-    parser.add_argument("--split", required=True, help="panel to play, such as unseen")
     parser.add_argument(
         "--agent",
         required=True,
         help="random, expert, the name of an installed agent, or module:factory of your own",
     )
-    parser.add_argument(
+    add_agent_options(parser)
+    what = parser.add_argument_group("what is played")
+    what.add_argument("--suite", metavar="NAME", help="such as core, core-v0 or my_suite.json")
+    what.add_argument("--env", metavar="ID", help="such as qevolve/Household-v0")
+    what.add_argument("--split", help="panel to play, such as unseen")
+    what.add_argument(
         "--episodes",
         type=at_least(1),
         metavar="N",
         help="how many; by default each task of the panel once",
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="K", help="default 0")
-    parser.add_argument(
+    what.add_argument("--seed", type=at_least(0), metavar="K", help="default 0")
+    what.add_argument(
         "--horizon", type=at_least(1), metavar="H", help="steps of an episode, if not the default"
     )
-    parser.add_argument(
+    add_env_arg(what)
+    how = parser.add_argument_group("how")
+    how.add_argument(
         "--batch-size",
         type=at_least(1),
         default=16,
         metavar="B",
         help="episodes that the agent plays in lockstep (default 16)",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where the episodes go, as JSON lines"
+    how.add_argument(
+        "--workers",
+        type=at_least(0),
+        metavar="W",
+        help="processes (default 1; on Ray one for each CPU of the cluster; 0 plays in this"
+        " process, without limits, for a debugger)",
     )
-    parser.add_argument("--force", action="store_true", help="let --out replace an existing file")
-    add_env_arg(parser)
+    how.add_argument(
+        "--backend",
+        default="local",
+        metavar="NAME",
+        help="local, or ray for the cluster of $RAY_ADDRESS (extra [ray])",
+    )
+    how.add_argument(
+        "--step-seconds",
+        type=positive,
+        default=STEP_SECONDS,
+        metavar="S",
+        help="time for one answer of the agent, to the whole batch (default %(default)g); what"
+        " takes longer has failed",
+    )
+    how.add_argument(
+        "--episode-seconds", type=positive, metavar="S", help="time for an episode (default: any)"
+    )
+    how.add_argument(
+        "--memory",
+        type=at_least(1),
+        metavar="MIB",
+        help="address space of a worker (default: any); what needs more has failed",
+    )
+    result = parser.add_argument_group("the result")
+    result.add_argument("--out", type=Path, metavar="RUN", help="folder that keeps the run")
+    result.add_argument(
+        "--force", action="store_true", help="let --out replace a run that is there"
+    )
+    result.add_argument(
+        "--submit", type=Path, metavar="DIR", help="pack the run as a submission into this folder"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluates, writes the episodes and prints the table."""
+    """Evaluates, keeps the run and prints the table."""
+    import tempfile
+
+    suite = _suite(args)
+    if args.submit is not None and args.submit.exists():
+        raise BadFile(f"{args.submit} exists: choose another --submit.")
+    if args.out is not None:
+        if args.out.suffix in (".jsonl", ".json"):
+            raise BadFile(f"--out names the folder of a run, not a file such as {args.out}.")
+        return _evaluate(args, suite, args.out)
+    with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as folder:
+        return _evaluate(args, suite, Path(folder) / "run")
+
+
+def _suite(args: argparse.Namespace) -> Suite:
+    from qevolve_bench.runner.suite import adhoc_suite
+    from qevolve_bench.suites import load_suite
+
+    if args.suite is not None:
+        given = [f"--{name}" for name in _PANEL if getattr(args, name) is not None]
+        given += ["--env"] * (args.env is not None) + ["--env-arg"] * bool(args.env_arg)
+        if given:
+            raise BenchError(f"A suite fixes what is played: give --suite without {given[0]}.")
+        return load_suite(args.suite)
+    for name in ("env", "split"):
+        if getattr(args, name) is None:
+            raise BenchError(f"Give --suite, or --env and --split: --{name} is missing.")
+    return adhoc_suite(
+        args.env,
+        split=args.split,
+        episodes=args.episodes,
+        seed=args.seed or 0,
+        env_kwargs=env_kwargs(args.env_arg),
+        max_episode_steps=args.horizon,
+    )
+
+
+def _evaluate(args: argparse.Namespace, suite: Suite, out: Path) -> int:
     from tqdm import tqdm
 
-    from qevolve_bench.environments import make_env, text_env
-    from qevolve_bench.evaluate import evaluate
-    from qevolve_bench.results import summarise
-    from qevolve_envs.episode import Episode, write_episodes
+    from qevolve_bench.results import load_run
+    from qevolve_bench.runner.suite import run_suite
+    from qevolve_bench.runner.units import Limits
 
-    kwargs = env_kwargs(args.env_arg)
-    if args.out is not None:
-        check_writable(args.out, force=args.force)
-    total = args.episodes
-    if total is None:
-        env = make_env(
-            args.env, split=args.split, env_kwargs=kwargs, max_episode_steps=args.horizon
-        )
-        total = len(text_env(env).task_ids(args.split))
-        env.close()
     # disable=None: a bar for a person at a terminal, and nothing in a log file.
-    bar = tqdm(total=total, unit="episode", file=sys.stderr, disable=None)
-    played = 0
+    bar = tqdm(unit="episode", file=sys.stderr, disable=None)
+    state = (0, 0)
 
-    def on_episode(episode: Episode) -> None:
-        nonlocal played
-        played += 1
-        bar.update()
+    def on_progress(done: int, total: int) -> None:
+        nonlocal state
+        state = (done, total)
+        bar.total = total
+        bar.update(done - bar.n)
 
     try:
-        episodes = evaluate(
-            args.env,
+        run_suite(
+            suite,
             agent=args.agent,
-            split=args.split,
-            episodes=args.episodes,
-            seed=args.seed,
-            env_kwargs=kwargs,
-            max_episode_steps=args.horizon,
+            options=agent_options(args),
+            out=out,
+            limits=Limits(args.step_seconds, args.episode_seconds, args.memory),
             batch_size=args.batch_size,
-            on_episode=on_episode,
+            workers=args.workers,
+            backend=args.backend,
+            force=args.force,
+            on_progress=on_progress,
         )
     except KeyboardInterrupt:
         bar.close()
+        rest = (
+            "nothing is kept, because there is no --out."
+            if args.out is None
+            else f"they lie in {out}, and the same command continues."
+        )
         print(
-            f"qevolve-bench: interrupted after {played} of {total} episodes; nothing was written.",
+            f"qevolve-bench: interrupted after {state[0]} of {state[1]} episodes; {rest}",
             file=sys.stderr,
         )
         return 130
     finally:
         bar.close()
-    try:
-        if args.out is not None:
-            write_episodes(args.out, episodes)
-            print(f"{len(episodes)} episodes written to {args.out}", file=sys.stderr)
-    finally:
-        # Also when the disk is full: the table is then all that is left of the evaluation.
-        print(f"{args.env}, split {args.split}, seed {args.seed}\n")
-        print(_table(args.agent, summarise(episodes)))
-        if len({episode.task_id for episode in episodes}) < len(episodes):
-            print("Tasks were played repeatedly, which the intervals take for independent tasks.")
-        failures = [e for e in episodes if e.error is not None]
-        if failures:
-            print(f"\n{len(failures)} failed, the first on {failures[0].task_id}:")
-            print(failures[0].error)
+    played = load_run(out)
+    if args.out is not None:
+        print(f"{state[1]} episodes in {out}", file=sys.stderr)
+    if args.submit is not None:
+        from qevolve_bench.submission import pack
+
+        pack(out, args.submit)
+        print(f"Submission in {args.submit}", file=sys.stderr)
+    return _report(args, played)
+
+
+def _report(args: argparse.Namespace, played: Run) -> int:
+    """Prints the tables, and what failed; returns the exit code."""
+    manifest, suite = played.manifest, played.suite
+    assert manifest is not None and suite is not None
+    if args.suite is None:
+        print(f"{args.env}, split {args.split}, seed {args.seed or 0}\n")
+    else:
+        print(f"{suite.name}, agent {args.agent}\n")
+    print(_table(args, played, {cell.name: cell for cell in suite.cells}))
+    for cell, reason in manifest["skipped"].items():
+        print(f"\n{cell} was skipped: {reason}")
+    every = [episode for episodes in played.cells.values() for episode in episodes]
+    if any(len({e.task_id for e in cell}) < len(cell) for cell in played.cells.values()):
+        print("Tasks were played repeatedly, which the intervals take for independent tasks.")
+    failures = [episode for episode in every if episode.error is not None]
+    if failures:
+        print(f"\n{len(failures)} failed, the first on {failures[0].task_id}:")
+        print(failures[0].error)
+    if len(failures) == len(every):
+        print("qevolve-bench: every episode failed.", file=sys.stderr)
+        return 1
     return 0
 
 
-def check_writable(path: Path, *, force: bool) -> None:
-    """Makes sure, before hours are spent, that the results will find their place.
-
-    Raises:
-        BadFile: When there is something already that must not be replaced, or when the file that
-            `write_episodes` works on cannot be created. Nothing is left behind.
-    """
-    part = path.with_name(path.name + ".part") if path.name else path
-    try:
-        if path.is_dir() or not path.name:
-            raise BadFile(f"Cannot write {path}: it is a folder.")
-        if path.exists() and not path.is_file():
-            # Renaming a finished file onto /dev/null would replace the device.
-            raise BadFile(f"Cannot write {path}: it is not an ordinary file.")
-        if path.exists() and not force:
-            raise BadFile(f"{path} exists: choose another --out, or replace it with --force.")
-        present = part.exists()
-        with part.open("ab"):
-            pass
-        if not present:
-            part.unlink()
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadFile):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot write {path}: {reason}.") from None
-
-
-def _table(agent: str, summary: Summary) -> str:
+def _table(args: argparse.Namespace, played: Run, cells: dict[str, Cell]) -> str:
     from tabulate import tabulate
 
-    headers = ("agent", "success", "score", "steps", "n", "failed", "env steps")
-    row = (
-        agent,
-        str(summary.success),
-        str(summary.score),
-        f"{summary.steps:.1f}",
-        summary.n,
-        summary.failed,
-        summary.env_steps,
-    )
-    table: str = tabulate([row], headers, disable_numparse=True)
-    return f"{table}\n\n[ ] hold {summary.level:.0%} intervals; n counts the failed episodes too."
+    from qevolve_bench.results import summarise
+
+    rows: list[list[object]] = []
+    anchored = all(cells[name].anchors for name in played.cells)
+    for name, episodes in played.cells.items():
+        summary = summarise(episodes)
+        row: list[object] = [args.agent if args.suite is None else name]
+        row += [str(summary.success), str(summary.score)]
+        if anchored:
+            row.append(_normalised(summary.score, cells[name]))
+        row += [f"{summary.steps:.1f}", summary.n, summary.failed, summary.env_steps]
+        rows.append(row)
+    headers = ["agent" if args.suite is None else "cell", "success", "score"]
+    headers += ["normalised"] * anchored + ["steps", "n", "failed", "env steps"]
+    table: str = tabulate(rows, headers, disable_numparse=True)
+    notes = f"[ ] hold {summary.level:.0%} intervals; n counts the failed episodes too."
+    if anchored:
+        notes += "\nNormalised: the score, where the random agent's is 0 and the expert's 1."
+    return f"{table}\n\n{notes}"
+
+
+def _normalised(score: Estimate, cell: Cell) -> str:
+    from qevolve_bench.statistics import Estimate, Interval
+
+    low, high = cell.anchors["random"].score, cell.anchors["expert"].score
+    if not low < high:
+        return "-"
+    value, *ends = [(x - low) / (high - low) for x in (score.value, *score.interval)]
+    return str(Estimate(value, Interval(*ends)))

@@ -28,7 +28,18 @@ def at_least(least: int) -> Callable[[str], int]:
     return parse
 
 
-def add_env_arg(parser: argparse.ArgumentParser) -> None:
+def positive(text: str) -> float:
+    """An argument type: a finite number that is more than 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"need a number that is more than 0, not {text!r}")
+    return number
+
+
+def add_env_arg(parser: argparse._ActionsContainer) -> None:
     """Adds ``--env-arg``, whose values `env_kwargs` collects."""
     parser.add_argument(
         "--env-arg",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
@@ -15,8 +16,10 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench.runner.journal import Journal, remove
 from qevolve_bench.runner.supervisor import Done, Supervised
 from qevolve_bench.runner.units import Job, Unit
+from qevolve_bench.runner.worker import Player, description
 from qevolve_envs.errors import BenchError, MissingData
 
 #: How often Ray restarts a supervisor whose machine was lost; the unit is then played again.
@@ -54,6 +57,26 @@ def play_local(job: Job, units: Sequence[Unit], workers: int, scratch: Path) -> 
             for worker in busy:
                 if (done := worker.poll()) is not None:
                     yield done
+
+
+def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]:
+    """Plays units in this very process: for a debugger. Nothing is limited, a crash is a crash.
+
+    Args:
+        job: What is played.
+        units: What is played.
+        scratch: Folder for the journal.
+
+    Raises:
+        BenchError: When the agent or an environment cannot be made.
+    """
+    path = scratch / "here.part"
+    with closing(Player(job, Journal(path, [0.0, 0.0, 0.0]))) as player:
+        for unit in units:
+            start = time.monotonic()
+            told = description(player.agent(unit.cell))
+            yield Done(unit, player.play(unit), time.monotonic() - start, told)
+    remove(path)
 
 
 def play_ray(
@@ -123,8 +146,14 @@ class _Actor:
             return str(error)
 
 
+def _local(job: Job, units: Sequence[Unit], workers: int | None, scratch: Path) -> Generator[Done]:
+    if workers == 0:
+        return play_here(job, units, scratch)
+    return play_local(job, units, workers or 1, scratch)
+
+
 #: By the name that the command line knows them under.
-BACKENDS: dict[str, Callable[[Job, Sequence[Unit], Any, Path], Generator[Done]]] = {
-    "local": lambda job, units, workers, scratch: play_local(job, units, workers or 1, scratch),
+BACKENDS: dict[str, Callable[[Job, Sequence[Unit], int | None, Path], Generator[Done]]] = {
+    "local": _local,
     "ray": play_ray,
 }

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,7 +124,9 @@ def finish(folder: Path, log_: Log) -> Manifest:
         cell["name"]: round(sum(place.seconds for place in content.ordered(cell["name"])), 3)
         for cell in content.plan["suite"]["cells"]
     }
-    timing = {"schema": SCHEMA, "sessions": content.sessions, "worker_seconds": seconds}
+    sessions = [{k: v for k, v in s.items() if k != "provenance"} for s in content.sessions]
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    timing = {"schema": SCHEMA, "sessions": sessions, "ended": ended, "worker_seconds": seconds}
     write_json(folder / TIMING, timing)
     manifest["complete"] = True
     write_json(folder / MANIFEST, manifest)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def run_suite(
         options: Options of the agent; JSON scalars.
         limits: When an agent is given up.
         batch_size: Episodes that the agent plays in lockstep.
-        workers: Number of processes; by default one, on Ray one for each CPU of the cluster.
+        workers: Number of processes; by default one, on Ray one for each CPU of the cluster. 0
+            plays in this process, without limits or protection: for a debugger.
         backend: A name in `BACKENDS`.
         force: Replace a run that lies in the folder.
         on_progress: Called with the number of episodes done and of all, whenever it changes.
@@ -89,6 +91,7 @@ def run_suite(
         if missing:
             log.begin(
                 {
+                    "began": datetime.now(UTC).isoformat(timespec="seconds"),
                     "provenance": provenance(),
                     "hardware": hardware(),
                     "backend": backend,
@@ -219,9 +222,9 @@ def _fingerprints(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check_numbers(batch_size: int, workers: int | None, limits: Limits) -> None:
-    for name, value in (("batch_size", batch_size), ("workers", workers)):
-        if value is not None and value < 1:
-            raise BenchError(f"{name} must be at least 1, not {value}.")
+    for name, value, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
+        if value is not None and value < least:
+            raise BenchError(f"{name} must be at least {least}, not {value}.")
     for name, limit in dataclasses.asdict(limits).items():
         if limit is not None and not 0 < limit < float("inf"):
             raise BenchError(f"{name} must be more than 0, not {limit}.")

@@ -190,6 +190,15 @@ class Faulty:
         return self.fault(good) if self.calls == 3 else good
 
 
+HERE = " (test_evaluate.py, line %d)"
+
+
+def line_of(function, text="raise error"):
+    source, first = inspect.getsourcelines(function)
+    (offset,) = [i for i, line in enumerate(source) if text in line]
+    return first + offset
+
+
 def raises(error):
     def fault(good):
         raise error
@@ -214,7 +223,8 @@ def test_a_fault_of_the_batch_fails_all_that_run(fault, reason):
     episodes = evaluate(TOY, agent=Faulty(fault), split="train", batch_size=4)
     assert len(episodes) == 12
     for episode in episodes:
-        assert episode.error == reason
+        assert episode.error.removesuffix(HERE % line_of(raises)) == reason
+        assert ("raised" in reason) is episode.error.endswith(HERE % line_of(raises))
         assert not (episode.won or episode.terminated or episode.truncated)
         assert len(episode.steps) == 2
         assert episode.score == episode.steps[-1].score == max(0, 2 - start(episode)) / 3
@@ -268,7 +278,8 @@ def test_episodes_that_ended_before_the_fault_stay_won():
 def test_a_crash_in_reset_fails_the_batch():
     agent = Faulty(None, on_reset=MemoryError("full"))
     episodes = evaluate(TOY, agent=agent, split="test", batch_size=2)
-    assert [e.error for e in episodes] == ["agent.reset raised MemoryError: full"] * 5
+    where = HERE % line_of(Faulty.reset, "raise self.on_reset")
+    assert {e.error for e in episodes} == {f"agent.reset raised MemoryError: full{where}"}
     assert all(not e.steps and e.goal and e.digest for e in episodes)
 
 
