@@ -19,7 +19,7 @@ from typing import Any, Literal
 import gymnasium
 
 from qevolve_bench.environments import make_env, text_env
-from qevolve_bench.evaluate import draw_tasks
+from qevolve_bench.evaluate import Assignment, draw_tasks, prepare
 from qevolve_bench.results import Manifest, read_manifest
 from qevolve_bench.submission_files import (
     EPISODES,
@@ -235,7 +235,7 @@ def _verify_cell(
         env, reason = _environment(cell, entry)
         if env is not None:
             stack.callback(env.close)
-        plan = _plan(cell, entry, env, manifest["agent"]["name"])
+        plan = _plan(cell, env, manifest["agent"]["name"])
         digest = hashlib.sha256()
         lines = _hashed(unpacked_lines(data, name, plan.max_line), digest)
         episodes, found = check_cell(lines, plan, None if reason else env)
@@ -270,24 +270,21 @@ def _environment(cell: Cell, entry: Entry | None) -> tuple[gymnasium.Env[str, st
     return env, ""
 
 
-def _plan(
-    cell: Cell, entry: Entry | None, env: gymnasium.Env[str, str] | None, agent: str
-) -> CellPlan:
-    local = entry.local if entry is not None else ()
-    kwargs = {name: value for name, value in cell.env_kwargs.items() if name not in local}
+def _plan(cell: Cell, env: gymnasium.Env[str, str] | None, agent: str) -> CellPlan:
+    """What the cell's file has to hold, by the functions that a run plays it by."""
     assignments = None
     if env is not None:
         panel = text_env(env).task_ids(cell.split)
         assignments = [a for seed in cell.seeds for a in draw_tasks(panel, cell.episodes, seed)]
-    return CellPlan(
-        name=cell.name,
-        env_id=cell.env_id.removeprefix("qevolve_bench:"),
-        env_kwargs={**kwargs, "max_episode_steps": cell.horizon},
+    (common,) = prepare(
+        [Assignment("", 0)],
+        env_id=cell.env_id,
         split=cell.split,
-        horizon=cell.horizon,
-        assignments=assignments,
-        agent=agent,
+        env_kwargs=cell.env_kwargs,
+        max_episode_steps=cell.horizon,
+        agent_name=agent,
     )
+    return CellPlan(cell.name, cell.horizon, common, assignments)
 
 
 def _hashed(lines: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -200,12 +199,16 @@ def summary_of(episodes: Sequence[Episode]) -> CellSummary:
     """What a cell's summary has to say of its episodes."""
     n = len(episodes)
     won = sum(e.won and e.error is None for e in episodes)
+    total = 0.0
+    for episode in episodes:
+        # One by one, as the runner does: from Python 3.12 on, `sum` rounds otherwise.
+        total += episode.score
     return {
         "episodes": n,
         "failed": sum(e.error is not None for e in episodes),
         "won": won,
-        "success": won / n,
-        "score": math.fsum(e.score for e in episodes) / n,
+        "success": round(won / n, 6),
+        "score": round(total / n, 6),
         "env_steps": sum(len(e.steps) for e in episodes),
     }
 

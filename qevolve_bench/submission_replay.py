@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium
 
 from qevolve_bench.evaluate import Assignment
 from qevolve_bench.loading import describe
+from qevolve_bench.runner.play import MAX_TOKENS
 from qevolve_bench.submission_files import quoted
 from qevolve_envs.core import MAX_ACTION, MAX_OBSERVATION
 from qevolve_envs.episode import Episode
@@ -20,8 +20,6 @@ from qevolve_envs.replay import replay
 #: Longest recorded action. Environments answer anything above `MAX_ACTION` with "malformed".
 MAX_RECORDED_ACTION = 10 * MAX_ACTION
 MAX_ERROR = 2_000
-#: Tokens that one step may claim to have read or written.
-MAX_TOKENS = 100_000_000
 #: A JSON line has at most this many bytes besides observations and actions, for each step.
 _STEP_OVERHEAD = 512
 #: Findings of one cell; what follows them adds nothing.
@@ -63,22 +61,16 @@ class CellPlan:
 
     Attributes:
         name: The cell.
-        env_id: As its episodes record it.
-        env_kwargs: As its episodes record it.
-        split: The panel.
         horizon: Most steps of an episode.
+        common: An episode that was not begun, with what all of them have in common.
         assignments: Task and seed of each episode, in order; None where the panel is not known
             here.
-        agent: What the episodes call the agent.
     """
 
     name: str
-    env_id: str
-    env_kwargs: dict[str, Any]
-    split: str
     horizon: int
+    common: Episode
     assignments: Sequence[Assignment] | None
-    agent: str
 
     @property
     def max_line(self) -> int:
@@ -116,8 +108,12 @@ def check_cell(
                 findings.append(Finding(str(error), plan.name, number))
                 return episodes, findings
             finding = _check_claims(episode, plan, number)
-            if finding is None and env is not None:
-                finding = _check_replay(episode, plan, number, env)
+            if finding is None:
+                finding = (
+                    _check_alone(episode, plan, number)
+                    if env is None
+                    else _check_replay(episode, plan, number, env)
+                )
             if finding is not None:
                 findings.append(finding)
                 if len(findings) == MAX_FINDINGS:
@@ -148,7 +144,7 @@ class _Order:
 
     def __init__(self, plan: CellPlan) -> None:
         self._plan = plan
-        self._kwargs = _canonical(plan.env_kwargs)
+        self._kwargs = _canonical(plan.common.env_kwargs)
         self._due = None if plan.assignments is None else [Assignment(*a) for a in plan.assignments]
         self._places = {a: n for n, a in enumerate(self._due or (), 1)}
         self._tasks = {a.task_id for a in self._due or ()}
@@ -158,31 +154,30 @@ class _Order:
         """Raises `BadFile` where it is another one."""
         plan = self._plan
         for name in ("env_id", "split", "agent"):
-            if getattr(episode, name) != getattr(plan, name):
-                raise BadFile(
-                    f"{name} is {quoted(getattr(episode, name))}, not {getattr(plan, name)!r}"
-                )
+            found, due = getattr(episode, name), getattr(plan.common, name)
+            if found != due:
+                raise BadFile(f"{name} is {quoted(found)}, not {due!r}")
         if _canonical(episode.env_kwargs) != self._kwargs:
             raise BadFile(
                 f"env_kwargs is {quoted(_canonical(episode.env_kwargs))}, not {self._kwargs}"
             )
-        found = Assignment(episode.task_id, episode.seed)
-        if found in self._seen:
+        place = Assignment(episode.task_id, episode.seed)
+        if place in self._seen:
             raise BadFile(
                 f"task {quoted(episode.task_id)} with seed {episode.seed} is already episode"
-                f" {self._seen[found]}"
+                f" {self._seen[place]}"
             )
-        self._seen[found] = number
+        self._seen[place] = number
         if self._due is None:
             return
         if number > len(self._due):
             raise BadFile(f"the suite has {len(self._due)} episodes of this cell, here is one more")
         due = self._due[number - 1]
-        if found == due:
+        if place == due:
             return
-        if found in self._places:
+        if place in self._places:
             raise BadFile(
-                f"it is the episode of place {self._places[found]}; here belongs {due.task_id} with"
+                f"it is the episode of place {self._places[place]}; here belongs {due.task_id} with"
                 f" seed {due.seed}"
             )
         if episode.task_id == due.task_id or episode.task_id in self._tasks:
@@ -243,6 +238,16 @@ def _check_replay(
     else:
         problem = f"{episode.task_id}: {str(mismatch).partition(': ')[2]}"
     return Finding(problem, plan.name, number, mismatch.step)
+
+
+def _check_alone(episode: Episode, plan: CellPlan, number: int) -> Finding | None:
+    """What can be said of a record that nothing can be compared with."""
+    if episode.steps and episode.score != episode.steps[-1].score:
+        problem = "its score is not that of its last step"
+        return Finding(problem, plan.name, number, len(episode.steps))
+    if not 0 <= episode.score <= 1 or (episode.won and episode.score != 1):
+        return Finding("its score is not one that an environment gives", plan.name, number)
+    return None
 
 
 def _canonical(value: object) -> str:
