@@ -1,0 +1,362 @@
+"""Batched decoding with a key-value cache that is kept across the turns of an episode.
+
+Reading a whole transcript again at each turn, as a call of `generate` per turn does, makes an
+episode quadratic in its length. Here every token is read once: the episodes of a batch grow in
+lockstep, each with a length of its own, and a turn reads only what is new.
+
+`LockstepDecoder` does that for any causal language model that takes a four-dimensional attention
+mask; `GenerateDecoder` calls the model's own `generate` at each turn, for models that do not, and to
+check the other one. Both sample from the softmax of the logits divided by the temperature, without
+top-k or nucleus filters: the log-probabilities they return are those of the sampling distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from transformers import Cache, GenerationConfig
+from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+
+
+class Sampled(NamedTuple):
+    """The tokens of one action, and their log-probabilities under the sampling distribution."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+class Decoder(Protocol):
+    """Writes the next action of each episode of a batch."""
+
+    def begin(self, rows: int) -> None:
+        """Forgets everything; the next turns are of a batch of `rows` episodes."""
+
+    def turn(
+        self,
+        transcripts: Sequence[Sequence[int] | None],
+        uniforms: npt.NDArray[np.float64] | None,
+        *,
+        stop: int,
+        max_new_tokens: int,
+        temperature: float,
+    ) -> list[Sampled]:
+        """Samples one action for each episode.
+
+        Args:
+            transcripts: All tokens of each episode so far; None where the episode is over. An
+                episode that is over stays over until `begin`.
+            uniforms: Numbers in [0, 1), shape (rows, max_new_tokens), that the tokens are drawn
+                with; None takes the likeliest token.
+            stop: The token that ends an action; it belongs to the answer.
+            max_new_tokens: Where an action ends at the latest.
+            temperature: Divides the logits; 1 for greedy decoding's log-probabilities.
+        """
+
+
+def draw(logits: Tensor, uniforms: Tensor | None, temperature: float) -> tuple[Tensor, Tensor]:
+    """Draws one token per row by the inverse of the distribution function.
+
+    Args:
+        logits: Shape (rows, vocabulary).
+        uniforms: Shape (rows,), in [0, 1); None takes the likeliest token.
+        temperature: Divides the logits.
+
+    Returns:
+        Tokens and their log-probabilities, each of shape (rows,).
+    """
+    logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    if uniforms is None:
+        token = logprobs.argmax(dim=-1)
+    else:
+        cumulated = logprobs.exp().double().cumsum(dim=-1)
+        # The sum differs from 1 by rounding; scaled by it, no number falls behind the last token.
+        threshold = uniforms.to(cumulated)[:, None] * cumulated[:, -1:]
+        token = (cumulated <= threshold).sum(dim=-1).clamp_(max=logits.shape[-1] - 1)
+    return token, logprobs.gather(1, token[:, None])[:, 0]
+
+
+class RaggedCache(Cache):  # type: ignore[misc]
+    """Keys and values of rows of different lengths, in buffers that grow.
+
+    A forward pass writes the tokens of row ``b`` behind its first ``lengths[b]`` ones. What a
+    shorter row has there as padding lies behind its end, is masked, and is overwritten later.
+    """
+
+    def __init__(self, rows: int, device: torch.device) -> None:
+        self.layers = []  # The base class looks here; we keep plain buffers instead.
+        self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
+        self._keys: list[Tensor] = []
+        self._values: list[Tensor] = []
+        self._slots = torch.empty(0, 0, dtype=torch.long, device=device)
+        self._view = 0
+
+    def plan(self, width: int, longest: int) -> None:
+        """Announces a forward pass over `width` tokens per row, the longest row then `longest`."""
+        steps = torch.arange(width, device=self.lengths.device)
+        self._slots = self.lengths[:, None] + steps  # (rows, width)
+        self._view = longest
+
+    def update(
+        self,
+        key_states: Tensor,
+        value_states: Tensor,
+        layer_idx: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Stores new keys and values, shape (rows, heads, width, size); returns all in view."""
+        if layer_idx == len(self._keys):
+            self._keys.append(self._buffer(key_states))
+            self._values.append(self._buffer(value_states))
+        if self._keys[layer_idx].shape[2] < self._view:
+            self._keys[layer_idx] = self._grown(self._keys[layer_idx])
+            self._values[layer_idx] = self._grown(self._values[layer_idx])
+        for buffer, new in (
+            (self._keys[layer_idx], key_states),
+            (self._values[layer_idx], value_states),
+        ):
+            index = self._slots[:, None, :, None].expand(-1, new.shape[1], -1, new.shape[3])
+            buffer.scatter_(2, index, new)
+        return self._keys[layer_idx][:, :, : self._view], self._values[layer_idx][
+            :, :, : self._view
+        ]
+
+    def _buffer(self, like: Tensor) -> Tensor:
+        rows, heads, _, size = like.shape
+        return like.new_zeros(rows, heads, self._capacity(), size)
+
+    def _grown(self, buffer: Tensor) -> Tensor:
+        rows, heads, length, size = buffer.shape
+        grown = buffer.new_zeros(rows, heads, self._capacity(), size)
+        grown[:, :, :length] = buffer
+        return grown
+
+    def _capacity(self) -> int:
+        """Room for the view and a good deal more, so that growing stays rare."""
+        return -(-(self._view + 64) // 128) * 128
+
+    def keep(self, rows: Tensor) -> None:
+        """Drops all rows but these."""
+        self.lengths = self.lengths[rows]
+        self._keys = [keys[rows] for keys in self._keys]
+        self._values = [values[rows] for values in self._values]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Part of the interface; positions are always given, so nothing depends on it."""
+        return 0
+
+    def get_mask_sizes(self, query_length: Any, layer_idx: int = 0) -> tuple[int, int]:
+        """Part of the interface; the mask is always given."""
+        return self._view, 0
+
+
+class LockstepDecoder:
+    """Keeps the cache of every episode across turns, and reads each token once.
+
+    Args:
+        model: A causal language model in evaluation mode.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.begin(0)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self.model.device
+        return device
+
+    def begin(self, rows: int) -> None:
+        """See `Decoder.begin`."""
+        self._rows = list(range(rows))  # the episode that each row of the cache belongs to
+        self._read: list[Sequence[int]] = [()] * rows  # what the cache holds of each episode
+        self._cache = RaggedCache(rows, self.device)
+
+    @torch.inference_mode()
+    def turn(
+        self,
+        transcripts: Sequence[Sequence[int] | None],
+        uniforms: npt.NDArray[np.float64] | None,
+        *,
+        stop: int,
+        max_new_tokens: int,
+        temperature: float,
+    ) -> list[Sampled]:
+        """See `Decoder.turn`."""
+        answers = [Sampled([], []) for _ in transcripts]
+        self._compact(transcripts)
+        rows = self._rows
+        active = np.array([transcripts[episode] is not None for episode in rows], dtype=bool)
+        if not active.any():
+            return answers
+        chunks = []
+        lengths = self._cache.lengths.tolist()
+        for row, episode in enumerate(rows):
+            ids = transcripts[episode]
+            if ids is None:
+                chunks.append([stop])  # Read into a place that nothing will look at.
+                continue
+            if len(ids) <= lengths[row] or list(ids[: lengths[row]]) != self._read[episode]:
+                lengths[row] = 0  # A transcript that began anew.
+            chunks.append(list(ids[lengths[row] :]))
+            self._read[episode] = list(ids)
+        self._cache.lengths = torch.tensor(lengths, dtype=torch.long, device=self.device)
+        logits = self._forward(chunks)
+
+        open_ = torch.from_numpy(active).to(self.device)
+        draws = None
+        if uniforms is not None:
+            draws = torch.from_numpy(uniforms[rows]).to(self.device)
+        tokens, logprobs, written = [], [], []
+        for step in range(max_new_tokens):
+            token, logprob = draw(logits, None if draws is None else draws[:, step], temperature)
+            tokens.append(token)
+            logprobs.append(logprob)
+            written.append(open_)
+            open_ = open_ & (token != stop)
+            if step + 1 == max_new_tokens or not bool(open_.any()):
+                break
+            logits = self._forward_one(token, open_)
+        # One transfer for all of it.
+        all_tokens = torch.stack(tokens, 1).tolist()
+        all_logprobs = torch.stack(logprobs, 1).tolist()
+        counts = torch.stack(written, 1).sum(dim=1).tolist()
+        lengths = self._cache.lengths.tolist()
+        for row, episode in enumerate(rows):
+            count = counts[row]
+            answers[episode] = Sampled(all_tokens[row][:count], all_logprobs[row][:count])
+            ids = transcripts[episode]
+            if ids is not None:
+                # Of the answer, the last token is not read yet: it comes with the next turn.
+                self._read[episode] = [*ids, *all_tokens[row][:count]][: lengths[row]]
+        return answers
+
+    def _compact(self, transcripts: Sequence[Sequence[int] | None]) -> None:
+        """Drops rows of episodes that are over, once they are a quarter of the batch."""
+        left = [row for row, episode in enumerate(self._rows) if transcripts[episode] is not None]
+        if len(left) <= 0.75 * len(self._rows):
+            self._cache.keep(torch.tensor(left, dtype=torch.long, device=self.device))
+            self._rows = [self._rows[row] for row in left]
+
+    def _forward(self, chunks: Sequence[Sequence[int]]) -> Tensor:
+        """Reads a chunk of each row; returns the logits behind its last token, (rows, vocab)."""
+        width = max(len(chunk) for chunk in chunks)
+        ids = torch.zeros(len(chunks), width, dtype=torch.long)
+        for row, chunk in enumerate(chunks):
+            ids[row, : len(chunk)] = torch.tensor(chunk)
+        counts = torch.tensor([len(chunk) for chunk in chunks], device=self.device)
+        hidden_logits = self._run(ids.to(self.device), last=counts - 1)
+        self._cache.lengths = self._cache.lengths + counts
+        return hidden_logits
+
+    def _forward_one(self, token: Tensor, open_: Tensor) -> Tensor:
+        """Reads one token per row; rows that are done read into a place nobody looks at."""
+        logits = self._run(token[:, None], last=None)
+        self._cache.lengths = self._cache.lengths + open_.long()
+        return logits
+
+    def _run(self, ids: Tensor, last: Tensor | None) -> Tensor:
+        """A forward pass; logits at position `last` of each row, or at the only one."""
+        rows, width = ids.shape
+        cache = self._cache
+        longest = int(cache.lengths.max()) + width
+        cache.plan(width, longest)
+        positions = cache.lengths[:, None] + torch.arange(width, device=ids.device)
+        seen = torch.arange(longest, device=ids.device) <= positions[:, :, None]
+        mask = torch.zeros(rows, 1, width, longest, dtype=self.model.dtype, device=ids.device)
+        mask.masked_fill_(~seen[:, None], torch.finfo(self.model.dtype).min)
+        output = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            # All logits of a long prefill would be rows x width x vocabulary numbers.
+            logits_to_keep=1 if last is None else torch.unique(last),
+        )
+        if last is None:
+            return output.logits[:, -1]
+        kept = torch.unique(last)
+        column = torch.searchsorted(kept, last)
+        return output.logits[torch.arange(rows, device=ids.device), column]
+
+
+class _Inverse(LogitsProcessor):  # type: ignore[misc]
+    """Makes greedy search pick the token that `draw` picks, and keeps its log-probability."""
+
+    def __init__(self, uniforms: Tensor | None, temperature: float) -> None:
+        self.uniforms = uniforms
+        self.temperature = temperature
+        self.logprobs: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        step = len(self.logprobs)
+        uniform = None if self.uniforms is None else self.uniforms[:, step]
+        token, logprob = draw(scores, uniform, self.temperature)
+        self.logprobs.append(logprob)
+        forced = torch.full_like(scores, float("-inf"))
+        return forced.scatter_(1, token[:, None], 0.0)
+
+
+class GenerateDecoder:
+    """Calls the model's own `generate` at each turn, on all tokens so far.
+
+    Args:
+        model: A causal language model in evaluation mode.
+        pad: The token that fills up shorter rows on the left.
+    """
+
+    def __init__(self, model: Any, pad: int) -> None:
+        self.model = model
+        self.pad = pad
+
+    def begin(self, rows: int) -> None:
+        """See `Decoder.begin`; nothing is kept between turns."""
+
+    @torch.inference_mode()
+    def turn(
+        self,
+        transcripts: Sequence[Sequence[int] | None],
+        uniforms: npt.NDArray[np.float64] | None,
+        *,
+        stop: int,
+        max_new_tokens: int,
+        temperature: float,
+    ) -> list[Sampled]:
+        """See `Decoder.turn`."""
+        answers = [Sampled([], []) for _ in transcripts]
+        rows = [i for i, ids in enumerate(transcripts) if ids is not None]
+        given = [list(ids) for ids in transcripts if ids is not None]
+        if not rows:
+            return answers
+        width = max(len(ids) for ids in given)
+        ids = torch.tensor([[self.pad] * (width - len(g)) + g for g in given])
+        mask = torch.tensor([[0] * (width - len(g)) + [1] * len(g) for g in given])
+        draws = None
+        if uniforms is not None:
+            draws = torch.from_numpy(uniforms[rows]).to(self.model.device)
+        inverse = _Inverse(draws, temperature)
+        output = self.model.generate(
+            input_ids=ids.to(self.model.device),
+            attention_mask=mask.to(self.model.device),
+            logits_processor=LogitsProcessorList([inverse]),
+            # A configuration of its own: a model's defaults may filter (top_k = 50) or penalise.
+            generation_config=GenerationConfig(
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=stop,
+                pad_token_id=self.pad,
+            ),
+        )
+        new = output[:, width:].tolist()
+        logprobs = torch.stack(inverse.logprobs, 1).tolist()
+        for row, episode in enumerate(rows):
+            count = new[row].index(stop) + 1 if stop in new[row] else len(new[row])
+            answers[episode] = Sampled(new[row][:count], logprobs[row][:count])
+        return answers

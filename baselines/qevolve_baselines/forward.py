@@ -1,0 +1,84 @@
+"""Forward passes over whole transcripts: one pass gives the figures of every action in it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from qevolve_baselines.batches import Batch, Data, bucketed, make_batch
+
+
+def hidden_states(model: Any, ids: Tensor) -> Tensor:
+    """The last hidden states of a causal language model, shape (rows, width, hidden)."""
+    inner = getattr(model, "get_base_model", lambda: model)()  # peft wraps the model
+    output = inner.base_model(input_ids=ids, use_cache=False)
+    states: Tensor = output.last_hidden_state
+    return states
+
+
+def action_logits(model: Any, batch: Batch, states: Tensor | None = None) -> Tensor:
+    """Logits that predict each action token, shape (n, vocabulary).
+
+    The head is applied where actions stand only, which for a dialogue of mostly observations is a
+    fraction of the tokens.
+
+    Args:
+        model: A causal language model.
+        batch: The tokens.
+        states: The model's `hidden_states` of the batch, where they are known already.
+    """
+    config = model.config
+    rescaled = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    if any(getattr(config, name, None) not in (None, 1, 1.0) for name in rescaled):
+        # Such a model does more than a matrix product behind its last hidden state.
+        logits: Tensor = model(input_ids=batch.ids, use_cache=False).logits
+        return logits[batch.rows, batch.columns - 1]
+    if states is None:
+        states = hidden_states(model, batch.ids)
+    head: Tensor = model.get_output_embeddings()(states[batch.rows, batch.columns - 1])
+    return head
+
+
+class TokenFigures(NamedTuple):
+    """Of each action token, shape (n,): log-probability, and entropy of its distribution."""
+
+    logprobs: Tensor
+    entropy: Tensor
+
+
+def token_figures(logits: Tensor, batch: Batch, temperature: float) -> TokenFigures:
+    """Log-probabilities of the actions' tokens under the distribution that actions are drawn from.
+
+    Args:
+        logits: From `action_logits`.
+        batch: The batch they are of.
+        temperature: Of sampling; it divides the logits.
+    """
+    logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    chosen = logprobs.gather(1, batch.ids[batch.rows, batch.columns][:, None])[:, 0]
+    return TokenFigures(chosen, -(logprobs.exp() * logprobs).sum(dim=-1))
+
+
+@torch.no_grad()
+def data_logprobs(
+    model: Any, data: Data, *, temperature: float, token_budget: int
+) -> npt.NDArray[np.float32]:
+    """Log-probability of every action token of the data, shape (tokens,)."""
+    model.eval()
+    result = np.zeros(data.tokens, dtype=np.float32)
+    for indices in bucketed([len(s.ids) for s in data.samples], token_budget):
+        batch = make_batch(data, indices, model.device)
+        figures = token_figures(action_logits(model, batch), batch, temperature)
+        result[batch.tokens.cpu().numpy()] = figures.logprobs.cpu().numpy()
+    return result
+
+
+def segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
+    """Sums of values by segment, shape (count,)."""
+    return torch.zeros(count, dtype=values.dtype, device=values.device).index_add_(
+        0, segments, values
+    )

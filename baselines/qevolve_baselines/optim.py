@@ -1,0 +1,140 @@
+"""Gradient steps that say what went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qevolve_envs.errors import BenchError, UnknownName
+
+SCHEDULES = ("constant", "linear", "cosine")
+
+
+@dataclass(slots=True)
+class OptimConfig:
+    """How a network is trained.
+
+    Attributes:
+        lr: Learning rate at its height.
+        schedule: How it falls towards the end: one of `SCHEDULES`.
+        warmup: Share of the updates in which it rises.
+        clip_norm: Longest gradient.
+        weight_decay: AdamW's.
+        beta2: AdamW's second moment; below its usual .999 because runs are short.
+        batch_tokens: Tokens of an update.
+        pass_tokens: Padded tokens of a forward pass, of which an update takes one or more.
+    """
+
+    lr: float = 1e-3
+    schedule: str = "constant"
+    warmup: float = 0.03
+    clip_norm: float = 1.0
+    weight_decay: float = 0.0
+    beta2: float = 0.98
+    batch_tokens: int = 4096
+    pass_tokens: int = 8192
+
+
+class Trainer:
+    """AdamW with a schedule, a bound on the gradient, and a sentence instead of a NaN.
+
+    Args:
+        parameters: What is trained.
+        config: See `OptimConfig`.
+        total: Number of updates that the schedule is laid out for.
+        what: Named in errors, such as ``"policy"``.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], config: OptimConfig, total: int, what: str
+    ) -> None:
+        if config.schedule not in SCHEDULES:
+            raise UnknownName.of("schedule", config.schedule, SCHEDULES)
+        self.config = config
+        self.total = max(1, total)
+        self.what = what
+        self.updates = 0
+        self._figures: dict[str, float] = {}
+        self._parameters = [p for p in parameters if p.requires_grad]
+        self._adam = torch.optim.AdamW(
+            self._parameters,
+            lr=config.lr,
+            betas=(0.9, config.beta2),
+            weight_decay=config.weight_decay,
+        )
+
+    def rate(self) -> float:
+        """The learning rate of the next update."""
+        config = self.config
+        warmup = max(1.0, config.warmup * self.total)
+        rising = min(1.0, (self.updates + 1) / warmup)
+        left = max(0.0, 1 - self.updates / self.total)
+        falling = {
+            "constant": 1.0,
+            "linear": left,
+            "cosine": 0.5 * (1 + math.cos(math.pi * (1 - left))),
+        }[config.schedule]
+        return config.lr * rising * falling
+
+    def backward(self, loss: Tensor, **figures: float | Tensor) -> None:
+        """Adds the gradient of a part of the update's loss.
+
+        Args:
+            loss: The part: the shares of an update's parts add up to one.
+            figures: What to log, already multiplied by the part's share; summed over the update.
+
+        Raises:
+            BenchError: When the loss is not a number, or memory runs out.
+        """
+        value = loss.item()
+        if not math.isfinite(value):
+            raise BenchError(
+                f"The loss of the {self.what} is {value} at update {self.updates + 1}:"
+                f" lower its learning rate (now {self.config.lr:g})."
+            )
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        except torch.cuda.OutOfMemoryError:
+            raise BenchError(
+                f"Out of memory while training the {self.what}: lower pass_tokens"
+                f" (now {self.config.pass_tokens}), or turn gradient checkpointing on."
+            ) from None
+        for name, figure in {"loss": value, **figures}.items():
+            self._figures[name] = self._figures.get(name, 0.0) + float(figure)
+
+    def step(self) -> dict[str, float]:
+        """One update by the gradient that was added up.
+
+        Returns:
+            The figures of the update, with the length of the gradient before clipping.
+
+        Raises:
+            BenchError: When the gradient is not a number.
+        """
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
+        if not math.isfinite(norm):
+            raise BenchError(
+                f"The gradient of the {self.what} is not a number at update {self.updates + 1}:"
+                f" lower its learning rate (now {self.config.lr:g})."
+            )
+        for group in self._adam.param_groups:
+            group["lr"] = self.rate()
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
+        self.updates += 1
+        figures, self._figures = self._figures, {}
+        return {**figures, "gradient": norm}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For `Run.track`."""
+        return {"adam": self._adam.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """For `Run.track`."""
+        self._adam.load_state_dict(state_dict["adam"])
+        self.updates = state_dict["updates"]

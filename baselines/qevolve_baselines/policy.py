@@ -1,0 +1,375 @@
+"""A causal language model as a policy: made from scratch, or loaded from a folder.
+
+`Policy` holds the model, its tokenizer and the form of its transcripts; it saves to a folder that
+`AutoModelForCausalLM.from_pretrained` reads. `PolicyAgent` lets it act as an agent of the harness.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from qevolve_baselines.decoding import Decoder, GenerateDecoder, LockstepDecoder
+from qevolve_baselines.transcript import STYLES, Encoder, Transcript, Writer
+from qevolve_envs.agent import TaskView
+from qevolve_envs.chance import Chance
+from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
+
+#: What a saved policy knows beyond what transformers saves.
+FORM_FILE = "qevolve.json"
+_CHANCE = Chance(entropy=20260607)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DECODERS = ("lockstep", "generate")
+
+
+@dataclass(slots=True)
+class Form:
+    """The form of a policy's transcripts.
+
+    Attributes:
+        style: ``bare`` actions, or ``react``: "Thought: … Action: …".
+        context: Longest transcript, in tokens.
+        max_action_tokens: Longest action, its stop token included.
+        max_observation_tokens: Longest observation; longer ones lose their middle.
+    """
+
+    style: str = "bare"
+    context: int = 1024
+    max_action_tokens: int = 24
+    max_observation_tokens: int = 256
+
+
+@dataclass(slots=True)
+class ScratchConfig:
+    """A small model that is made here.
+
+    Attributes:
+        architecture: ``llama``, ``qwen2`` or ``qwen3``.
+        hidden_size: Width of the residual stream.
+        layers: Number of blocks.
+        heads: Attention heads.
+        kv_heads: Heads of keys and values; fewer of them decode faster.
+        mlp_ratio: Width of the MLP over `hidden_size`.
+        vocabulary: Most entries of the tokenizer.
+    """
+
+    architecture: str = "llama"
+    hidden_size: int = 64
+    layers: int = 3
+    heads: int = 2
+    kv_heads: int = 2
+    mlp_ratio: float = 4.0
+    vocabulary: int = 1024
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """Trains a byte-level BPE tokenizer; any text can be encoded and comes back unchanged.
+
+    Words that the texts repeat become single tokens. ``<act>`` opens an action, ``<end>`` (the
+    end-of-sequence token) closes it, ``<pad>`` fills up batches.
+
+    Args:
+        texts: What the environment says and what agents answer.
+        vocabulary: Most entries; at least 320, because single bytes take 256.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    if vocabulary < 320:
+        raise BenchError(f"A vocabulary needs at least 320 entries, not {vocabulary}.")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=["<pad>", "<act>", "<end>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<end>",
+        additional_special_tokens=["<act>"],
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def make_model(config: ScratchConfig, tokenizer: Any, context: int, seed: int) -> Any:
+    """Makes a model with random weights, a pure function of its arguments.
+
+    Args:
+        config: Architecture and size.
+        tokenizer: Decides the size of the vocabulary.
+        context: Longest input.
+        seed: Seed of the weights.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.models.llama import LlamaConfig
+    from transformers.models.qwen2 import Qwen2Config
+    from transformers.models.qwen3 import Qwen3Config
+
+    classes: dict[str, Any] = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
+    if config.architecture not in classes:
+        raise UnknownName.of("architecture", config.architecture, classes)
+    if config.hidden_size % config.heads or config.heads % config.kv_heads:
+        raise BenchError(
+            f"hidden_size {config.hidden_size} must be a multiple of heads {config.heads}, and"
+            f" heads of kv_heads {config.kv_heads}."
+        )
+    model_config = classes[config.architecture](
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden_size,
+        intermediate_size=int(config.hidden_size * config.mlp_ratio),
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.kv_heads,
+        head_dim=config.hidden_size // config.heads,
+        max_position_embeddings=context,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    # transformers draws weights from torch's global generator, which is put back afterwards.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(model_config, attn_implementation="sdpa")
+
+
+class Policy:
+    """A model, its tokenizer, and the form of its transcripts.
+
+    Args:
+        model: A Hugging Face causal language model.
+        tokenizer: Its tokenizer.
+        form: See `Form`.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, form: Form) -> None:
+        if form.style not in STYLES:
+            raise UnknownName.of("style", form.style, STYLES)
+        if tokenizer.pad_token_id is None:
+            raise BenchError(
+                f"The tokenizer of {tokenizer.name_or_path!r} has no padding token: set"
+                " tokenizer.pad_token (its eos_token will do) and save it."
+            )
+        longest = getattr(model.config, "max_position_embeddings", None)
+        if longest is not None and form.context > longest:
+            raise BenchError(
+                f"The model reads at most {longest} tokens, not {form.context}: lower the context."
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.form = form
+        self.encoder = Encoder(
+            tokenizer,
+            style=form.style,
+            context=form.context,
+            max_action_tokens=form.max_action_tokens,
+            max_observation_tokens=form.max_observation_tokens,
+        )
+
+    @classmethod
+    def scratch(cls, texts: Iterable[str], config: ScratchConfig, form: Form, seed: int) -> Policy:
+        """A new small policy, whose tokenizer is trained on texts of the environment."""
+        tokenizer = train_tokenizer(texts, config.vocabulary)
+        return cls(make_model(config, tokenizer, form.context, seed), tokenizer, form)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        attention: str = "sdpa",
+        form: Form | None = None,
+    ) -> Policy:
+        """Loads a policy that `save` wrote, or any Hugging Face model and its tokenizer.
+
+        Args:
+            path: A folder (or a name that transformers finds in its own cache).
+            device: Such as ``cpu`` or ``cuda``.
+            dtype: One of `DTYPES`.
+            attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+            form: The form of transcripts; by default the saved one.
+
+        Raises:
+            BenchError: When there is no such model, or when it lacks what a policy needs.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        if dtype not in DTYPES:
+            raise UnknownName.of("dtype", dtype, DTYPES)
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise MissingData("There is no CUDA device here: use --device cpu.")
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(path)
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=DTYPES[dtype], attn_implementation=attention
+            )
+        except (OSError, ValueError, ImportError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise BadFile(f"Cannot load a model from {path}: {reason}") from error
+        return cls(model.to(device), tokenizer, form or read_form(path))
+
+    def save(self, path: str | Path) -> None:
+        """Writes the policy into a folder, which appears whole or not at all.
+
+        Raises:
+            BadFile: When the place cannot be written.
+        """
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            self.model.save_pretrained(part)
+            self.tokenizer.save_pretrained(part)
+            (part / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
+            old = path.with_name(path.name + ".old")
+            shutil.rmtree(old, ignore_errors=True)
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+        except OSError as error:
+            raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self.model.device
+        return device
+
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def decoder(self, kind: str = "lockstep") -> Decoder:
+        """A decoder of one of the kinds of `DECODERS`."""
+        if kind == "lockstep":
+            return LockstepDecoder(self.model)
+        if kind == "generate":
+            return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
+        raise UnknownName.of("decoder", kind, DECODERS)
+
+
+def read_form(path: str | Path) -> Form:
+    """The form that a policy was saved with; the default one for a foreign model."""
+    file = Path(path) / FORM_FILE
+    if not file.is_file():
+        return Form()
+    try:
+        return Form(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise BadFile(f"{file} is not the form of a policy: {error}.") from None
+
+
+def episode_uniforms(seeds: Sequence[int], turn: int, width: int) -> npt.NDArray[np.float64]:
+    """The numbers that a turn's tokens are drawn with, shape (episodes, width).
+
+    They depend on the episode's seed and the turn only, not on the batch it is played in.
+    """
+    return np.stack([_CHANCE.generator("policy", seed, turn).random(width) for seed in seeds])
+
+
+class PolicyAgent:
+    """A policy as an agent of the harness (see `qevolve_envs.agent.Agent`).
+
+    Args:
+        policy: Chooses the actions.
+        temperature: Of sampling; 0 takes the likeliest token.
+        decoder: One of `DECODERS`.
+    """
+
+    def __init__(
+        self, policy: Policy, *, temperature: float = 0.0, decoder: str = "lockstep"
+    ) -> None:
+        if temperature < 0:
+            raise BenchError(f"A temperature must be 0 or more, not {temperature}.")
+        self.policy = policy
+        self.temperature = temperature
+        self._decoder = policy.decoder(decoder)
+        self._writers: list[Writer | None] = []
+        self._tasks: list[TaskView] = []
+        self._turn = 0
+        self._usage: list[tuple[int, int]] = []
+
+    def reset(self, tasks: Sequence[TaskView]) -> None:
+        """Begins a batch of episodes."""
+        self._tasks = list(tasks)
+        self._writers = [None] * len(tasks)
+        self._turn = 0
+        self.policy.model.eval()
+        self._decoder.begin(len(tasks))
+
+    def act(self, observations: Sequence[str | None]) -> list[str]:
+        """Samples one action for each episode that is still running."""
+        encoder = self.policy.encoder
+        for i, observation in enumerate(observations):
+            writer = self._writers[i]
+            if observation is None:
+                continue
+            if writer is None:
+                self._writers[i] = Writer(encoder, self._tasks[i].goal, observation)
+            else:
+                writer.read(observation)
+        running = [
+            writer.current.ids if writer is not None and observation is not None else None
+            for writer, observation in zip(self._writers, observations, strict=True)
+        ]
+        uniforms = None
+        if self.temperature > 0:
+            seeds = [task.seed for task in self._tasks]
+            uniforms = episode_uniforms(seeds, self._turn, encoder.max_action_tokens)
+        answers = self._decoder.turn(
+            running,
+            uniforms,
+            stop=encoder.wording.stop,
+            max_new_tokens=encoder.max_action_tokens,
+            temperature=self.temperature or 1.0,
+        )
+        self._turn += 1
+        self._usage = [
+            (0 if ids is None else len(ids), len(answer.ids))
+            for ids, answer in zip(running, answers, strict=True)
+        ]
+        commands = []
+        for writer, ids, answer in zip(self._writers, running, answers, strict=True):
+            if writer is not None and ids is not None:
+                writer.write(answer.ids, answer.logprobs)
+            commands.append(encoder.command(answer.ids))
+        return commands
+
+    def usage(self) -> list[tuple[int, int]]:
+        """Tokens in the prompt, and tokens generated, for each episode's last action."""
+        return self._usage
+
+    def finish(self, index: int, observation: str) -> list[Transcript]:
+        """What was read and written in an episode of the batch that ended with `observation`."""
+        writer = self._writers[index]
+        if writer is None:
+            return []
+        writer.read(observation)
+        return writer.transcripts
+
+    def describe(self) -> dict[str, Any]:
+        """What a result records about the agent."""
+        return {
+            "kind": "policy",
+            "parameters": self.policy.parameters(),
+            "temperature": self.temperature,
+            "form": asdict(self.policy.form),
+        }

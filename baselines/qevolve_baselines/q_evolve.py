@@ -1,0 +1,734 @@
+"""Q-Evolve: self-evolution by process rewards from a critic that is trained on in-distribution data.
+
+Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution Optimization", ICML
+2026, arXiv 2606.07367. The loop, with the paper's order of things:
+
+1.  Behaviour cloning on D_expert gives π_BC.
+2.  For each of K rounds: sample `per_task` trajectories per task with the current policy, D_self;
+    D = D_expert ∪ D_self; this policy is frozen as π_old.
+3.  Retrospective labels r_aux from what the environment answered: r_fmt where the action was
+    malformed, r_inv where it could not be executed, r_repeat where the observation did not change.
+4.  A critic on the fixed D by weighted IQL, apart from the policy:
+        L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+        L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
+        w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+5.  Process rewards by GAE on r_env only:
+        δ_t = r_env,t+1 + γ V(s_{t+1}) - V(s_t),  A_t = δ_t + λγ A_{t+1}
+6.  The policy on the same D by behaviour-proximal optimisation:
+        maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
+        η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
+
+Equations are cited by the numbers of this list, because the text of the paper that was at hand is a
+summary without its own numbering.
+
+**What the paper does not say, and what is chosen here** (each a field of `QEvolveConfig`): expectile
+0.7, γ 0.99, λ 0.95, target network τ 0.005, two Q heads with their minimum, a critic with a backbone
+of its own that begins as a copy of the policy's, the ratio per token with A_t on every token of the
+action, π_ref = the policy after behaviour cloning, α, learning rates and epochs.
+
+**Departures, by preset.** The preset `paper` has none beyond those choices and the size of the model.
+The default differs from it in what is known to fail for small models made from scratch:
+
+- *Targets.* `critic_lambda` > 0 replaces the one-step target of L_Q by a λ-return along the
+  trajectory, with the online V instead of a slow copy. With one-step targets a few hundred updates
+  leave V(s_0) near zero, every advantage then has the sign of the outcome, and Q-Evolve becomes
+  self-imitation.
+- *Rewards of the advantage.* `advantage_rewards`: the critic has learnt r_env + r_aux. Inside a
+  failing loop its V is negative, and GAE on r_env alone gives the next invalid action a positive
+  advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels into
+  the advantage, ``two_heads`` trains the critic on r_env alone.
+- *Normalisation.* `advantage_norm` and `advantage_clip` bound what one step can do.
+- *Anchor.* `anchor` adds cross-entropy on expert tokens, which keeps the language in place.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from qevolve_baselines.batches import Batch, Data, draw_updates, flat, passes_of
+from qevolve_baselines.critic import Critic, data_values
+from qevolve_baselines.forward import action_logits, data_logprobs, segment_sum, token_figures
+from qevolve_baselines.losses import (
+    Floats,
+    clipped_surrogate,
+    discounted_returns,
+    explained_variance,
+    generalised_advantages,
+    kl_estimate,
+    standardised,
+)
+from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.policy import Policy
+from qevolve_baselines.rollout import World
+from qevolve_baselines.run import Run
+from qevolve_baselines.self_collect import CollectConfig, collect_stage
+from qevolve_baselines.sft import SFTConfig, draw_epochs, fit, sft_loss
+from qevolve_baselines.transcript import Trajectory
+from qevolve_envs.core import Feedback
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BenchError, UnknownName
+
+ADVANTAGES = ("gae", "td", "q_minus_v")
+ADVANTAGE_REWARDS = ("env", "env+aux", "two_heads")
+NORMS = ("none", "centre", "standardise", "scale")
+OBJECTIVES = ("clipped", "awr")
+RATIOS = ("token", "action")
+DATA = ("hybrid", "self", "expert")
+REFERENCES = ("bc", "old")
+
+
+@dataclass(slots=True)
+class CriticConfig:
+    """Step 4: the critic.
+
+    Attributes:
+        epochs: Passes over D.
+        optim: See `OptimConfig`.
+        shared: Heads on the policy's own frozen backbone instead of a separate one.
+        q_heads: Number of Q heads.
+        expectile: m of L_V; 0.5 is the mean.
+        gamma: γ.
+        target_tau: How fast the target network follows; 1 uses the online network itself.
+        critic_lambda: λ of the return that Q is fitted to; 0 is the paper's one-step target.
+        weight_time: The term t/T of w_t.
+        weight_success: The term d of w_t.
+        held_out: Share of the trajectories that the critic is judged on instead of trained on.
+    """
+
+    epochs: int = 6
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-3, schedule="linear"))
+    shared: bool = False
+    q_heads: int = 2
+    expectile: float = 0.7
+    gamma: float = 0.99
+    target_tau: float = 1.0
+    critic_lambda: float = 0.9
+    weight_time: bool = True
+    weight_success: bool = True
+    held_out: float = 0.05
+
+
+@dataclass(slots=True)
+class PolicyConfig:
+    """Step 6: behaviour-proximal policy optimisation.
+
+    Attributes:
+        epochs: Passes over D.
+        optim: See `OptimConfig`.
+        objective: ``clipped``, or ``awr``: exp(A/β) log π (Peng et al. 2019).
+        ratio: η of each ``token``, or of the whole ``action``.
+        clip_low: ε_low.
+        clip_high: ε_high.
+        kl: α.
+        reference: π_ref: the policy after ``bc``, or ``old``, the one that collected.
+        awr_beta: β of the objective ``awr``.
+        awr_clip: Its largest weight.
+        anchor: Weight of cross-entropy on expert tokens; 0 is the paper's form.
+        negative_weight: Scale of negative advantages; 1 is the paper's form.
+        kl_stop: A mean KL to π_ref beyond which a round ends early.
+    """
+
+    epochs: int = 3
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=5e-4))
+    objective: str = "clipped"
+    ratio: str = "token"
+    clip_low: float = 0.8
+    clip_high: float = 0.4
+    kl: float = 0.05
+    reference: str = "bc"
+    awr_beta: float = 1.0
+    awr_clip: float = 20.0
+    anchor: float = 0.0
+    negative_weight: float = 1.0
+    kl_stop: float = 1.0
+
+
+@dataclass(slots=True)
+class QEvolveConfig:
+    """Q-Evolve.
+
+    Attributes:
+        rounds: K.
+        bc: Behaviour cloning before the first round; 0 epochs when the policy is warm already.
+        collect: How D_self is sampled; its `per_task` is the paper's 3.
+        data: D: ``hybrid`` (expert and self), ``self`` or ``expert``.
+        r_fmt: Label of a malformed action.
+        r_inv: Label of one that could not be executed.
+        r_repeat: Label of one after which the agent saw what it saw before.
+        critic: Step 4.
+        advantage: ``gae`` (the paper's), ``td`` (λ = 0), or ``q_minus_v``.
+        advantage_rewards: ``env`` (the paper's), ``env+aux``, or ``two_heads``.
+        gae_lambda: λ.
+        advantage_norm: ``none`` (the paper's), ``centre``, ``standardise``, or ``scale`` (divides
+            by the standard deviation, so that signs stay).
+        advantage_clip: Largest size of an advantage, after that; 0 for no limit.
+        policy: Step 6.
+        unhealthy: What a failed health check does: ``stop`` the run, or ``log`` it.
+    """
+
+    rounds: int = 2
+    bc: SFTConfig = field(default_factory=lambda: SFTConfig(epochs=0))
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    data: str = "hybrid"
+    r_fmt: float = -0.3
+    r_inv: float = -0.2
+    r_repeat: float = -0.1
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    advantage: str = "gae"
+    advantage_rewards: str = "env+aux"
+    gae_lambda: float = 0.95
+    advantage_norm: str = "scale"
+    advantage_clip: float = 3.0
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    unhealthy: str = "stop"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("data", self.data, DATA),
+            ("advantage", self.advantage, ADVANTAGES),
+            ("advantage_rewards", self.advantage_rewards, ADVANTAGE_REWARDS),
+            ("advantage_norm", self.advantage_norm, NORMS),
+            ("objective", self.policy.objective, OBJECTIVES),
+            ("ratio", self.policy.ratio, RATIOS),
+            ("reference", self.policy.reference, REFERENCES),
+            ("unhealthy", self.unhealthy, ("stop", "log")),
+        ):
+            if value not in known:
+                raise UnknownName.of(name, value, known)
+
+
+# ── 3. retrospective labels ─────────────────────────────────────────────────
+
+
+def retrospective_labels(
+    feedback: Sequence[str], r_fmt: float, r_inv: float, r_repeat: float
+) -> Floats:
+    """r_aux of each step, from how the environment took its action; shape (steps,)."""
+    table = {
+        Feedback.MALFORMED.value: r_fmt,
+        Feedback.INVALID.value: r_inv,
+        Feedback.UNCHANGED.value: r_repeat,
+        Feedback.OK.value: 0.0,
+    }
+    return np.array([table[f] for f in feedback], dtype=np.float64)
+
+
+# ── 4. weighted IQL ─────────────────────────────────────────────────────────
+
+
+def step_weights(
+    bounds: npt.NDArray[np.int64],
+    rewarded: npt.NDArray[np.bool_],
+    *,
+    time: bool = True,
+    success: bool = True,
+) -> Floats:
+    """w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
+
+    Args:
+        bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
+        rewarded: d: whether it ended with a non-zero reward, shape (trajectories,).
+        time: Keep the term t/T.
+        success: Keep the term d.
+    """
+    weights = np.zeros(bounds[-1])
+    for i, d in enumerate(rewarded):
+        start, end = bounds[i], bounds[i + 1]
+        progress = np.arange(1, end - start + 1) / max(1, end - start)
+        weights[start:end] = 0.5 * (time * progress + success * float(d)) + 0.5
+    return weights
+
+
+def expectile_loss(difference: Tensor, expectile: float) -> Tensor:
+    """|m - 1(u < 0)| u² of each u (Kostrikov et al. 2022, equation 5); shape (n,)."""
+    weight = torch.where(difference < 0, 1 - expectile, expectile)
+    return weight * difference.square()
+
+
+def v_loss(v: Tensor, q_target: Tensor, weights: Tensor, expectile: float) -> Tensor:
+    """L_V of step 4; all of shape (n,)."""
+    return (weights * expectile_loss(q_target.detach() - v, expectile)).mean()
+
+
+def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """L_Q of step 4, summed over the Q heads.
+
+    Args:
+        q: Shape (heads, n).
+        targets: r_{t+1} + γ V(s_{t+1}), shape (n,).
+        weights: w_t, shape (n,).
+    """
+    return (weights * (targets.detach() - q).square()).mean(dim=-1).sum()
+
+
+# ── 6. behaviour-proximal optimisation ──────────────────────────────────────
+
+
+def clipped_objective(
+    log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+) -> Tensor:
+    """min(η A, clip(η, 1 - ε_low, 1 + ε_high) A) of each token or action, shape (n,)."""
+    return clipped_surrogate(log_ratio, advantages, clip_low, clip_high).objective
+
+
+def awr_objective(logprobs: Tensor, advantages: Tensor, beta: float, clip: float) -> Tensor:
+    """min(exp(A/β), clip) log π of each token (Peng et al. 2019, equation 9); shape (n,)."""
+    return (advantages / beta).exp().clamp(max=clip) * logprobs
+
+
+# ── the learner ─────────────────────────────────────────────────────────────
+
+
+class QEvolve:
+    """The learner (see `qevolve_baselines.learner.Learner`)."""
+
+    config_class = QEvolveConfig
+
+    def __init__(self, config: QEvolveConfig) -> None:
+        self.config = config
+
+    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+        """Behaviour cloning, then K rounds."""
+        config = self.config
+        expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]
+        if not expert and config.data != "self":
+            raise BenchError(
+                f"None of the {len(demos)} demonstrations is a success: give successful episodes,"
+                " or learn from the agent's own alone (data=self)."
+            )
+        run.ledger.expert_episodes = len(expert)
+        reference = frozen(policy.model)
+        run.track("policy", policy.model)
+        if config.bc.epochs and expert:
+            fit(run, "bc", policy, Data.of(expert), config.bc)
+            # What the anchor of the KL is must survive a resume in the middle of a later round.
+            reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
+        for number in range(1, config.rounds + 1):
+            if run.spent:
+                break
+            self._round(number, world, expert, policy, reference, run)
+        run.checkpoint(policy, final=True)
+        return policy
+
+    def _round(
+        self,
+        number: int,
+        world: World,
+        expert: list[Trajectory],
+        policy: Policy,
+        reference: Any,
+        run: Run,
+    ) -> None:
+        config = self.config
+        name = f"round-{number}"
+        remaining = config.rounds - number + 1
+        own = collect_stage(run, name, policy, world, config.collect, remaining)
+        chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
+        data = Data.of(chosen)
+        facts = Facts.of(chosen, data, config, experts=len(chosen) - len(own))
+        critic = Critic(
+            policy,
+            q_heads=config.critic.q_heads,
+            shared=config.critic.shared,
+            seed=run.torch_seed(name, "critic"),
+        )
+        old = frozen(policy.model) if config.policy.reference == "old" else reference
+
+        def evaluate() -> dict[str, Tensor]:
+            train_critic(run, f"{name}-critic", critic, data, facts, config.critic)
+            values = data_values(critic, data, config.critic.optim.pass_tokens)
+            advantages = process_rewards(facts, values.v, values.q, config)
+            report = health(facts, values.v, advantages, config)
+            run.log(stage=f"{name}-advantages", **report)
+            check_health(report, config, number)
+            budget = config.policy.optim.pass_tokens
+            temperature = config.collect.temperature
+            return {
+                "advantages": torch.from_numpy(advantages),
+                "values": torch.from_numpy(values.v),
+                "old": torch.from_numpy(
+                    data_logprobs(policy.model, data, temperature=temperature, token_budget=budget)
+                ),
+                "reference": torch.from_numpy(
+                    data_logprobs(old, data, temperature=temperature, token_budget=budget)
+                ),
+            }
+
+        judged = run.once(f"{name}-judged", evaluate)
+        improve(run, f"{name}-policy", policy, data, facts, judged, config)
+
+
+def frozen(model: Any) -> Any:
+    """A copy that is not trained."""
+    return copy.deepcopy(model).requires_grad_(False).eval()
+
+
+def weights_of(model: Any) -> dict[str, Tensor]:
+    """A copy of a model's weights."""
+    return {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of each step of D before anything is learnt.
+
+    Attributes:
+        bounds: Where each trajectory begins, and the end.
+        r_env: Reward of each step, shape (steps,).
+        r_aux: Retrospective label of each step, shape (steps,).
+        r_critic: What the critic learns: r_env + r_aux, or r_env alone with ``two_heads``.
+        weights: w_t, shape (steps,).
+        feedback: How the environment took each action, shape (steps,).
+        expert: Whether a step is the expert's, shape (steps,).
+        success: Whether each trajectory won, shape (trajectories,).
+        held_out: Whether each trajectory is kept from the critic, shape (trajectories,).
+    """
+
+    bounds: npt.NDArray[np.int64]
+    r_env: Floats
+    r_aux: Floats
+    r_critic: Floats
+    weights: Floats
+    feedback: npt.NDArray[np.str_]
+    expert: npt.NDArray[np.bool_]
+    success: npt.NDArray[np.bool_]
+    held_out: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, chosen: Sequence[Trajectory], data: Data, config: QEvolveConfig, experts: int
+    ) -> Facts:
+        """Reads them off episodes, of which the first `experts` are the expert's."""
+        steps = [s for t in chosen for s in t.episode.steps]
+        rewarded = np.array([t.episode.total_reward != 0 for t in chosen])
+        lengths = np.diff(data.bounds)
+        feedback = [s.feedback for s in steps]
+        every = round(1 / config.critic.held_out) if config.critic.held_out > 0 else 0
+        index = np.arange(len(chosen))
+        r_env = np.array([s.reward for s in steps], dtype=np.float64)
+        r_aux = retrospective_labels(feedback, config.r_fmt, config.r_inv, config.r_repeat)
+        return cls(
+            bounds=data.bounds,
+            r_env=r_env,
+            r_aux=r_aux,
+            r_critic=r_env if config.advantage_rewards == "two_heads" else r_env + r_aux,
+            weights=step_weights(
+                data.bounds,
+                rewarded,
+                time=config.critic.weight_time,
+                success=config.critic.weight_success,
+            ),
+            feedback=np.array(feedback),
+            expert=np.repeat(index < experts, lengths),
+            success=np.array([t.episode.won for t in chosen]),
+            # The order of the own episodes is a random one already.
+            held_out=(index % every == every - 1) if every else np.zeros(len(chosen), dtype=bool),
+        )
+
+
+# ── the stages ──────────────────────────────────────────────────────────────
+
+
+def train_critic(
+    run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
+) -> None:
+    """Step 4: weighted IQL on the fixed D, by passes over whole transcripts."""
+    held = np.repeat(facts.held_out, np.diff(facts.bounds))
+    training = [i for i, sample in enumerate(data.samples) if not held[sample.steps[0]]]
+    lengths = [len(data.samples[i].ids) for i in training]
+    updates = [
+        [[training[i] for i in indices] for indices in update]
+        for epoch in range(config.epochs)
+        for update in draw_updates(
+            lengths,
+            batch_tokens=config.optim.batch_tokens,
+            pass_tokens=config.optim.pass_tokens,
+            rng=run.generator(name, "epoch", epoch),
+        )
+    ]
+    trainer = Trainer(critic.parameters(), config.optim, len(updates), "critic")
+    target = None
+    if config.target_tau < 1:
+        target = frozen(critic)
+        run.track(f"{name} target", target)
+    run.track(name, critic)
+    run.track(f"{name} optimiser", trainer)
+    # V(s_{t+1}) of a step whose successor stands in another transcript (after an overflow of the
+    # context) is the one that was last computed for it.
+    known = _Known(np.zeros(data.steps))
+    run.track(f"{name} values", known)
+    rewards = facts.r_critic
+    critic.train()
+    for index in run.updates(name, len(updates)):
+        for batch, share in passes_of(data, updates[index], data_device(critic)):
+            of = batch.of.cpu().numpy()
+            values = critic(batch)
+            if target is None:
+                fixed_v, fixed_q = values.v.detach(), values.q.detach().min(dim=0).values
+            else:
+                with torch.no_grad():
+                    fixed = target(batch)
+                fixed_v, fixed_q = fixed.v, fixed.q.min(dim=0).values
+            known.values[of] = fixed_v.double().cpu().numpy()
+            targets = q_targets(rewards, known.values, facts.bounds, of, config)
+            weights = torch.from_numpy(facts.weights[of]).to(values.v)
+            loss_v = v_loss(values.v, fixed_q, weights, config.expectile)
+            loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
+            trainer.backward(
+                share * (loss_v + loss_q),
+                loss_v=share * loss_v.item(),
+                loss_q=share * loss_q.item(),
+                v=share * fixed_v.mean().item(),
+            )
+            run.ledger.trained_tokens += batch.size
+        run.log(stage=name, update=index, **trainer.step())
+        if target is not None:
+            follow(target, critic, config.target_tau)
+    for tracked in (name, f"{name} optimiser", f"{name} values", f"{name} target"):
+        run.drop(tracked)
+
+
+@dataclass(slots=True)
+class _Known:
+    """The latest V of every step, tracked so that a resumed run has them too."""
+
+    values: Floats
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"values": torch.from_numpy(self.values.copy())}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.values = state_dict["values"].numpy().copy()
+
+
+def data_device(module: torch.nn.Module) -> torch.device:
+    """Where a module's parameters are."""
+    return next(module.parameters()).device
+
+
+def q_targets(
+    rewards: Floats,
+    values: Floats,
+    bounds: npt.NDArray[np.int64],
+    of: npt.NDArray[np.int64],
+    config: CriticConfig,
+) -> Floats:
+    """What Q is fitted to, for the steps `of`, shape of `of`.
+
+    With ``critic_lambda`` 0 it is r_{t+1} + γ V(s_{t+1}), the paper's L_Q; else the λ-return
+    G_t = r_{t+1} + γ ((1 - λ) V(s_{t+1}) + λ G_{t+1}), which is V(s_t) plus the generalised
+    advantage.
+    """
+    # Only the trajectories that the batch touches are gone through.
+    first = np.unique(np.searchsorted(bounds, of, side="right") - 1)
+    spans = [np.arange(bounds[i], bounds[i + 1]) for i in first]
+    index = np.concatenate(spans)
+    local = np.concatenate([[0], np.cumsum([len(span) for span in spans])])
+    gained = generalised_advantages(
+        rewards[index], values[index], local, config.gamma, config.critic_lambda
+    )
+    returns = gained + values[index]
+    result: Floats = returns[np.searchsorted(index, of)]
+    return result
+
+
+@torch.no_grad()
+def follow(target: torch.nn.Module, online: torch.nn.Module, tau: float) -> None:
+    """Moves a target network towards the online one by the share `tau`."""
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.lerp_(fast, tau)
+
+
+def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
+    """Step 5: the advantage of every step of D, shape (steps,), normalised and bounded."""
+    gamma = config.critic.gamma
+    rewards = facts.r_env + facts.r_aux if config.advantage_rewards == "env+aux" else facts.r_env
+    if config.advantage == "q_minus_v":
+        raw = q - v
+    else:
+        lam = config.gae_lambda if config.advantage == "gae" else 0.0
+        raw = generalised_advantages(rewards, v, facts.bounds, gamma, lam)
+    spread = max(float(raw.std()), 1e-8)
+    normalised = {
+        "none": lambda: raw,
+        "centre": lambda: raw - raw.mean(),
+        "standardise": lambda: standardised(raw),
+        "scale": lambda: raw / spread,
+    }[config.advantage_norm]()
+    if config.advantage_clip > 0:
+        normalised = normalised.clip(-config.advantage_clip, config.advantage_clip)
+    return normalised
+
+
+def health(facts: Facts, v: Floats, advantages: Floats, config: QEvolveConfig) -> dict[str, Any]:
+    """What to know of a critic before a policy is trained on it.
+
+    Returns:
+        Mean V(s_0) and mean return it should predict (own episodes, discounted, of the rewards
+        that the critic learns); explained variance of the return along held-out trajectories; the
+        mean advantage by kind of feedback, and for expert steps.
+    """
+    returns = discounted_returns(facts.r_critic, facts.bounds, config.critic.gamma)
+    starts = facts.bounds[:-1]
+    own = ~facts.expert[starts]
+    held = np.repeat(facts.held_out, np.diff(facts.bounds))
+    report: dict[str, Any] = {
+        "v0": float(v[starts][own].mean()) if own.any() else float(v[starts].mean()),
+        "return0": float(returns[starts][own].mean())
+        if own.any()
+        else float(returns[starts].mean()),
+        "explained_variance": explained_variance(v[~held], returns[~held]),
+        "advantage_mean": float(advantages.mean()),
+        "advantage_positive": float((advantages > 0).mean()),
+    }
+    if held.any():
+        report["explained_variance_held_out"] = explained_variance(v[held], returns[held])
+    won = facts.success
+    if own.any() and (won & own).any() and (~won & own).any():
+        report["v0_won"] = float(v[starts][own & won].mean())
+        report["v0_lost"] = float(v[starts][own & ~won].mean())
+    for kind in Feedback:
+        chosen = (facts.feedback == kind.value) & ~facts.expert
+        if chosen.any():
+            report[f"advantage_{kind.value}"] = float(advantages[chosen].mean())
+    if facts.expert.any():
+        report["advantage_expert"] = float(advantages[facts.expert].mean())
+    return report
+
+
+def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> None:
+    """Stops a run whose critic would teach nonsense.
+
+    Raises:
+        BenchError: When V(s_0) is far from the data's return, or when invalid actions have a
+            positive mean advantage.
+    """
+    if config.unhealthy == "log":
+        return
+    gap = report["v0"] - report["return0"]
+    # An expectile above one half is an optimist by design; that much is allowed to it.
+    if abs(gap) > 0.35:
+        raise BenchError(
+            f"Round {number}: the critic says {report['v0']:.2f} of the first state where the data's"
+            f" return is {report['return0']:.2f}: train it longer (critic.epochs), with a higher"
+            " critic.optim.lr or critic.critic_lambda, or set unhealthy=log to go on all the same."
+        )
+    invalid = report.get("advantage_invalid", -1.0)
+    if invalid > 0:
+        raise BenchError(
+            f"Round {number}: actions that could not be executed have a mean advantage of"
+            f" {invalid:+.2f}, so the policy would learn them: set advantage_rewards=env+aux or"
+            " two_heads, train the critic longer, or set unhealthy=log to go on all the same."
+        )
+
+
+def improve(
+    run: Run,
+    name: str,
+    policy: Policy,
+    data: Data,
+    facts: Facts,
+    judged: dict[str, Tensor],
+    config: QEvolveConfig,
+) -> None:
+    """Step 6: the policy on the same D, against the frozen behaviour policy."""
+    if run.done(name):
+        return
+    settings = config.policy
+    model = policy.model
+    updates = draw_epochs(data, settings.epochs, settings.optim, run, name)
+    trainer = Trainer(model.parameters(), settings.optim, len(updates), "policy")
+    run.track(f"{name} optimiser", trainer)
+    advantages = judged["advantages"].numpy()
+    if settings.negative_weight != 1:
+        advantages = np.where(advantages < 0, advantages * settings.negative_weight, advantages)
+    token_advantages = torch.from_numpy(flat(data, advantages))
+    expert_tokens = torch.from_numpy(flat(data, facts.expert))
+    model.train()
+    for index in run.updates(name, len(updates)):
+        for batch, share in passes_of(data, updates[index], policy.device):
+            logits = action_logits(model, batch)
+            figures = token_figures(logits, batch, config.collect.temperature)
+            pick = batch.tokens.cpu()
+            loss, drift = policy_loss(
+                figures.logprobs,
+                judged["old"][pick].to(figures.logprobs),
+                judged["reference"][pick].to(figures.logprobs),
+                token_advantages[pick].to(figures.logprobs),
+                batch,
+                settings,
+            )
+            drift["entropy"] = figures.entropy.mean().item()
+            if settings.anchor:
+                expert = expert_tokens[pick].to(figures.logprobs)
+                loss = loss + settings.anchor * sft_loss(figures.logprobs, expert)
+            trainer.backward(share * loss, **{k: share * v for k, v in drift.items()})
+            run.ledger.trained_tokens += batch.size
+        figures_of_update = trainer.step()
+        run.log(stage=name, update=index, **figures_of_update)
+        run.checkpoint(policy)
+        if figures_of_update["kl_reference"] > settings.kl_stop:
+            run.log(stage=name, stopped=f"KL to the reference above {settings.kl_stop}")
+            break
+    run.drop(f"{name} optimiser")
+    run.end(name)
+
+
+def policy_loss(
+    logprobs: Tensor,
+    old: Tensor,
+    reference: Tensor,
+    advantages: Tensor,
+    batch: Batch,
+    config: PolicyConfig,
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of step 6 for a batch of action tokens, and how far the policy has drifted.
+
+    Args:
+        logprobs: log π of each token, shape (n,).
+        old: log π_old, shape (n,).
+        reference: log π_ref, shape (n,).
+        advantages: A_t of each token's step, shape (n,).
+        batch: Says which tokens form an action.
+        config: See `PolicyConfig`.
+
+    Returns:
+        The loss to minimise; KL estimates, percentiles of the ratio, and the share clipped.
+    """
+    kl = kl_estimate(logprobs, reference)
+    log_ratio = logprobs - old
+    clipped = torch.zeros_like(logprobs)
+    if config.objective == "awr":
+        objective = awr_objective(logprobs, advantages, config.awr_beta, config.awr_clip)
+    elif config.ratio == "action":
+        # One ratio for an action: the product over its tokens; it counts for each of them.
+        places = torch.searchsorted(batch.of, batch.steps)
+        whole = segment_sum(log_ratio, places, len(batch.of))
+        surrogate = clipped_surrogate(whole[places], advantages, config.clip_low, config.clip_high)
+        objective, clipped = surrogate
+    else:
+        objective, clipped = clipped_surrogate(
+            log_ratio, advantages, config.clip_low, config.clip_high
+        )
+    loss = -objective.mean() + config.kl * kl.mean()
+    ratios = log_ratio.detach().exp()
+    low, middle, high = torch.quantile(
+        ratios.float(), torch.tensor([0.05, 0.5, 0.95], device=ratios.device)
+    ).tolist()
+    drift = {
+        "kl_reference": kl.mean().item(),
+        "kl_data": kl_estimate(old, logprobs).mean().item(),
+        "ratio_p05": low,
+        "ratio_p50": middle,
+        "ratio_p95": high,
+        "clipped": clipped.mean().item(),
+    }
+    return loss, drift

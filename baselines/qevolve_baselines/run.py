@@ -1,0 +1,365 @@
+"""The run of a learner: its ledger, budget, metrics, checkpoints, and exact resume.
+
+A learner is a plain function that reads from top to bottom. What makes it resumable is that each of
+its stages goes through the run:
+
+- `Run.track` registers what changes (a model, an optimiser), and restores it from the last save;
+- `Run.once` computes something once, such as a collection of episodes, and keeps it on disk;
+- `Run.updates` counts the updates of a stage, and goes on where the last save was.
+
+All chance is drawn by name from the seed, so there is no generator to save: a run that was killed
+and resumed has, on the same CPU and number of threads, the weights of an undisturbed one, bit for
+bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from qevolve_baselines.policy import Policy
+from qevolve_envs.chance import Chance
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile, BenchError, UnknownName
+
+T = TypeVar("T")
+_CHANCE = Chance(entropy=20260609)
+SCHEMA = 1
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What a learner has used up.
+
+    Attributes:
+        env_steps: Environment steps of its own episodes.
+        episodes: Its own episodes.
+        expert_episodes: Demonstrations that it was given.
+        generated_tokens: Tokens sampled by its policies.
+        trained_tokens: Tokens, context included, that went through a forward and backward pass of
+            any of its networks; a token counts once for each pass.
+        wall_seconds: Time.
+        accelerator_seconds: Time on an accelerator: `wall_seconds` of training and sampling there.
+    """
+
+    env_steps: int = 0
+    episodes: int = 0
+    expert_episodes: int = 0
+    generated_tokens: int = 0
+    trained_tokens: int = 0
+    wall_seconds: float = 0.0
+    accelerator_seconds: float = 0.0
+
+    def count(self, episodes: list[Episode] | tuple[Episode, ...]) -> None:
+        """Adds episodes that the learner's own policy has played."""
+        self.episodes += len(episodes)
+        self.env_steps += sum(len(e.steps) for e in episodes)
+        self.generated_tokens += sum(s.generated_tokens for e in episodes for s in e.steps)
+
+
+AXES = tuple(f.name for f in dataclasses.fields(Ledger))
+
+
+@dataclass(slots=True)
+class Budget:
+    """Limits on what a learner may use up; None is no limit.
+
+    A learner stops at the first boundary (a batch of episodes, an update) behind a limit, so that
+    it may go past it by one such unit.
+    """
+
+    env_steps: int | None = None
+    episodes: int | None = None
+    expert_episodes: int | None = None
+    generated_tokens: int | None = None
+    trained_tokens: int | None = None
+    wall_seconds: float | None = None
+    accelerator_seconds: float | None = None
+
+    @classmethod
+    def parse(cls, items: list[str] | tuple[str, ...]) -> Budget:
+        """Reads ``axis=limit`` items, such as ``env_steps=60000``.
+
+        Raises:
+            BenchError: For an unknown axis, or a limit that is not a positive number.
+        """
+        budget = cls()
+        for item in items:
+            axis, _, text = item.partition("=")
+            if axis not in AXES:
+                raise UnknownName.of("budget", axis, AXES)
+            try:
+                value = float(text.replace("_", ""))
+            except ValueError:
+                value = math.nan
+            if not (value > 0 and math.isfinite(value)):
+                raise BenchError(f"The budget {item!r} needs a positive number: {axis}=1000.")
+            setattr(budget, axis, value if "seconds" in axis else int(value))
+        return budget
+
+    def spent(self, ledger: Ledger) -> str | None:
+        """The first axis whose limit is reached, or None."""
+        for axis in AXES:
+            limit = getattr(self, axis)
+            if limit is not None and getattr(ledger, axis) >= limit:
+                return axis
+        return None
+
+    def left(self, ledger: Ledger, axis: str) -> float:
+        """What is left of an axis; infinite without a limit."""
+        limit = getattr(self, axis)
+        return math.inf if limit is None else max(0.0, limit - getattr(ledger, axis))
+
+    @property
+    def main_axis(self) -> str | None:
+        """The axis that a learning curve is spaced along: the first one with a limit."""
+        return next((a for a in AXES if getattr(self, a) is not None), None)
+
+
+class Stateful(Protocol):
+    """What can be tracked: modules, optimisers, schedules."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Takes a saved state over."""
+
+
+#: Called with the number of the checkpoint, the policy and the ledger.
+OnCheckpoint = Callable[[int, Policy, Ledger], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a learner.
+
+    Args:
+        seed: Seed of everything that is drawn.
+        budget: Its limits.
+        folder: Where it saves; None keeps everything in memory, without resume.
+        on_checkpoint: Called at checkpoints of the learning curve.
+        checkpoints: How many of them, log-spaced along the budget's first axis between a
+            thirty-second of the limit and the limit.
+        save_every: Seconds between saves inside a stage.
+        on_log: Called with each line of metrics, for a progress display.
+    """
+
+    seed: int
+    budget: Budget = field(default_factory=Budget)
+    folder: Path | None = None
+    on_checkpoint: OnCheckpoint | None = None
+    checkpoints: int = 6
+    save_every: float = 30.0
+    on_log: Callable[[dict[str, Any]], None] | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    _tracked: dict[str, Stateful] = field(default_factory=dict)
+    _state: dict[str, Any] = field(default_factory=dict)
+    _progress: dict[str, int] = field(default_factory=dict)
+    _memory: dict[str, Any] = field(default_factory=dict)
+    _reached: int = 0
+    _metrics_at: int = 0
+    _clock: float = 0.0
+    _saved_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._clock = self._saved_at = time.monotonic()
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "state.pt"
+        if file.is_file():
+            try:
+                self._state = torch.load(file, weights_only=True)
+            except Exception as error:
+                raise BadFile(f"{file} cannot be resumed from: {error}.") from None
+            self.ledger = Ledger(**self._state["ledger"])
+            self._progress = dict(self._state["progress"])
+            self._reached = self._state["reached"]
+            self._metrics_at = self._state["metrics_at"]
+        metrics = self.folder / "metrics.jsonl"
+        if metrics.is_file():
+            # What was logged behind the last save will be logged again.
+            with metrics.open("r+b") as stream:
+                stream.truncate(self._metrics_at)
+
+    # ── chance ──────────────────────────────────────────────────────────────
+
+    def generator(self, *names: str | int) -> np.random.Generator:
+        """Chance for what `names` say, a pure function of the seed and the names."""
+        return _CHANCE.generator(self.seed, *names)
+
+    def torch_seed(self, *names: str | int) -> int:
+        """A seed for torch, for what `names` say."""
+        return int(self.generator(*names).integers(2**31))
+
+    # ── what makes a run resumable ──────────────────────────────────────────
+
+    def track(self, name: str, thing: Stateful) -> None:
+        """Registers something that changes; it is put into its last saved state."""
+        self._tracked[name] = thing
+        saved = self._state.get("tracked", {}).get(name)
+        if saved is not None:
+            thing.load_state_dict(saved)
+
+    def drop(self, name: str) -> None:
+        """Ends the tracking of something that is not needed any more."""
+        self._tracked.pop(name, None)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Computes something once, and keeps it.
+
+        Args:
+            name: Of the stage, unique in the run.
+            make: Computes it: tensors, numbers, text, and lists and dictionaries of them. It must
+                change nothing that is tracked.
+        """
+        file = None if self.folder is None else self.folder / "stages" / f"{name}.pt"
+        if name in self._progress:
+            if name in self._memory:
+                kept: T = self._memory[name]
+                return kept
+            assert file is not None
+            try:
+                loaded: T = torch.load(file, weights_only=True)
+            except Exception as error:
+                raise BadFile(f"{file} cannot be resumed from: {error}.") from None
+            return loaded
+        value = make()
+        if file is not None:
+            file.parent.mkdir(exist_ok=True)
+            _save(value, file)
+        else:
+            self._memory[name] = value
+        self._progress[name] = 1
+        self.save()
+        return value
+
+    def updates(self, name: str, total: int) -> Iterator[int]:
+        """Counts the updates of a stage, from where the last save was.
+
+        It ends early when the budget is spent. The run is saved now and then, and at the end.
+
+        Args:
+            name: Of the stage, unique in the run.
+            total: Number of updates.
+        """
+        done = self._progress.get(name, 0)
+        if done >= total:
+            return
+        for index in range(done, total):
+            if self.spent:
+                break
+            yield index
+            self._progress[name] = index + 1
+            self._tick()
+            if time.monotonic() - self._saved_at > self.save_every:
+                self.save()
+        self.save()
+
+    def end(self, name: str) -> None:
+        """Marks a stage as done, whatever of it was left; `updates` then yields nothing more."""
+        self._progress[name] = 2**62
+        self.save()
+
+    def done(self, name: str) -> bool:
+        """Whether a stage was marked as done."""
+        return self._progress.get(name) == 2**62
+
+    def save(self) -> None:
+        """Saves the run; it replaces the last save whole or not at all."""
+        self._tick()
+        self._saved_at = time.monotonic()
+        if self.folder is None:
+            return
+        self._state = {
+            "schema": SCHEMA,
+            "ledger": asdict(self.ledger),
+            "progress": self._progress,
+            "reached": self._reached,
+            "metrics_at": self._metrics_at,
+            "tracked": {name: thing.state_dict() for name, thing in self._tracked.items()},
+        }
+        _save(self._state, self.folder / "state.pt")
+        # Only what was loaded from disk may be restored; the live objects go on changing.
+        self._state = {}
+
+    # ── accounting ──────────────────────────────────────────────────────────
+
+    @property
+    def spent(self) -> str | None:
+        """The axis whose limit is reached, or None."""
+        self._tick()
+        return self.budget.spent(self.ledger)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.ledger.wall_seconds += now - self._clock
+        if torch.cuda.is_available():
+            self.ledger.accelerator_seconds += now - self._clock
+        self._clock = now
+
+    def log(self, **figures: Any) -> None:
+        """Writes a line of metrics, with the ledger."""
+        line = {**figures, "ledger": asdict(self.ledger)}
+        if self.folder is not None:
+            # A figure that is not finite is news, but not JSON.
+            text = json.dumps(_finite(line)) + "\n"
+            with (self.folder / "metrics.jsonl").open("a", encoding="ascii") as stream:
+                stream.write(text)
+                self._metrics_at = stream.tell()
+        if self.on_log is not None:
+            self.on_log(line)
+
+    def checkpoint(self, policy: Policy, *, final: bool = False) -> None:
+        """Offers the policy for evaluation, if a point of the learning curve is reached.
+
+        Args:
+            policy: As it is now.
+            final: Evaluate in any case.
+        """
+        axis = self.budget.main_axis
+        number = self._reached
+        if axis is not None:
+            limit = float(getattr(self.budget, axis))
+            points = limit * 2.0 ** np.linspace(-5, 0, self.checkpoints)
+            number = int((getattr(self.ledger, axis) >= points - 1e-9).sum())
+        if self.on_checkpoint is None or not (final or number > self._reached):
+            return
+        self._reached = max(number, self._reached + 1)
+        before = time.monotonic()
+        self._tick()
+        self.on_checkpoint(self._reached, policy, self.ledger)
+        # Evaluation is the harness's time, not the learner's.
+        self._clock = time.monotonic()
+        self._saved_at += self._clock - before
+
+
+def _save(value: Any, file: Path) -> None:
+    part = file.with_name(file.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            torch.save(value, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    except OSError as error:
+        raise BadFile(f"Cannot write {file}: {error.strerror or error}.") from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
