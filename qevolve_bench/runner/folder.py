@@ -57,6 +57,7 @@ def open_run(folder: Path, plan: dict[str, Any], *, force: bool) -> Log:
         )
     if path.exists() and not (folder / MANIFEST).exists():
         unfinished = Log(path)  # Also with `force`: nobody else must be writing it.
+        force = force or not unfinished.content.units  # Nothing was played: nothing is lost.
         if not force and (difference := _difference(unfinished.content.plan, plan)):
             unfinished.close()
             raise BadFile(
@@ -69,9 +70,19 @@ def open_run(folder: Path, plan: dict[str, Any], *, force: bool) -> Log:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear(folder)
-    except OSError as error:
-        raise BadFile(f"Cannot write {folder}: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot write {folder}: {reason}.") from None
     return Log.create(path, plan)
+
+
+def abandon(folder: Path, log_: Log) -> None:
+    """Leaves no trace of a run of which nothing was played, because of a mistake in its command."""
+    if not log_.content.units:
+        log_.close()
+        with suppress(OSError):
+            _clear(folder)
+            folder.rmdir()
 
 
 def check_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from qevolve_bench.evaluate import panel_of
 from qevolve_bench.provenance import hardware, provenance
 from qevolve_bench.results import Manifest
 from qevolve_bench.runner.backends import BACKENDS
-from qevolve_bench.runner.folder import check_folder, finish, open_run
+from qevolve_bench.runner.folder import abandon, check_folder, finish, open_run
 from qevolve_bench.runner.log import Log
 from qevolve_bench.runner.supervisor import Done
 from qevolve_bench.runner.units import Job, Limits, cut
@@ -99,12 +99,16 @@ def run_suite(
                 }
             )
         # Closed by hand, so that no worker outlives an error or an interrupt.
-        with closing(BACKENDS[backend](job, missing, workers, out)) as results:
-            for result in results:
-                _record(log, cells[result.unit.cell].name, result)
-                done += len(result.unit.assignments)
-                if on_progress is not None:
-                    on_progress(done, total)
+        try:
+            with closing(BACKENDS[backend](job, missing, workers, out)) as results:
+                for result in results:
+                    _record(log, cells[result.unit.cell].name, result)
+                    done += len(result.unit.assignments)
+                    if on_progress is not None:
+                        on_progress(done, total)
+        except BenchError:
+            abandon(out, log)
+            raise
         return finish(out, log)
 
 

@@ -11,12 +11,14 @@ import pytest
 
 from qevolve_bench.cli import main
 from qevolve_bench.commands.options import env_kwargs
+from qevolve_bench.results import load_run
+from qevolve_bench.runner.backends import BACKENDS
 from qevolve_envs.catalog import CATALOG
-from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BenchError
 
 TOY = "benchtoy/Corridor-v0"
-EVAL = ["eval", "--env", TOY, "--split", "test", "--agent", "expert"]
+# In this process, where the toy is registered; test_runner.py has the workers.
+EVAL = ["eval", "--env", TOY, "--split", "test", "--agent", "expert", "--workers", "0"]
 
 
 @pytest.fixture
@@ -68,7 +70,16 @@ def test_version(capsys):
     [
         ([], "required: COMMAND (see qevolve-bench --help)."),
         (["evil"], "'evil'"),
-        (["eval"], "required: --env, --split, --agent (see qevolve-bench eval --help)."),
+        (["eval"], "required: --agent (see qevolve-bench eval --help)."),
+        (["eval", "--agent", "expert"], "or --env and --split: --env is missing."),
+        (["eval", "--agent", "expert", "--env", TOY], "--split is missing."),
+        (["eval", "--agent", "expert", "--suite", "cor"], "did you mean 'core' or"),
+        ([*EVAL, "--suite", "core"], "give --suite without --split."),
+        ([*EVAL, "--backend", "rey"], "did you mean 'ray'?"),
+        ([*EVAL, "--step-seconds", "0"], "--step-seconds: need a number that is more than 0"),
+        ([*EVAL, "--memory", "0"], "--memory"),
+        ([*EVAL, "--workers", "-1"], "--workers"),
+        (["suites", "show", "cor"], "did you mean 'core' or"),
         ([*EVAL, "--colour"], "--colour"),
         ([*EVAL, "--epis", "3"], "--epis"),
         ([*EVAL, "--episodes", "0"], "--episodes: need an integer of at least 1, not '0'"),
@@ -214,34 +225,38 @@ def test_a_seed_draws_the_same_task_again(run, monkeypatch):
 
 
 def test_eval_prints_every_number_with_its_interval(run, workdir):
-    code, out, err = run(*EVAL, "--out", "out.jsonl")
+    code, out, err = run(*EVAL, "--out", "run")
     assert code == 0
-    assert err == "5 episodes written to out.jsonl\n", "a progress bar is for terminals only"
+    assert err == "5 episodes in run\n", "a progress bar is for terminals only"
     assert out.startswith(f"{TOY}, split test, seed 0\n\n")
     header, _, row = out.splitlines()[2:5]
     assert header.split() == ["agent", "success", "score", "steps", "n", "failed", "env", "steps"]
     assert row.split()[:7] == ["expert", "1.000", "[0.566,", "1.000]", "1.000", "[1.000,", "1.000]"]
     assert row.split()[-3:] == ["5", "0", "19"]
     assert "95% intervals" in out
-    episodes = list(read_episodes("out.jsonl"))
+    (episodes,) = load_run("run").cells.values()
     assert len(episodes) == 5 and all(e.won for e in episodes)
-    assert [p.name for p in workdir.iterdir()] == ["out.jsonl"]
+    assert [p.name for p in workdir.iterdir()] == ["run"]
 
 
 def test_the_same_arguments_give_the_same_bytes(run, workdir):
     def result(name, *changes):
         argv = ["eval", "--env", TOY, "--split", "train", "--agent", "random", "--episodes", "15"]
-        code, out, _ = run(*argv, "--env-arg", "size=large", *changes, "--out", name)
+        code, out, _ = run(
+            *argv, "--workers", "0", "--env-arg", "size=large", *changes, "--out", name
+        )
         assert code == 0
-        return out, Path(name).read_bytes()
+        (file,) = (workdir / name / "episodes").iterdir()
+        return out, file.read_bytes()
 
     first = result("a")
     assert result("b") == first
     assert result("c", "--batch-size", "4") == first
     assert result("d", "--seed", "1")[1] != first[1]
     assert result("e", "--horizon", "3")[1] != first[1]
-    assert {e.env_kwargs["size"] for e in read_episodes("a")} == {"large"}
-    assert {len(e.steps) for e in read_episodes("e")} == {3}
+    a, e = (load_run(name).cells["corridor-v0-train"] for name in "ae")
+    assert {episode.env_kwargs["size"] for episode in a} == {"large"}
+    assert {len(episode.steps) for episode in e} == {3}
 
 
 @pytest.mark.parametrize(("episodes", "repeated"), [(5, False), (6, True)])
@@ -250,7 +265,7 @@ def test_repeated_tasks_are_not_passed_off_as_more_evidence(run, episodes, repea
 
 
 def test_an_environment_without_a_horizon_needs_one(run):
-    argv = ["eval", "--env", "benchtoy/Endless-v0", "--split", "test", "--agent", "expert"]
+    argv = ["eval", "--env", "benchtoy/Endless-v0", *EVAL[3:]]
     assert_sentence(run(*argv), "no horizon: give one (--horizon).")
     assert run(*argv, "--horizon", "9")[0] == 0
 
@@ -272,45 +287,80 @@ class Interrupt(Crash):
 
 def test_a_crashing_agent_is_a_result(run, workdir):
     (workdir / "mine.py").write_text(AGENTS)
-    code, out, _ = run(*EVAL, "--agent", "mine:Crash", "--out", "out.jsonl")
-    assert code == 0
+    code, out, err = run(*EVAL, "--agent", "mine:Crash", "--out", "run")
+    assert code == 1
+    assert err == "5 episodes in run\nqevolve-bench: every episode failed.\n"
     row = out.splitlines()[4].split()
     assert row[:4] == ["mine:Crash", "0.000", "[0.000,", "0.434]"]
     assert row[-3:] == ["5", "5", "0"]
     assert "5 failed, the first on corridor/test/" in out
-    assert out.endswith("agent.act raised RuntimeError: out of memory\n")
-    assert {e.error for e in read_episodes("out.jsonl")} == {
-        "agent.act raised RuntimeError: out of memory"
-    }
+    reason = "agent.act raised RuntimeError: out of memory (mine.py, line 4)"
+    assert out.endswith(reason + "\n")
+    (episodes,) = load_run("run").cells.values()
+    assert {e.error for e in episodes} == {reason}
 
 
-def test_an_interrupted_eval_writes_nothing(run, workdir):
+def test_an_interrupted_eval_is_continued_by_the_same_command(run, workdir):
     (workdir / "mine.py").write_text(AGENTS)
-    code, out, err = run(*EVAL, "--agent", "mine:Interrupt", "--out", "out.jsonl")
+    argv = [*EVAL, "--agent", "mine:Interrupt", "--batch-size", "1", "--out", "run"]
+    code, out, err = run(*argv)
     assert (code, out) == (130, "")
-    assert err == "qevolve-bench: interrupted after 2 of 5 episodes; nothing was written.\n"
-    assert not list(workdir.glob("out*"))
+    words = "interrupted after 1 of 5 episodes; they lie in run, and the same command continues."
+    assert err == f"qevolve-bench: {words}\n"
+    with pytest.raises(BenchError, match="unfinished: the command that began it continues it"):
+        load_run("run")
+    partial = load_run("run", partial=True)
+    assert not partial.manifest["complete"] and partial.manifest["ledger"]["episodes"] == 1
+    assert [len(cell) for cell in partial.cells.values()] == [1]
+    for changes, words in [
+        (["--agent", "random"], "another agent ('mine:Interrupt', now 'random')"),
+        (["--batch-size", "2"], "another batch size (1, now 2)"),
+        (["--seed", "1"], "another seeds of corridor-v0-test"),
+        (["--step-seconds", "3"], "another step seconds (600.0, now 3.0)"),
+    ]:
+        assert_sentence(run(*argv, *changes), words)
+    (workdir / "mine.py").write_text(AGENTS.replace("== 4", "== 400"))
+    sys.modules.pop("mine")
+    assert run(*argv)[0] == 0
+    assert load_run("run").manifest["ledger"]["episodes"] == 5
+    assert load_run("run").cells["corridor-v0-test"][0] == partial.cells["corridor-v0-test"][0]
+
+
+def test_an_interrupted_eval_without_a_folder_says_that_nothing_is_kept(run, workdir):
+    (workdir / "mine.py").write_text(AGENTS)
+    code, out, err = run(*EVAL, "--agent", "mine:Interrupt")
+    assert (code, out) == (130, "")
+    assert err.endswith("after 0 of 5 episodes; nothing is kept, because there is no --out.\n")
+    assert [p.name for p in workdir.iterdir() if p.suffix != ".py"] in ([], ["__pycache__"])
 
 
 def test_existing_results_are_not_lost(run, workdir):
-    out = workdir / "out.jsonl"
-    out.write_text("precious")
-    assert_sentence(run(*EVAL, "--out", out), "exists: choose another --out, or replace it")
-    assert out.read_text() == "precious"
-    assert run(*EVAL, "--out", out, "--force")[0] == 0
-    assert len(list(read_episodes(out))) == 5
+    assert run(*EVAL, "--out", "run")[0] == 0
+    manifest = (workdir / "run" / "manifest.json").read_bytes()
+    assert_sentence(run(*EVAL, "--out", "run"), "holds a finished run: choose another --out, or")
+    assert_sentence(run(*EVAL, "--agent", "random", "--out", "run"), "holds a finished run")
+    assert (workdir / "run" / "manifest.json").read_bytes() == manifest
+    assert run(*EVAL, "--agent", "random", "--out", "run", "--force")[0] == 0
+    assert load_run("run").agent == "random"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_the_files_of_others_are_not_touched(run, workdir, force):
+    (workdir / "thesis").mkdir()
+    (workdir / "thesis" / "chapter.txt").write_text("precious")
+    assert_sentence(run(*EVAL, "--out", "thesis", *force), "no part of a run (chapter.txt)")
+    assert (workdir / "thesis" / "chapter.txt").read_text() == "precious"
+    assert [p.name for p in (workdir / "thesis").iterdir()] == ["chapter.txt"]
 
 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("missing/out.jsonl", "No such file or directory"),
-        ("file/out.jsonl", "Not a directory"),
-        ("folder", "it is a folder"),
-        (".", "it is a folder"),
-        ("/", "it is a folder"),
-        ("x" * 252, "File name too long"),  # Only with its suffix while it is written.
-        (os.devnull, "it is not an ordinary file"),
+        ("file/run", "Not a directory"),
+        ("file", "it is a file, and a run is a folder"),
+        ("out.jsonl", "names the folder of a run, not a file such as out.jsonl"),
+        ("x" * 256, "File name too long"),
+        (os.devnull, "it is a file, and a run is a folder"),
         ("nul\0byte", "null byte"),
     ],
 )
@@ -318,41 +368,42 @@ def test_existing_results_are_not_lost(run, workdir):
 def test_a_place_that_cannot_be_written_is_noticed_before_playing(
     run, workdir, monkeypatch, target, words, force
 ):
-    (workdir / "folder").mkdir()
     (workdir / "file").write_text("")
     before = sorted(workdir.rglob("*"))
 
     def never(*args, **kwargs):
         raise AssertionError("played before looking at --out")
 
-    monkeypatch.setattr("qevolve_bench.evaluate.evaluate", never)
+    monkeypatch.setitem(BACKENDS, "local", never)
     assert_sentence(run(*EVAL, "--out", target, *force), words)
     assert sorted(workdir.rglob("*")) == before
 
 
 def test_a_mistake_found_later_leaves_nothing_behind(run, workdir):
-    (workdir / "out.jsonl.part").write_text("of another run")
-    assert_sentence(run(*EVAL, "--agent", "nobody", "--out", "out.jsonl"), "Unknown agent")
-    assert [p.name for p in workdir.iterdir()] == ["out.jsonl.part"]
-    assert (workdir / "out.jsonl.part").read_text() == "of another run"
+    assert_sentence(run(*EVAL, "--out", "run", "--agent", "nobody"), "Unknown agent")
+    assert list(workdir.iterdir()) == []
 
 
-def test_the_table_survives_a_disk_that_is_full_in_the_end(run, workdir, monkeypatch):
-    def full(path, episodes):
-        raise BenchError("Cannot write out: No space left on device.")
+def test_a_run_survives_a_disk_that_is_full_in_the_end(run, workdir, monkeypatch):
+    def full(path, value):
+        raise BenchError("Cannot write run: No space left on device.")
 
-    monkeypatch.setattr("qevolve_envs.episode.write_episodes", full)
-    code, out, err = run(*EVAL, "--out", "out.jsonl")
-    assert code == 2
-    assert "expert" in out and "[0.566, 1.000]" in out
-    assert err == "qevolve-bench: Cannot write out: No space left on device.\n"
+    with monkeypatch.context() as patched:
+        patched.setattr("qevolve_bench.runner.folder.write_json", full)
+        assert_sentence(run(*EVAL, "--out", "run"), "No space left on device.")
+
+    def never(*args, **kwargs):
+        raise AssertionError("played again")
+
+    monkeypatch.setattr("qevolve_bench.runner.worker.Player.play", never)
+    assert run(*EVAL, "--out", "run")[0] == 0
 
 
 def test_a_bug_is_not_dressed_up_as_a_mistake_of_the_user(run, monkeypatch):
     def bug(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("qevolve_bench.evaluate.evaluate", bug)
+    monkeypatch.setattr("qevolve_bench.runner.worker.Player.play", bug)
     with pytest.raises(ZeroDivisionError):
         run(*EVAL)
 
@@ -371,8 +422,10 @@ def test_an_environment_and_an_agent_of_the_current_directory(tmp_path):
     (tmp_path / "mine.py").write_text(AGENTS)
     argv = ["eval", "--env", "toy:benchtoy/Corridor-v0", "--split", "test", "--out", "o"]
     done = process(tmp_path, *argv, "--agent", "mine:Crash", stdout=subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (0, "5 episodes written to o\n")
-    assert {e.env_id for e in read_episodes(tmp_path / "o")} == {"toy:benchtoy/Corridor-v0"}
+    assert done.returncode == 1
+    assert done.stderr == "5 episodes in o\nqevolve-bench: every episode failed.\n"
+    (episodes,) = load_run(tmp_path / "o").cells.values()
+    assert {e.env_id for e in episodes} == {"toy:benchtoy/Corridor-v0"}
 
 
 def test_piped_play(tmp_path):
