@@ -49,8 +49,8 @@ class EndpointConfig:
             for (Retry-After).
         price_prompt: US dollars per million prompt tokens, for the record.
         price_generated: US dollars per million generated tokens.
-        check: Ask for one token before anything is played, so that a wrong key, address or model
-            is told at once instead of failing every episode.
+        check: Ask a small question before anything is played, so that a wrong key, address, model
+            or option is told at once instead of failing every episode.
     """
 
     model: str
@@ -145,14 +145,14 @@ class Endpoint:
     # ── the life of the connection ──────────────────────────────────────────
 
     def check(self) -> None:
-        """Asks for one token, and takes any answer that comes from a model.
+        """Asks a small question, in just the way in which all others will be asked.
 
         Raises:
-            BenchError: When key, model or address are refused, or nobody answers.
+            BenchError: When it is refused, or when nobody answers.
         """
-        request = Request([{"role": "user", "content": "Say yes."}], 0)
+        request = Request([{"role": "user", "content": "Answer with one word: yes."}], 0)
         try:
-            answer = self._run(self._persist(request, probe=True))
+            answer = self._run(self._persist(request))
         finally:
             self.close()  # The caller may fork before it plays, which no connection survives.
         if isinstance(answer, Failed):
@@ -200,7 +200,7 @@ class Endpoint:
 
         return await asyncio.gather(*(one(request) for request in requests))
 
-    async def _persist(self, request: Request, probe: bool = False) -> Completion | Failed:
+    async def _persist(self, request: Request) -> Completion | Failed:
         """Attempts a request until it is answered, refused for good, or out of time or attempts."""
         from qevolve_bench.llm.trouble import judge
 
@@ -212,7 +212,7 @@ class Endpoint:
             async with asyncio.timeout_at(end):
                 for attempt in range(config.retries + 1):
                     try:
-                        return await self._attempt(client, request, probe)
+                        return await self._attempt(client, request)
                     except Exception as error:
                         trouble = judge(
                             error,
@@ -222,10 +222,6 @@ class Endpoint:
                             timeout=config.timeout,
                         )
                     reason = trouble.reason
-                    if probe and not (trouble.transient or trouble.setup):
-                        return Completion(
-                            "", 0, 0
-                        )  # Such as: too few tokens to think. It is there.
                     if not trouble.transient:
                         return Failed(f"{reason}.")
                     if attempt < config.retries:
@@ -239,7 +235,7 @@ class Endpoint:
             pass
         return Failed(f"no answer within {config.deadline:g} s: {reason}.")
 
-    async def _attempt(self, client: AsyncOpenAI, request: Request, probe: bool) -> Completion:
+    async def _attempt(self, client: AsyncOpenAI, request: Request) -> Completion:
         config = self.config
         body: dict[str, Any] = {"model": config.model, "messages": list(request.messages)}
         if config.temperature is not None:
@@ -248,8 +244,7 @@ class Endpoint:
             body["top_p"] = config.top_p
         if config.max_tokens is not None:
             # extra_body, because the name is the user's choice.
-            limit = 1 if probe else config.max_tokens
-            body["extra_body"] = {config.max_tokens_field: limit}
+            body["extra_body"] = {config.max_tokens_field: config.max_tokens}
         if config.send_seed:
             body["seed"] = request.seed
         self.attempts += 1

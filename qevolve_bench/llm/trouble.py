@@ -35,13 +35,11 @@ class Trouble:
     Attributes:
         reason: In words, without the key or the host.
         transient: Whether another attempt may help.
-        setup: Whether it is key, address or model, so that every request will fail alike.
         retry_after: Seconds that the server asks to wait.
     """
 
     reason: str
     transient: bool = False
-    setup: bool = False
     retry_after: float = 0.0
 
 
@@ -69,12 +67,11 @@ def judge(error: Exception, *, model: str, key_variable: str, key: str, timeout:
     if status in (401, 403):
         # What the server says here tends to quote the key.
         which = f"another key than that in ${key_variable}" if key else f"a key in ${key_variable}"
-        return Trouble(f"the endpoint wants {which} ({status})", setup=True)
+        return Trouble(f"the endpoint wants {which} ({status})")
     if status == 404:
         return Trouble(
             f"the endpoint does not know the model {model!r}, or the base URL lacks its /v1"
-            f" (404: {said})",
-            setup=True,
+            f" (404: {said})"
         )
     if status in (400, 413, 422) and _TOO_LONG.search(f"{error.code} {said}"):
         return Trouble(
@@ -82,7 +79,7 @@ def judge(error: Exception, *, model: str, key_variable: str, key: str, timeout:
             f" --agent-arg history=N ({status}: {said})"
         )
     if error.code == "insufficient_quota":
-        return Trouble(f"the account's quota is used up ({status}: {said})", setup=True)
+        return Trouble(f"the account's quota is used up ({status}: {said})")
     transient = status in _PASSING or status >= 500
     return Trouble(
         f"the endpoint answered {status}: {said}",
@@ -102,7 +99,7 @@ def _message(error: openai.APIStatusError) -> str:
 
 def _clean(text: str, key: str) -> str:
     """One line of bounded length without the key: it ends up in a published record."""
-    text = " ".join(text.split())
+    text = " ".join(text.split()).rstrip(".")
     if key:
         text = text.replace(key, "[key]")
     return text if len(text) <= 200 else text[:197] + "..."

@@ -244,7 +244,7 @@ def test_a_fault_that_stays_fails_the_episode(server, make, behaviours, name, re
         (400, "This model's maximum context length is 9 tokens", "the dialogue is longer"),
         (422, "odd\n field", "the endpoint answered 422: odd field."),
         (400, "you sent sk-a-secret", "the endpoint answered 400: you sent [key]."),
-        (400, "x" * 5000, "the endpoint answered 400: " + "x" * 197 + "...."),
+        (400, "x" * 5000, "the endpoint answered 400: " + "x" * 197 + "..."),
         (429, {"message": "pay", "code": "insufficient_quota"}, "the account's quota is used up"),
     ],
 )
@@ -330,6 +330,7 @@ def test_an_interrupt_ends_the_waiting(server, make):
     [
         (401, "Cannot make agent 'openai': the endpoint wants another key than that in"),
         (404, "Cannot make agent 'openai': the endpoint does not know the model 'tiny'"),
+        (400, "Cannot make agent 'openai': the endpoint answered 400: some words."),
         (500, "Cannot make agent 'openai': no answer in 6 attempts: the endpoint answered 500"),
     ],
 )
@@ -340,12 +341,12 @@ def test_a_wrong_setup_is_told_at_once(server, make, behaviours, code, words):
     assert str(error.value).startswith(words)
 
 
-def test_the_check_asks_for_one_token_and_leaves_nothing_running(server, make, behaviours):
-    server.script = [behaviours.status(400, "a budget of 1 leaves no room to think")]
-    agent = make(check=True)
+def test_the_check_asks_as_the_agent_will_and_leaves_nothing_running(server, make):
+    threads = set(threading.enumerate())
+    agent = make(check=True, top_p=0.5)
     ((_, _, body),) = server.requests
-    assert body["max_tokens"] == 1
-    assert "llm" not in {thread.name for thread in threading.enumerate()}
+    assert (body["max_tokens"], body["top_p"], body["model"]) == (512, 0.5, "tiny")
+    assert "llm" not in {thread.name for thread in set(threading.enumerate()) - threads}
     assert act(agent) == ["right"]
 
 
