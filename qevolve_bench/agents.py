@@ -6,7 +6,9 @@ A name is one of `BUILT_IN`, an entry point of the group ``qevolve_bench.agents`
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -60,8 +62,12 @@ class MockAgent(PerEpisode):
     """
 
     def __init__(self, actions: Sequence[str]) -> None:
-        script = tuple(actions)
-        super().__init__(lambda task: _Script(script))
+        self._actions = tuple(actions)
+        super().__init__(lambda task: _Script(self._actions))
+
+    def describe(self) -> dict[str, Any]:
+        """A digest of the script."""
+        return {"script_digest": _digest(list(self._actions))}
 
 
 class ReplayAgent(PerEpisode):
@@ -78,12 +84,20 @@ class ReplayAgent(PerEpisode):
         }
         super().__init__(self._script)
 
+    def describe(self) -> dict[str, Any]:
+        """A digest of the actions."""
+        return {"actions_digest": _digest(sorted([list(k), v] for k, v in self._actions.items()))}
+
     def _script(self, task: TaskView) -> EpisodePolicy:
         actions = self._actions.get((task.env_id, task.task_id, task.seed))
         if actions is None:
             failed = Failed(f"No recorded episode of {task.task_id} with seed {task.seed}.")
             return lambda observation: failed
         return _Script(actions)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _random(env: gymnasium.Env[Any, Any]) -> Agent:

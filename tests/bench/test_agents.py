@@ -84,6 +84,11 @@ def test_replay_and_mock_by_name(workdir, toy_env):
     (workdir / "script.txt").write_text("look\n\nright\n")
     mock = resolve_agent("mock", toy_env, {"script": "script.txt"})
     assert [row[0] for row in play(mock, [view()], 4)] == ["look", "", "right", ""]
+    # A run may go on only while its agent says the same of itself.
+    assert mock.describe() == MockAgent(["look", "", "right"]).describe()
+    assert mock.describe() != MockAgent(["look", "right"]).describe()
+    assert agent.describe() == ReplayAgent(reversed(first)).describe()
+    assert agent.describe() != ReplayAgent(first[1:]).describe()
 
 
 @pytest.mark.parametrize(
