@@ -6,9 +6,11 @@ from types import ModuleType
 
 from qevolve_bench.commands import eval as eval_command
 from qevolve_bench.commands import export_alfworld
+from qevolve_bench.commands import leaderboard as leaderboard_command
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
 from qevolve_bench.commands import suites as suites_command
+from qevolve_bench.commands import train as train_command
 from qevolve_bench.commands import verify as verify_command
 
 #: In the order in which the help shows them.
@@ -17,6 +19,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     play_command,
     eval_command,
     suites_command,
+    train_command,
     verify_command,
+    leaderboard_command,
     export_alfworld,
 )

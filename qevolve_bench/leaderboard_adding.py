@@ -1,0 +1,89 @@
+"""Putting one more submission into a leaderboard."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from qevolve_bench.leaderboard import SUBMISSION_NAME
+from qevolve_bench.submission import Verdict, manifest_bytes, pack, verify
+from qevolve_bench.submission_files import (
+    EPISODES,
+    MANIFEST,
+    MAX_COMPRESSED_BYTES,
+    SUFFIX,
+    Folder,
+    write_file,
+)
+from qevolve_bench.submission_manifest import check_link
+from qevolve_envs.errors import BadFile
+
+
+def add_submission(
+    source: Path, root: Path, *, name: str | None = None, link: str | None = None
+) -> tuple[Verdict, Path]:
+    """Verifies a submission and copies it to ``<root>/<suite>/<name>``, unless it is refused.
+
+    Args:
+        source: A submission, or a finished run, which is packed first.
+        root: Folder of the leaderboards.
+        name: Of the new folder; by default that of `source`.
+        link: Where more is said of the agent; it is put into the manifest.
+
+    Returns:
+        The verdict, and where the submission lies if it is not refused.
+
+    Raises:
+        BadFile: For a name that is taken or cannot be one, or a place that cannot be written.
+    """
+    if not root.is_dir():
+        raise BadFile(f"There is no folder {root}: give that of the leaderboards with --root.")
+    name = source.resolve().name if name is None else name
+    if not SUBMISSION_NAME.fullmatch(name):
+        raise BadFile(
+            f"A submission cannot be called {name!r}: give --name, of a-z, 0-9, dot, hyphen and"
+            " underscore."
+        )
+    if link is not None:
+        try:
+            check_link(link)
+        except BadFile as error:
+            raise BadFile(f"{str(error).capitalize()}.") from None
+    with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as scratch:
+        submission = source
+        if _is_run(source):
+            submission = pack(source, Path(scratch) / name)
+        verdict = verify(submission)
+        if verdict.status == "refused":
+            return verdict, submission
+        assert verdict.suite is not None and verdict.manifest is not None
+        dest = root / verdict.suite.name / name
+        if dest.exists():
+            raise BadFile(f"{dest} exists: give another --name.")
+        # Not by `copytree`: the files of a submission, by name, and nothing else that may be there.
+        part = dest.with_name(dest.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            (part / EPISODES).mkdir(parents=True)
+            with Folder(submission) as folder:
+                for cell in verdict.manifest["files"]:
+                    file = f"{EPISODES}/{cell}{SUFFIX}"
+                    write_file(part / file, folder.read(file, MAX_COMPRESSED_BYTES))
+            manifest = verdict.manifest
+            if link is not None:
+                manifest["agent"]["description"]["link"] = link
+            write_file(part / MANIFEST, manifest_bytes(manifest))
+            part.rename(dest)
+        except BaseException as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise BadFile(f"Cannot write {dest}: {error.strerror or error}.") from None
+            raise
+    return verdict, dest
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether the episodes lie there as a run leaves them, not packed."""
+    episodes = folder / EPISODES
+    return not folder.is_symlink() and any(episodes.glob("*.jsonl"))
