@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from qevolve_bench.commands import compare as compare_command
 from qevolve_bench.commands import eval as eval_command
 from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import leaderboard as leaderboard_command
@@ -18,6 +19,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     list_command,
     play_command,
     eval_command,
+    compare_command,
     suites_command,
     train_command,
     verify_command,
