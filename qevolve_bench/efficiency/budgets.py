@@ -119,7 +119,7 @@ def common_budget(curves: Sequence[Curve], axis: str) -> float:
     Raises:
         BenchError: When none does.
     """
-    _check_axis(axis)
+    check_axis(axis)
     spent = [curve.final(axis) for curve in curves if curve.final(axis) > 0]
     if not spent:
         raise BenchError(f"None of the runs spent any {axis}: compare on another axis.")
@@ -243,7 +243,7 @@ def check_curves(curves: Sequence[Curve], axis: str, split: str, outcome: str) -
         UnknownName: For an axis, split or outcome that is not there.
         BenchError: For the rest.
     """
-    _check_axis(axis)
+    check_axis(axis)
     if outcome not in get_args(Outcome):
         raise UnknownName.of("outcome", outcome, get_args(Outcome))
     if not curves:
@@ -265,7 +265,12 @@ def check_curves(curves: Sequence[Curve], axis: str, split: str, outcome: str) -
         )
 
 
-def _check_axis(axis: str) -> None:
+def check_axis(axis: str) -> None:
+    """Refuses what no ledger counts.
+
+    Raises:
+        UnknownName: With what they do count.
+    """
     if axis not in AXES:
         raise UnknownName.of("axis", axis, AXES)
 

@@ -1,0 +1,312 @@
+"""What `qevolve-bench compare` is given: evaluations, submissions, episodes and training runs.
+
+All of them become *sides*: a name and, for each cell (environment, arguments, split), a table of
+runs x tasks. An evaluation is one run, however many rounds it played; several of them under one
+name, or the seeds of a learner, are runs of one method, and a sample of what it does.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
+from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.results import MANIFEST, Run, load_run
+from qevolve_bench.statistics.checks import Array
+from qevolve_envs.errors import BadFile, BenchError
+
+_NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was played: cells of the same environment, arguments and split can be compared."""
+
+    env_id: str
+    env_kwargs: str
+    split: str
+
+    @property
+    def label(self) -> str:
+        """For people: ``Household unseen``, ``Household unseen (size=small)``."""
+        name = self.env_id.rpartition("/")[2].removesuffix("-v0")
+        arguments = json.loads(self.env_kwargs)
+        said = ", ".join(f"{key}={value}" for key, value in arguments.items())
+        return f"{name} {self.split}" + (f" ({said})" if said else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method in one cell.
+
+    Attributes:
+        tasks: Ids of the tasks that all runs played.
+        table: Success or score, averaged over the rounds of a run: shape (runs, tasks).
+        seeds: Training seeds of the runs; None where the runs are evaluations.
+        rounds: Most rounds that a run played of a task.
+        panel: Digest of the panel, where it was recorded.
+        horizon: Most steps of an episode, where it was recorded.
+        notes: What a reader has to know, in whole sentences.
+    """
+
+    tasks: tuple[str, ...]
+    table: Array
+    seeds: tuple[int, ...] | None = None
+    rounds: int = 1
+    panel: str | None = None
+    horizon: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One method: what it is called, and how it did in each cell."""
+
+    name: str
+    entries: dict[Cell, Entry]
+
+
+@dataclass(slots=True)
+class _Source:
+    """What one argument stands for, before everything is known."""
+
+    name: str | None
+    runs: list[tuple[Path, Run]] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Where learning curves are compared: ``env_steps=40000``."""
+
+    axis: str = "env_steps"
+    amount: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Reads ``AXIS=AMOUNT`` or ``AXIS`` (then all that every run has spent).
+
+        Raises:
+            BenchError: For what is neither.
+        """
+        from qevolve_bench.efficiency.budgets import check_axis
+
+        axis, equals, amount = text.partition("=")
+        check_axis(axis)
+        if not equals:
+            return cls(axis)
+        try:
+            return cls(axis, float(amount.replace("_", "").replace(",", "")))
+        except ValueError:
+            raise BenchError(
+                f"--at needs AXIS=AMOUNT, such as env_steps=40000, not {text!r}."
+            ) from None
+
+
+def read_sides(
+    arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
+) -> tuple[list[Side], list[str]]:
+    """Reads what the arguments name.
+
+    Args:
+        arguments: Each ``PATH`` or ``NAME=PATH``; a path may be a glob. Training runs of one
+            learner are one side wherever they come from; so are all runs under one NAME.
+        outcome: What the tables hold.
+        budget: Where learning curves are compared; by default at the env_steps that all reached.
+
+    Returns:
+        The sides in the order of the arguments, and notes.
+
+    Raises:
+        BenchError: For what cannot be read, has no name of its own, or is no two samples.
+    """
+    sources = [_read(argument) for argument in arguments]
+    _check_distinct(sources)
+    sides: dict[str, dict[Cell, Entry]] = {}
+    notes: list[str] = []
+    learners: dict[str, list[Curve]] = {}
+    for source, name in zip(sources, _names(sources), strict=True):
+        if source.curves:
+            for curve in source.curves:
+                learners.setdefault(source.name or curve.learner, []).append(curve)
+                sides.setdefault(source.name or curve.learner, {})
+            continue
+        if name in sides:
+            raise BenchError(f"Two sides are called {name!r}: name them, as in A={arguments[0]}.")
+        sides[name] = _from_runs(name, [run for _, run in source.runs], outcome)
+    if learners:
+        budget = budget or Budget()
+        everything = [curve for curves in learners.values() for curve in curves]
+        amount = budget.amount
+        if amount is None:
+            amount = common_budget(everything, budget.axis)
+        notes.append(f"Learners at {budget.axis} = {amount:,.0f}.")
+        for name, curves in learners.items():
+            if sides[name]:
+                raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
+            sides[name] = _from_curves(name, curves, outcome, budget.axis, amount)
+    elif budget is not None:
+        raise BenchError("--at is for training runs with a curve.jsonl, and there is none.")
+    return [Side(name, entries) for name, entries in sides.items()], notes
+
+
+def _read(argument: str) -> _Source:
+    named = None if Path(argument).exists() else _NAMED.fullmatch(argument)
+    name, pattern = (named[1], named[2]) if named else (None, argument)
+    if Path(pattern).exists():
+        paths = [Path(pattern)]
+    else:
+        paths = [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - absolute patterns, too
+    if not paths:
+        what = "Nothing matches" if glob.has_magic(pattern) else "There is no"
+        raise BenchError(f"{what} {pattern}.")
+    source = _Source(name)
+    for path in paths:
+        if _is_curve(path):
+            source.curves += read_curves(path)
+        elif path.is_dir() and not any(path.iterdir()):
+            raise BadFile(f"{path} is empty: it holds no results.")
+        elif path.is_dir() and not (path / MANIFEST).exists() and _inside(path):
+            raise BadFile(f"{path} holds runs, but is none: did you mean '{path}/*'?")
+        else:
+            source.runs.append((path.resolve(), load_run(path)))
+    if source.curves and source.runs:
+        raise BenchError(f"{argument} mixes training runs and evaluations: name one kind of them.")
+    if not source.name and len(source.runs) > 1:
+        agents = sorted({run.agent for _, run in source.runs})
+        if len(agents) > 1:
+            raise BenchError(
+                f"{argument} matches runs of several agents ({', '.join(agents[:4])}): give each of"
+                " them an argument."
+            )
+    return source
+
+
+def _is_curve(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "curve.jsonl").exists()
+    if path.suffix != ".jsonl":
+        return False
+    try:
+        with path.open("rb") as stream:
+            first = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and "learner" in first
+
+
+def _inside(folder: Path) -> bool:
+    """Whether a folder holds runs rather than being one."""
+    return any(
+        (child / MANIFEST).exists() or (child / "curve.jsonl").exists()
+        for child in folder.iterdir()
+        if child.is_dir()
+    )
+
+
+def _check_distinct(sources: Sequence[_Source]) -> None:
+    seen: set[Path] = set()
+    for source in sources:
+        for path, _ in source.runs:
+            if path in seen:
+                raise BenchError(f"{path.name} is given twice: a run has nothing to say of itself.")
+            seen.add(path)
+
+
+def _names(sources: Sequence[_Source]) -> list[str]:
+    """A name for each source: what the user says, else the agent's if that is enough."""
+    agents = [source.runs[0][1].agent if source.runs else "" for source in sources]
+    names = []
+    for source, agent in zip(sources, agents, strict=True):
+        alone = agent and agents.count(agent) == 1
+        folder = source.runs[0][1].name if source.runs else ""
+        names.append(source.name or (agent if alone else folder))
+    return names
+
+
+def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, Entry]:
+    played: dict[Cell, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
+    for run in runs:
+        suite = run.suite
+        cells = {cell.name: cell for cell in suite.cells} if suite else {}
+        mine = set()
+        for cell_name, episodes in run.cells.items():
+            described = cells.get(cell_name)
+            tables: dict[Cell, dict[str, list[float]]] = {}
+            for episode in episodes:
+                cell = Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
+                won = float(episode.won and episode.error is None)
+                value = won if outcome == "success" else episode.score
+                tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
+            for cell, table in tables.items():
+                if cell in mine:
+                    raise BenchError(f"{name} has two cells of {cell.label}: split the run.")
+                mine.add(cell)
+                panel = described.panel if described else None
+                horizon = described.horizon if described else None
+                played.setdefault(cell, []).append((table, panel, horizon))
+    if not played:
+        raise BenchError(f"{name} holds no episodes.")
+    return {cell: _entry(name, cell, found, len(runs)) for cell, found in played.items()}
+
+
+def _entry(
+    name: str,
+    cell: Cell,
+    found: Sequence[tuple[dict[str, list[float]], str | None, int | None]],
+    runs: int,
+) -> Entry:
+    if len(found) < runs:
+        raise BenchError(f"Only {len(found)} of the {runs} runs of {name} played {cell.label}.")
+    panels = {panel for _, panel, _ in found}
+    horizons = {horizon for _, _, horizon in found}
+    if len(panels) > 1 or len(horizons) > 1:
+        what = "panels" if len(panels) > 1 else "horizons"
+        raise BenchError(f"The runs of {name} played {cell.label} with different {what}.")
+    tables = [table for table, _, _ in found]
+    shared = set(tables[0]).intersection(*tables[1:])
+    if not shared:
+        raise BenchError(f"The runs of {name} share no task of {cell.label}.")
+    tasks = tuple(sorted(shared))
+    notes = []
+    most = max(map(len, tables))
+    if len(tasks) < most:
+        notes.append(f"The runs of {name} share {len(tasks)} of {most} tasks; only these count.")
+    counts = {len(table[task]) for table in tables for task in tasks}
+    if len(counts) > 1:
+        notes.append(
+            f"{name} played tasks {min(counts)} to {max(counts)} times; each task weighs the same."
+        )
+    values = np.array([[np.mean(table[task]) for task in tasks] for table in tables])
+    return Entry(tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes))
+
+
+def _from_curves(
+    name: str, curves: Sequence[Curve], outcome: Outcome, axis: str, amount: float
+) -> dict[Cell, Entry]:
+    worlds: dict[str, list[Curve]] = {}
+    for curve in curves:
+        worlds.setdefault(curve.world, []).append(curve)
+    entries = {}
+    for runs in worlds.values():
+        runs.sort(key=lambda curve: curve.seed)
+        splits = [s for s in runs[0].splits if all(s in run.splits for run in runs)]
+        for split in splits:
+            found = outcomes_at(runs, axis, amount, split, outcome=outcome)
+            cell = Cell(runs[0].env_id, _canonical(dict(runs[0].env_kwargs)), split)
+            entries[cell] = Entry(found.tasks, found.table, found.seeds, notes=found.notes)
+    if not entries:
+        raise BenchError(f"The checkpoints of {name} share no split.")
+    return entries
+
+
+def _canonical(kwargs: dict[str, Any]) -> str:
+    return json.dumps(kwargs, sort_keys=True, separators=(",", ":"))
