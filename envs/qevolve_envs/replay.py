@@ -78,8 +78,8 @@ def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mism
     kwargs = dict(episode.env_kwargs)
     perturbation = kwargs.pop("perturbation", None)
     made = gymnasium.make(episode.env_id, **kwargs)
-    with closing(made if perturbation is None else perturb(made, perturbation)) as made:
-        return _replay(episode, made)
+    with closing(made if perturbation is None else perturb(made, perturbation)) as played:
+        return _replay(episode, played)
 
 
 def write_golden(

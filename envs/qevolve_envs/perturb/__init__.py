@@ -12,6 +12,7 @@ from qevolve_envs.perturb.registry import (
     SEVERITIES,
     Perturbation,
     applicable,
+    make_perturbed,
     parse,
     perturb,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Perturbation",
     "PerturbedEnv",
     "applicable",
+    "make_perturbed",
     "parse",
     "perturb",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from qevolve_envs.agent import Agent
@@ -57,7 +58,7 @@ class PerturbedEnv(TextEnv):
         self.action_space = world.action_space
         self._given: int | None = None
         self._resets = 0
-        self._moment = Moment("", 0, "", list, (0, 0))
+        self._moment = Moment("", 0, list, (0, 0))
         self._limit: int | None = horizon
         self._delivered = 0
         self._result: tuple[float, bool] = (0.0, False)
@@ -118,14 +119,11 @@ class PerturbedEnv(TextEnv):
         for layer in self.layers:
             layer.begin(task_id, goal)
             goal = layer.goal(task_id, goal)
-        self._moment = Moment(task_id, 0, goal, self._commands, (seed, self._resets))
+        self._moment = Moment(task_id, 0, self._commands, (seed, self._resets))
         return goal, self._shown(text)
 
     def _act(self, command: str) -> Outcome:
-        then = self._moment
-        self._moment = moment = Moment(
-            then.task_id, then.step + 1, then.goal, then.commands, then.episode
-        )
+        self._moment = moment = replace(self._moment, step=self._moment.step + 1)
         if any(layer.fails(moment) for layer in self.layers):
             return Outcome(self._observation, Feedback.UNCHANGED)
         self._delivered += 1

@@ -20,14 +20,12 @@ class Moment:
     Attributes:
         task_id: The task.
         step: Number of the action, from 1; 0 is the reset.
-        goal: The instruction as the agent reads it.
         commands: What can be done now, in the agent's words; it costs time when it is called.
         episode: Seed of the episode, and number of resets since it was given.
     """
 
     task_id: str
     step: int
-    goal: str
     commands: Callable[[], Sequence[str]]
     episode: tuple[int, int]
 
@@ -57,6 +55,7 @@ class Layer:
     def __init__(self, severity: int, env_id: str = "") -> None:
         self.severity = severity
         self.env_id = env_id
+        self._instruction = ""
 
     def enter(self, world: TextEnv, task_id: str) -> None:
         """Changes the world itself; called before each reset of it."""
@@ -67,6 +66,7 @@ class Layer:
 
     def begin(self, task_id: str, goal: str) -> None:
         """An episode begins; `goal` is the instruction as the layers below leave it."""
+        self._instruction = goal
 
     def goal(self, task_id: str, goal: str) -> str:
         """The instruction as the agent reads it: a pure function of the arguments."""

@@ -78,11 +78,13 @@ class Typos(Layer):
             if chance >= TYPOS[self.severity - 1]:
                 return str(word)
             if spared is None:
-                copied = " ".join([moment.goal, *moment.commands()]) if self.severity < 3 else ""
+                copied = (
+                    " ".join([self._instruction, *moment.commands()]) if self.severity < 3 else ""
+                )
                 spared = frozenset(map(str.lower, _WORD.findall(copied)))
             return str(word) if word.lower() in spared else misspell(word, place, kind, key)
 
-        return outside(text, moment.goal, lambda part: _TOKEN.sub(slip, part))
+        return outside(text, self._instruction, lambda part: _TOKEN.sub(slip, part))
 
 
 class Dropout(Layer):

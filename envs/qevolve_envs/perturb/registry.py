@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import gymnasium
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
@@ -15,6 +15,7 @@ from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.perturb.env import PerturbedEnv
 from qevolve_envs.perturb.layer import Layer
+from qevolve_envs.registration import find_spec
 
 SEVERITIES = (1, 2, 3)
 HOUSEHOLD, SHOP, LAB = "qevolve/Household-v0", "qevolve/Shop-v0", "qevolve/Lab-v0"
@@ -55,6 +56,17 @@ class Perturbation:
 PERTURBATIONS: dict[str, Perturbation] = {
     p.name: p
     for p in (
+        Perturbation(
+            "paraphrase",
+            "the same in other words",
+            (
+                "the instruction",
+                "the instruction, and observations in one of 2 other sets of wordings",
+                "the instruction, and every sentence anew in one of 3 wordings",
+            ),
+            "paraphrase:Paraphrase",
+            (HOUSEHOLD, SHOP, LAB),
+        ),
         Perturbation(
             "rename",
             "entities have other names",
@@ -180,6 +192,17 @@ def perturb(env: gymnasium.Env[str, str], perturbation: str) -> gymnasium.Env[st
             )
         layers.append(one.make(severity, env_id))
     return OrderEnforcing(PerturbedEnv(world, layers, perturbation, horizon))
+
+
+def make_perturbed(env_id: str, perturbation: str, **kwargs: Any) -> gymnasium.Env[str, str]:
+    """``perturb(gymnasium.make(env_id, **kwargs), perturbation)``, in any process.
+
+    Args:
+        env_id: Gymnasium id, or ``"module:id"``; ours need not have been registered before.
+        perturbation: See `perturb`.
+        **kwargs: Arguments of `gymnasium.make`.
+    """
+    return perturb(gymnasium.make(find_spec(env_id), **kwargs), perturbation)
 
 
 def applicable(env_id: str) -> list[str]:

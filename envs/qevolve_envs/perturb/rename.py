@@ -32,6 +32,7 @@ class Rename(Layer):
 
     def begin(self, task_id: str, goal: str) -> None:
         """Draws the names of the task."""
+        super().begin(task_id, goal)
         self._swap = self._names(task_id)
 
     def goal(self, task_id: str, goal: str) -> str:

@@ -48,7 +48,7 @@ class Reorder(Layer):
         chance = SHUFFLED[self.severity - 1]
         if self._shop is not None:
             return self._shop.rewrite(lambda page: reorder_page(page, chance, dice))
-        return outside(text, moment.goal, lambda part: reorder_text(part, chance, dice))
+        return outside(text, self._instruction, lambda part: reorder_text(part, chance, dice))
 
 
 def reorder_text(text: str, chance: float, dice: Dice) -> str:
