@@ -147,7 +147,8 @@ _CLUTTER = (
     "umbrella", "suitcase", "violin", "chessboard", "calendar", "bicycle", "trophy", "postcard",
     "tambourine", "backpack", "compass", "photograph", "hammock", "skateboard", "telephone",
     "typewriter", "trumpet", "lunchbox", "binoculars", "snowboard", "doorbell", "accordion",
-    "yardstick", "ukulele", "corkscrew", "raincoat", "keychain", "dartboard", "harmonica", "sombrero",
+    "yardstick", "ukulele", "corkscrew", "raincoat", "keychain", "dartboard", "harmonica",
+    "sombrero",
 )  # fmt: skip
 
 
