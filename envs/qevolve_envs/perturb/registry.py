@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from qevolve_envs.catalog import CATALOG
@@ -191,7 +192,9 @@ def perturb(env: gymnasium.Env[str, str], perturbation: str) -> gymnasium.Env[st
                 f" {', '.join(one.envs)}."
             )
         layers.append(one.make(severity, env_id))
-    return OrderEnforcing(PerturbedEnv(world, layers, perturbation, horizon))
+    perturbed = PerturbedEnv(world, layers, perturbation, horizon)
+    perturbed.spec = _spec(world.spec, perturbation, horizon)
+    return OrderEnforcing(perturbed)
 
 
 def make_perturbed(env_id: str, perturbation: str, **kwargs: Any) -> gymnasium.Env[str, str]:
@@ -205,6 +208,14 @@ def make_perturbed(env_id: str, perturbation: str, **kwargs: Any) -> gymnasium.E
     return perturb(gymnasium.make(find_spec(env_id), **kwargs), perturbation)
 
 
+def perturbed_env(
+    *, world: str, perturbation: str, horizon: int | None, **kwargs: Any
+) -> gymnasium.Env[str, str]:
+    """The entry point of a perturbed environment's `EnvSpec`."""
+    limit = -1 if horizon is None else horizon
+    return make_perturbed(world, perturbation, max_episode_steps=limit, **kwargs).unwrapped
+
+
 def applicable(env_id: str) -> list[str]:
     """Names of the perturbations that can be used on an environment, by its Gymnasium id."""
     return [name for name, one in PERTURBATIONS.items() if one.applies(env_id)]
@@ -215,6 +226,23 @@ def env_id_of(world: TextEnv) -> str:
     points = {entry.entry_point: entry.id for entry in CATALOG}
     names: Iterable[str] = (f"{c.__module__}:{c.__qualname__}" for c in type(world).__mro__)
     return next((points[name] for name in names if name in points), "")
+
+
+def _spec(spec: EnvSpec | None, perturbation: str, horizon: int | None) -> EnvSpec | None:
+    """What makes the perturbed environment again: the world's specification, and the perturbation.
+
+    Gymnasium puts a time limit around what it makes, and that one counts failed actions too.
+    """
+    if spec is None:
+        return None
+    more = {"world": spec.id, "perturbation": perturbation, "horizon": horizon}
+    return EnvSpec(
+        spec.id,
+        entry_point="qevolve_envs.perturb.registry:perturbed_env",
+        max_episode_steps=horizon,
+        nondeterministic=spec.nondeterministic,
+        kwargs={**spec.kwargs, **more},
+    )
 
 
 def _unwrap(env: gymnasium.Env[str, str]) -> tuple[TextEnv, int | None]:
