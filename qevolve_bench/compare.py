@@ -12,13 +12,14 @@ All tests of one comparison are one family, corrected after Holm; intervals are 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from qevolve_bench.compare_sources import Cell, Entry, Side
+from qevolve_bench.efficiency import Cost, Curve, cost_to_threshold
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.seeding import stream
 from qevolve_bench.statistics import (
@@ -65,6 +66,7 @@ class Comparison:
         family: How many tests that were.
         correction: Its name.
         test: How p was found, in words.
+        least: The smallest p that the test can give on these data, whatever they show.
         tasks: How many tasks are shared.
         ahead: On how many of them each side is ahead.
         cohens_d: Paired effect size over the units of the test; None without spread.
@@ -82,6 +84,7 @@ class Comparison:
     family: int
     correction: Correction
     test: str
+    least: float
     tasks: int
     ahead: tuple[int, int]
     cohens_d: float | None
@@ -130,13 +133,44 @@ def compare(
             if first.name == baseline:
                 first, second = second, first
         shared = [cell for cell in first.entries if cell in second.entries]
-        if not shared:
-            raise BenchError(
-                f"{first.name} played {_labels(first)} and {second.name} {_labels(second)}:"
-                " nothing that could be compared."
-            )
         found += [_compare(cell, first, second, outcome, test, level, seed) for cell in shared]
+    if not found:
+        said = " and ".join(f"{side.name} played {_labels(side)}" for side in sides[:2])
+        raise BenchError(f"No two sides played the same cell, so nothing can be compared: {said}.")
     return _corrected(found, correction)
+
+
+def costs(
+    learners: Mapping[str, Sequence[Curve]],
+    axis: str,
+    threshold: float,
+    *,
+    outcome: Outcome = "success",
+    level: float = 0.95,
+) -> list[Cost]:
+    """What each learner spent to reach a threshold on each split, all followed equally far.
+
+    Args:
+        learners: Training runs by the name of the learner.
+        axis: What is counted; learners that spend none of it are left out.
+        threshold: Success or score to reach.
+        outcome: What is counted.
+        level: Confidence level.
+    """
+    panels: dict[tuple[str, str], dict[str, list[Curve]]] = {}
+    for name, curves in learners.items():
+        for curve in curves:
+            for split in curve.splits if curve.final(axis) > 0 else ():
+                panels.setdefault((curve.world, split), {}).setdefault(name, []).append(curve)
+    found = []
+    for (_, split), runs in panels.items():
+        horizon = min(curve.final(axis) for curves in runs.values() for curve in curves)
+        for name, curves in runs.items():
+            cost = cost_to_threshold(
+                curves, axis, split, threshold, outcome=outcome, horizon=horizon, level=level
+            )
+            found.append(replace(cost, sentence=cost.sentence.replace(curves[0].learner, name, 1)))
+    return found
 
 
 def unshared(sides: Sequence[Side]) -> list[str]:
@@ -192,6 +226,7 @@ def _compare(
         family=1,
         correction="none",
         test=result.test,
+        least=result.least,
         tasks=len(tasks),
         ahead=(int((gaps > 1e-12).sum()), int((gaps < -1e-12).sum())),
         cohens_d=_effect(result.units),
@@ -208,6 +243,7 @@ class _Result:
     over: str
     units: Array
     notes: list[str]
+    least: float = 0.0
 
 
 def _over_tasks(
@@ -228,7 +264,8 @@ def _over_tasks(
         notes.append("The difference is the same on every task, so that it has no interval.")
     flips = sign_flip_test(gaps, seed=chance)
     kind = "exact" if flips.exact else "random"
-    return _Result(interval, flips.p_value, f"{kind} sign flips over tasks", "tasks", gaps, notes)
+    words = f"{kind} sign flips over tasks"
+    return _Result(interval, flips.p_value, words, "tasks", gaps, notes, flips.least)
 
 
 def _over_seeds(
@@ -262,7 +299,7 @@ def _over_seeds(
         notes.append("Their runs are no pairs of one seed and are compared as independent.")
         found = crossed_difference(left, right, paired_runs=False, level=level)
         gaps = None
-    words = f"t over seeds and tasks, {found.degrees:.1f} degrees of freedom"
+    words = "t over seeds and tasks"
     p_value = found.p_value
     interval: Interval | None = found.estimate.interval
     if found.standard_error == 0:
@@ -272,14 +309,15 @@ def _over_seeds(
         units = left.mean(axis=1)[:, np.newaxis] - right.mean(axis=1)
         return _Result(interval, p_value, words, "seeds and tasks", units.ravel()[:0], notes)
     units = gaps.mean(axis=1)
+    if test == "auto":
+        return _Result(interval, p_value, words, "seeds and tasks", units, notes)
     flips = sign_flip_test(units, seed=chance)
-    if test == "sign-flip":
-        p_value, words = flips.p_value, f"sign flips over {len(units)} seeds"
-        if flips.least > 1 - level:
-            notes.append(
-                f"Over {len(units)} seeds sign flips cannot give less than p = {flips.least:.4g}."
-            )
-    return _Result(interval, p_value, words, "seeds and tasks", units, notes)
+    words = f"sign flips over {len(units)} seeds"
+    if flips.least > 1 - level:
+        notes.append(
+            f"Over {len(units)} seeds sign flips cannot give less than p = {flips.least:.4g}."
+        )
+    return _Result(interval, flips.p_value, words, "seeds and tasks", units, notes, flips.least)
 
 
 def _pairs(a: Entry, b: Entry) -> list[tuple[int, int]]:

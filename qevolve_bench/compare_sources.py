@@ -21,6 +21,7 @@ from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_cur
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.results import MANIFEST, Run, load_run
 from qevolve_bench.statistics.checks import Array
+from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 
 _NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
@@ -74,12 +75,30 @@ class Side:
     entries: dict[Cell, Entry]
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that a comparison was given.
+
+    Attributes:
+        sides: In the order of the arguments.
+        learners: The training runs among them, by the name of their side.
+        axis: Of the budget at which the learners were taken.
+        notes: What a reader has to know, in whole sentences.
+    """
+
+    sides: list[Side]
+    learners: dict[str, list[Curve]]
+    axis: str
+    notes: list[str]
+
+
 @dataclass(slots=True)
 class _Source:
     """What one argument stands for, before everything is known."""
 
     name: str | None
-    runs: list[tuple[Path, Run]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
 
 
@@ -113,7 +132,7 @@ class Budget:
 
 def read_sides(
     arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
-) -> tuple[list[Side], list[str]]:
+) -> Sources:
     """Reads what the arguments name.
 
     Args:
@@ -122,14 +141,12 @@ def read_sides(
         outcome: What the tables hold.
         budget: Where learning curves are compared; by default at the env_steps that all reached.
 
-    Returns:
-        The sides in the order of the arguments, and notes.
-
     Raises:
         BenchError: For what cannot be read, has no name of its own, or is no two samples.
     """
     sources = [_read(argument) for argument in arguments]
     _check_distinct(sources)
+    sources = _joined(sources)
     sides: dict[str, dict[Cell, Entry]] = {}
     notes: list[str] = []
     learners: dict[str, list[Curve]] = {}
@@ -140,10 +157,10 @@ def read_sides(
                 sides.setdefault(source.name or curve.learner, {})
             continue
         if name in sides:
-            raise BenchError(f"Two sides are called {name!r}: name them, as in A={arguments[0]}.")
-        sides[name] = _from_runs(name, [run for _, run in source.runs], outcome)
+            raise BenchError(f"Two sides are called {name!r}: name each, as in OTHER=PATH.")
+        sides[name] = _from_runs(name, source.runs, outcome)
+    budget = budget or Budget()
     if learners:
-        budget = budget or Budget()
         everything = [curve for curves in learners.values() for curve in curves]
         amount = budget.amount
         if amount is None:
@@ -153,9 +170,8 @@ def read_sides(
             if sides[name]:
                 raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
             sides[name] = _from_curves(name, curves, outcome, budget.axis, amount)
-    elif budget is not None:
-        raise BenchError("--at is for training runs with a curve.jsonl, and there is none.")
-    return [Side(name, entries) for name, entries in sides.items()], notes
+    found = [Side(name, entries) for name, entries in sides.items()]
+    return Sources(found, learners, budget.axis, notes)
 
 
 def _read(argument: str) -> _Source:
@@ -170,6 +186,7 @@ def _read(argument: str) -> _Source:
         raise BenchError(f"{what} {pattern}.")
     source = _Source(name)
     for path in paths:
+        source.paths.append(path.resolve())
         if _is_curve(path):
             source.curves += read_curves(path)
         elif path.is_dir() and not any(path.iterdir()):
@@ -177,11 +194,11 @@ def _read(argument: str) -> _Source:
         elif path.is_dir() and not (path / MANIFEST).exists() and _inside(path):
             raise BadFile(f"{path} holds runs, but is none: did you mean '{path}/*'?")
         else:
-            source.runs.append((path.resolve(), load_run(path)))
+            source.runs.append(load_run(path))
     if source.curves and source.runs:
         raise BenchError(f"{argument} mixes training runs and evaluations: name one kind of them.")
     if not source.name and len(source.runs) > 1:
-        agents = sorted({run.agent for _, run in source.runs})
+        agents = sorted({run.agent for run in source.runs})
         if len(agents) > 1:
             raise BenchError(
                 f"{argument} matches runs of several agents ({', '.join(agents[:4])}): give each of"
@@ -215,19 +232,52 @@ def _inside(folder: Path) -> bool:
 def _check_distinct(sources: Sequence[_Source]) -> None:
     seen: set[Path] = set()
     for source in sources:
-        for path, _ in source.runs:
+        for path in source.paths:
             if path in seen:
                 raise BenchError(f"{path.name} is given twice: a run has nothing to say of itself.")
             seen.add(path)
 
 
+def _joined(sources: Sequence[_Source]) -> list[_Source]:
+    """Joins runs of one agent that played different cells: together they are one evaluation."""
+    joined: list[_Source] = []
+    for source in sources:
+        for other in joined:
+            if _complements(source, other):
+                other.runs += source.runs
+                break
+        else:
+            joined.append(source)
+    return joined
+
+
+def _complements(source: _Source, other: _Source) -> bool:
+    if source.curves or other.curves or source.name or other.name:
+        return False
+    agents = [run.manifest["agent"] if run.manifest else run.agent for run in _runs(source, other)]
+    cells = [cell for run in _runs(source, other) for cell in _cells(run)]
+    return all(agent == agents[0] for agent in agents) and len(set(cells)) == len(cells)
+
+
+def _runs(*sources: _Source) -> list[Run]:
+    return [run for source in sources for run in source.runs]
+
+
+def _cells(run: Run) -> set[Cell]:
+    return {_cell(episode) for episodes in run.cells.values() for episode in episodes}
+
+
+def _cell(episode: Episode) -> Cell:
+    return Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
+
+
 def _names(sources: Sequence[_Source]) -> list[str]:
     """A name for each source: what the user says, else the agent's if that is enough."""
-    agents = [source.runs[0][1].agent if source.runs else "" for source in sources]
+    agents = [source.runs[0].agent if source.runs else "" for source in sources]
     names = []
     for source, agent in zip(sources, agents, strict=True):
         alone = agent and agents.count(agent) == 1
-        folder = source.runs[0][1].name if source.runs else ""
+        folder = source.runs[0].name if source.runs else ""
         names.append(source.name or (agent if alone else folder))
     return names
 
@@ -242,7 +292,7 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
             described = cells.get(cell_name)
             tables: dict[Cell, dict[str, list[float]]] = {}
             for episode in episodes:
-                cell = Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
+                cell = _cell(episode)
                 won = float(episode.won and episode.error is None)
                 value = won if outcome == "success" else episode.score
                 tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
@@ -255,6 +305,9 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
                 played.setdefault(cell, []).append((table, panel, horizon))
     if not played:
         raise BenchError(f"{name} holds no episodes.")
+    # Either every run played every cell, or the cells are shared out among the runs.
+    if all(len(found) == 1 for found in played.values()):
+        return {cell: _entry(name, cell, found, 1) for cell, found in played.items()}
     return {cell: _entry(name, cell, found, len(runs)) for cell, found in played.items()}
 
 

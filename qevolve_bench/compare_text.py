@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal, get_args
 
 from qevolve_bench.compare import Comparison, Value
+from qevolve_bench.efficiency import Cost
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.statistics import Interval
 from qevolve_envs.errors import UnknownName
@@ -51,15 +53,24 @@ def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "succ
     if found.correction != "none" and found.family > 1:
         family = f", {_CORRECTIONS[found.correction]} over {found.family}"
     if found.adjusted <= 1 - level:
+        # One training run on a side: the tasks are a sample, its seed is not.
+        alone = ", for this seed alone" if found.over == "tasks" and _seeds(found) != "–" else ""
         return (
             f"{ahead.name} beats {behind.name} on {where} by {amount}{span},"
-            f" {p_text(found.adjusted)}{family}."
+            f" {p_text(found.adjusted)}{family}{alone}."
         )
     if found.p_value <= 1 - level:
         return (
             f"No difference shown between {ahead.name} and {behind.name} on {where}:"
             f" {amount}{span} with {p_text(found.p_value)} alone,"
             f" but {p_text(found.adjusted)} ({family[2:]})."
+        )
+    if interval is not None and (interval.low > 0 or interval.high < 0):
+        limit = f", and cannot give less than {found.least:.2g}" if found.least > 1 - level else ""
+        return (
+            f"No difference shown between {ahead.name} and {behind.name} on {where}: the interval"
+            f" {_span(interval)} {points} leaves zero out, but the test ({found.test}) gives"
+            f" {p_text(found.adjusted)}{family}{limit}."
         )
     told = (
         f"No difference shown between {ahead.name} and {behind.name} on {where}:"
@@ -77,6 +88,7 @@ def render(
     found: Sequence[Comparison],
     notes: Sequence[str],
     *,
+    costs: Sequence[Cost] = (),
     format: Format = "text",
     outcome: Outcome = "success",
     level: float = 0.95,
@@ -86,6 +98,7 @@ def render(
     Args:
         found: The comparisons.
         notes: Further notes, in whole sentences.
+        costs: What learners spent to reach a threshold.
         format: ``text``, ``md`` (GitHub's), ``latex`` (booktabs), ``csv`` or ``json``; the last two
             hold full precision and no prose around them.
         outcome: What was compared.
@@ -94,7 +107,9 @@ def render(
     if format not in FORMATS:
         raise UnknownName.of("format", format, FORMATS)
     if format == "json":
-        return json.dumps(_document(found, notes, outcome, level), indent=1, allow_nan=False)
+        document = _document(found, notes, outcome, level)
+        document["costs"] = [asdict(cost) for cost in costs]
+        return json.dumps(document, indent=1, allow_nan=False)
     if format == "csv":
         stream = io.StringIO()
         rows = [_flat(c, outcome, level) for c in found]
@@ -106,8 +121,7 @@ def render(
 
     headers = ["cell", "A", "B", "A wins", "B wins", "A - B", "p", "d", "tasks", "seeds"]
     headers[3:5] = [f"{outcome} of A", f"{outcome} of B"]
-    corrected = found[0].correction != "none"
-    if corrected:
+    if found[0].correction != "none" and found[0].family > 1:
         headers[6] = f"p ({_CORRECTIONS[found[0].correction]})"
     rows_ = [
         [
@@ -128,7 +142,8 @@ def render(
     ]
     table: str = tabulate(rows_, headers, tablefmt=_TABULATE[format], disable_numparse=True)
     said = [sentence(c, level=level, outcome=outcome) for c in found]
-    tests = sorted({f"{c.test} ({c.over})" if c.test != "none" else "none" for c in found})
+    said += [cost.sentence for cost in costs]
+    tests = sorted({c.test for c in found})
     about = [
         f"[ ] hold {level:.0%} intervals in percentage points, each for itself; A - B is the mean"
         " difference on shared tasks, d its paired effect size (Cohen).",
@@ -175,6 +190,7 @@ def _document(
                 "correction": c.correction,
                 "family": c.family,
                 "test": c.test,
+                "least_p": c.least,
                 "over": c.over,
                 "cohens_d": c.cohens_d,
                 "tasks": c.tasks,

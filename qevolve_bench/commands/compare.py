@@ -45,6 +45,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="budget at which learners are compared, such as env_steps=40000 or trained_tokens;"
         " default: the env_steps that all of them reached",
     )
+    parser.add_argument(
+        "--threshold",
+        type=_share,
+        metavar="T",
+        help="also say what each learner spent to reach this success or score",
+    )
     parser.add_argument("--baseline", metavar="NAME", help="compare all others with this one only")
     parser.add_argument(
         "--test",
@@ -58,7 +64,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default="holm",
         help="for all tests together (default holm; bh: Benjamini-Hochberg)",
     )
-    parser.add_argument("--level", type=_level, default=0.95, metavar="L", help="default 0.95")
+    parser.add_argument("--level", type=_share, default=0.95, metavar="L", help="default 0.95")
     parser.add_argument(
         "--seed", type=at_least(0), default=0, metavar="K", help="of random sign flips; default 0"
     )
@@ -73,19 +79,22 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads, compares and prints."""
-    from qevolve_bench.compare import compare, unshared
+    from qevolve_bench.compare import compare, costs, unshared
     from qevolve_bench.compare_sources import Budget, read_sides
     from qevolve_bench.compare_text import render
 
     budget = None if args.at is None else Budget.parse(args.at)
-    sides, notes = read_sides(args.sides, outcome=args.outcome, budget=budget)
-    if len(sides) < 2:
+    sources = read_sides(args.sides, outcome=args.outcome, budget=budget)
+    if not sources.learners and (budget or args.threshold is not None):
+        option = "--at" if budget else "--threshold"
+        raise BenchError(f"{option} is for training runs with a curve.jsonl, and there is none.")
+    if len(sources.sides) < 2:
         raise BenchError(
-            f"There is only {sides[0].name} to compare: name a second side, or give each run an"
-            " argument of its own."
+            f"There is only {sources.sides[0].name} to compare: name a second side, or give each"
+            " run an argument and a name of its own."
         )
     found = compare(
-        sides,
+        sources.sides,
         outcome=args.outcome,
         baseline=args.baseline,
         test=args.test,
@@ -93,16 +102,31 @@ def run(args: argparse.Namespace) -> int:
         level=args.level,
         seed=args.seed,
     )
-    notes += unshared(sides)
-    print(render(found, notes, format=args.format, outcome=args.outcome, level=args.level))
+    spent = (
+        []
+        if args.threshold is None
+        else costs(
+            sources.learners, sources.axis, args.threshold, outcome=args.outcome, level=args.level
+        )
+    )
+    print(
+        render(
+            found,
+            [*sources.notes, *unshared(sources.sides)],
+            costs=spent,
+            format=args.format,
+            outcome=args.outcome,
+            level=args.level,
+        )
+    )
     return 0
 
 
-def _level(text: str) -> float:
+def _share(text: str) -> float:
     try:
-        level = float(text)
+        share = float(text)
     except ValueError:
-        level = 0.0
-    if not 0 < level < 1:
+        share = 0.0
+    if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"need a number between 0 and 1, not {text!r}")
-    return level
+    return share

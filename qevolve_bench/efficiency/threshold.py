@@ -106,7 +106,7 @@ def cost_to_threshold(
         f"{who} reached {goal} in {reached} of {len(curves)} runs within {horizon:,.0f} {axis}"
     )
     if median is not None:
-        sentence += f", half of them by {median:,.0f}"
+        sentence += f"; half of all runs had by {median:,.0f}"
     if mean is not None and reached:
         at_least = "at least " if reached < len(curves) else ""
         sentence += (

@@ -1,16 +1,24 @@
 """Differences on shared tasks: how large, and how sure, when the samples are seeds, tasks or both.
 
 Learners are compared by training runs. Five seeds on 400 tasks are 2,000 outcomes but five runs:
-whoever takes the outcomes for independent, or bootstraps the seeds, promises too much. What 95 %
-intervals of a difference of success rates really held (simulated over paired seeds; the middle and
-the worst of five kinds of variation; `tests/bench/statistics/test_coverage.py` repeats it):
+whoever takes the outcomes for independent, or bootstraps the seeds, promises too much. How often
+95 % intervals of the difference of two learners held the truth, in five worlds that vary by seeds,
+by tasks, by both or by chance alone (`tests/bench/statistics/test_coverage.py`):
 
-- percentile bootstrap over 5 seeds: 74-86 %, over 3: 69-74 %;
-- percentile bootstrap over tasks alone: 55-96 %, the worse the more the seeds differ;
-- crossed (pigeonhole) bootstrap: 92-100 %, mostly twice as wide as need be;
-- t interval over the means of the seeds: 93-96 % for the same tasks, 82-95 % for other tasks;
-- **t interval over seeds and tasks (`crossed_difference`): 92-97 %**, of about the width that the
-  best of the others needs. It is what `qevolve-bench compare` uses for learners.
+====================================================  ===========================  ============
+interval                                              seeds x tasks                held
+====================================================  ===========================  ============
+percentile bootstrap over seeds                       5 x 60                       72-83 %
+BCa bootstrap over seeds                              5 x 60                       72-83 %
+percentile bootstrap over tasks alone                 5 x 60                       75-93 %
+percentile bootstrap, crossed                         5 x 60                       95-99 %
+t over the means of the seeds                         5 or 10 x 60 or 400          81-96 %
+t over seeds and tasks (`crossed_difference`)         5 or 10 x 60 or 400          94-96 %
+the same                                              3 x 60 or 400                93-97 %
+====================================================  ===========================  ============
+
+The last is what `qevolve-bench compare` uses for learners. (The t over the means of the seeds is
+right for the same tasks; it fails for new ones where the difference varies by task.)
 """
 
 from __future__ import annotations

@@ -179,9 +179,10 @@ def test_aggregates_over_stratified_runs(runs, tasks):
                 found.setdefault(f"{name} {method}", []).append(estimates[name].interval)
     shares = {name: held(ends, true[name.split()[0]]) for name, ends in found.items()}
     print(f"\n{runs} x {tasks}:", ", ".join(f"{k} {v:.3f}" for k, v in shares.items()), end="")
-    if runs >= 10:
-        assert all(0.92 <= share <= 0.98 for share in shares.values())
-    assert shares["mean expanded"] >= 0.94
+    assert all(0.93 <= shares[f"{name} expanded"] <= 0.97 for name in true)
+    # Percentiles and BCa promise too much over few runs.
+    plain = [share for name, share in shares.items() if "expanded" not in name]
+    assert (max(plain) < 0.92) if runs < 10 else (min(plain) >= 0.92)
 
 
 @pytest.mark.parametrize(("methods", "tasks"), [(3, 60), (12, 60), (6, 134), (6, 400)])

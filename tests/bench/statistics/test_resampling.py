@@ -122,7 +122,7 @@ def test_jackknife_of_a_mean_is_its_influence():
 
 def test_expanded_levels_by_hand():
     # Five units: sqrt(5/4) * t_4(.975) = 1.118034 * 2.776445 = 3.104160; Phi(-3.104160) = .000954.
-    assert expanded_levels(5, 0.95) == pytest.approx((0.000954, 0.999046), abs=1e-6)
+    assert expanded_levels(5, 4, 0.95) == pytest.approx((0.000954, 0.999046), abs=1e-6)
 
 
 @pytest.mark.parametrize(
