@@ -75,8 +75,13 @@ class Supervised:
 
     def patience(self) -> float | None:
         """Seconds until a limit can be exceeded; None for never."""
-        ends = [end for end, _ in self._deadlines()]
-        return max(0.0, min(ends) - time.monotonic()) if ends else None
+        limits = [self._job.limits.step_seconds, self._job.limits.episode_seconds]
+        least = min((limit for limit in limits if limit is not None), default=None)
+        if least is None:
+            return None
+        # Before the agent's turn no limit runs, but its turn may come as soon as nobody looks.
+        ends = [end - time.monotonic() for end, _ in self._deadlines()]
+        return max(0.0, min(ends, default=least))
 
     def poll(self) -> Done | None:
         """What became of the unit in play; None while it is played.
@@ -103,7 +108,7 @@ class Supervised:
         """Plays a unit and waits for it."""
         self.submit(unit)
         while (done := self.poll()) is None:
-            connection.wait(self.waitables(), self._wait_seconds())
+            connection.wait(self.waitables(), self.patience())
         return done
 
     def close(self) -> None:
@@ -115,14 +120,6 @@ class Supervised:
             self._pipe.close()
         journal.remove(self._journal)
         self.unit = None
-
-    def _wait_seconds(self) -> float | None:
-        # Without any limit until now the batch may still begin, so look again after a while.
-        patience = self.patience()
-        limits = self._job.limits
-        if patience is None and (limits.step_seconds or limits.episode_seconds):
-            return min(limits.step_seconds or 1.0, limits.episode_seconds or 1.0, 1.0)
-        return patience
 
     def _launch(self) -> None:
         if self._pipe is not None:

@@ -1,0 +1,108 @@
+"""Whatever an agent does to its worker, every episode has a record, and the right one."""
+
+from __future__ import annotations
+
+import pytest
+
+from qevolve_bench.results import load_run
+from qevolve_bench.runner.units import Limits
+from qevolve_envs.errors import BenchError
+from qevolve_envs.replay import replay
+
+STEP = Limits(step_seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("agent", "limits", "reason"),
+    [
+        ("mine:hangs", STEP, "agent.act took longer than 1 s"),
+        ("mine:hangs_without_python", STEP, "agent.act took longer than 1 s"),
+        ("mine:exits", Limits(), "the worker exited with code 3 during agent.act"),
+        (
+            "mine:is_killed",
+            Limits(),
+            "the worker was killed by SIGKILL during agent.act (out of memory?)",
+        ),
+        ("mine:is_aborted", Limits(), "the worker was killed by SIGABRT during agent.act"),
+        ("mine:eats_memory", Limits(memory_mib=4000), "agent.act raised MemoryError"),
+    ],
+)
+def test_a_lost_worker_fails_the_batch_that_it_played(play, folder, agent, limits, reason):
+    manifest = play(agent, workers=1, limits=limits)
+    run = load_run(folder / "run")
+    train = run.cells["train"]
+    assert [len(cell) for cell in run.cells.values()] == [12, 10]
+    (place,) = [i for i, e in enumerate(train) if e.task_id.endswith("0004")]
+    batch = range(place - place % 4, place - place % 4 + 4)
+    for index, episode in enumerate(train):
+        assert replay(episode) is None
+        assert (episode.error is not None) is (index in batch)
+        assert episode.won is (index not in batch)
+    for index in batch:
+        episode = train[index]
+        assert episode.error.startswith(reason)
+        # What it had done by then is kept: two steps, and their tokens.
+        assert [s.action for s in episode.steps] == ["right"] * 2
+        assert [(s.prompt_tokens, s.generated_tokens) for s in episode.steps] == [(1, 2), (2, 2)]
+    failed = [e for e in run.cells["test"] if e.error is not None]
+    assert {e.seed for e in failed if e.task_id.endswith("0004")} and len(failed) <= 8
+    assert manifest["summary"]["train"]["failed"] == 4
+    assert manifest["summary"]["train"]["won"] == 8
+
+
+def test_an_episode_can_take_too_long(play, folder, suite):
+    (cell,) = (c for c in suite.cells if c.name == "train")
+    only = type(suite)("one-v0", (cell,))
+    # Every episode takes three answers at least, and two are all there is time for.
+    play("mine:drags", workers=2, limits=Limits(episode_seconds=1.0), suite=only, batch_size=6)
+    (episodes,) = load_run(folder / "run").cells.values()
+    assert {e.error for e in episodes} == {"the episode took longer than 1 s"}
+    assert all(replay(e) is None and len(e.steps) <= 2 for e in episodes)
+
+
+def test_a_policy_that_raises_fails_its_own_episode_only(play, folder):
+    play("mine:single", batch_size=12)
+    episodes = {e.task_id[-4:]: e for e in load_run(folder / "run").cells["train"]}
+    line = (folder / "mine.py").read_text().splitlines().index('            raise KeyError("lost")')
+    assert episodes["0004"].error == f"agent.act raised KeyError: 'lost' (mine.py, line {line + 1})"
+    assert episodes["0005"].error == "The server said 500."
+    assert episodes["0006"].error == "agent.act answered with a int, not text"
+    assert all(len(episodes[name].steps) == 1 for name in ("0004", "0005", "0006"))
+    assert sum(e.won for e in episodes.values()) == 9
+
+
+def test_who_miscounts_tokens_has_failed(play, folder):
+    manifest = play("mine:miscounts")
+    assert manifest["ledger"]["prompt_tokens"] == 0
+    errors = {e.error for e in load_run(folder / "run").cells["train"]}
+    assert errors == {"agent.usage did not return 4 pairs of token counts"}
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("mine:dies_early", "Cannot make agent 'mine:dies_early': the worker exited with code 7"),
+        ("mine:nobody", "Unknown name in mine 'nobody'"),
+        ("mine:describes_itself_badly", "agent.describe cannot be recorded: TypeError"),
+        ("mine:describes_the_clock", "describes itself differently than before (pid)"),
+    ],
+)
+def test_an_agent_that_cannot_be_used_is_a_mistake_of_the_user(play, folder, agent, words):
+    with pytest.raises(BenchError) as error:
+        play(agent, workers=2)
+    assert words in str(error.value)
+    if "clock" not in agent:
+        assert not (folder / "run").exists()
+
+
+def test_the_ledger_counts_tokens(play, folder):
+    manifest = play("mine:good")
+    episodes = [e for cell in load_run(folder / "run").cells.values() for e in cell]
+    steps = sum(len(e.steps) for e in episodes)
+    assert manifest["ledger"] == {
+        "episodes": 22,
+        "env_steps": steps,
+        "prompt_tokens": sum(sum(range(len(e.steps) + 1)) for e in episodes),
+        "generated_tokens": 2 * steps,
+    }
+    assert manifest["agent"]["description"] == {"kind": "walker", "seconds": 0.0}
