@@ -16,7 +16,6 @@ order) is read as several.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,8 @@ AXES = (
 )
 #: A rate in the file may differ from the mean of its outcomes by this much (it may be rounded).
 _ROUNDING = 1e-3
+#: Larger numbers are no counts; a JSON integer may have hundreds of digits.
+_LARGEST = 2.0**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,8 @@ def _parse(line: bytes) -> tuple[dict[str, Any], Checkpoint]:
     ledger = raw["ledger"]
     _fields("the ledger", ledger, dict.fromkeys(AXES, (int, float)))
     for axis in AXES:
-        if not 0 <= ledger[axis] < math.inf:
-            raise BadFile(f"the ledger counts {ledger[axis]} {axis}")
+        if not 0 <= ledger[axis] < _LARGEST:
+            raise BadFile(f"the ledger counts {str(ledger[axis])[:40]} {axis}")
     if not raw["results"]:
         raise BadFile("there are no results")
     panels = {split: _panel(split, panel) for split, panel in raw["results"].items()}
@@ -190,7 +191,7 @@ def _panel(split: str, raw: Any) -> Panel:
         raise BadFile(f"{what} has no episodes")
     if not all(isinstance(task, str) for task in raw["tasks"]):
         raise BadFile(f"{what} has a task id that is not text")
-    if not all(won in (0, 1) and isinstance(won, int) for won in raw["won"]):
+    if not all(type(won) is int and won in (0, 1) for won in raw["won"]):
         raise BadFile(f"{what} has a 'won' that is neither 0 nor 1")
     if not all(_is_number(score) for score in raw["scores"]):
         raise BadFile(f"{what} has a score that is not a finite number")
@@ -255,7 +256,7 @@ def _fields(what: str, raw: dict[str, Any], fields: Mapping[str, tuple[type, ...
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return type(value) in (int, float) and abs(value) < _LARGEST
 
 
 def _refuse(name: str) -> float:
