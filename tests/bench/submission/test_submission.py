@@ -142,7 +142,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_changed_field_is_detected(good, tmp_path_factory, data):
     """Of an episode or of a step; the forger makes digests, summaries and ledger agree.
