@@ -10,6 +10,7 @@ from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import leaderboard as leaderboard_command
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
+from qevolve_bench.commands import robustness as robustness_command
 from qevolve_bench.commands import suites as suites_command
 from qevolve_bench.commands import train as train_command
 from qevolve_bench.commands import verify as verify_command
@@ -20,6 +21,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     play_command,
     eval_command,
     compare_command,
+    robustness_command,
     suites_command,
     train_command,
     verify_command,

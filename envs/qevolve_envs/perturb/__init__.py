@@ -13,6 +13,7 @@ from qevolve_envs.perturb.registry import (
     Perturbation,
     applicable,
     make_perturbed,
+    most_steps,
     parse,
     perturb,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "PerturbedEnv",
     "applicable",
     "make_perturbed",
+    "most_steps",
     "parse",
     "perturb",
 ]

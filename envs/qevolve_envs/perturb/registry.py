@@ -16,6 +16,7 @@ from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.perturb.env import PerturbedEnv
 from qevolve_envs.perturb.layer import Layer
+from qevolve_envs.perturb.noise import MOST_FAILURES
 from qevolve_envs.registration import find_spec
 
 SEVERITIES = (1, 2, 3)
@@ -219,6 +220,12 @@ def perturbed_env(
 def applicable(env_id: str) -> list[str]:
     """Names of the perturbations that can be used on an environment, by its Gymnasium id."""
     return [name for name, one in PERTURBATIONS.items() if one.applies(env_id)]
+
+
+def most_steps(perturbation: str, horizon: int) -> int:
+    """Most steps that an episode can have: more than the horizon only where actions may fail."""
+    fails = any(one.name == "failures" for one, _ in parse(perturbation))
+    return horizon * (1 + MOST_FAILURES) if fails else horizon
 
 
 def env_id_of(world: TextEnv) -> str:
