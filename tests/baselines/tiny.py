@@ -1,0 +1,163 @@
+"""The smallest world and policy that a learner can be tested on.
+
+Importing this module registers ``tiny/Hall-v0``: a key, and doors of several colours, one of which
+is to be opened. An expert needs three steps, the horizon is six, and all kinds of feedback occur.
+Test modules say ``import tiny`` (the folder's conftest makes that work).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import gymnasium
+import torch
+
+from qevolve_baselines.policy import Form, Policy, ScratchConfig
+from qevolve_baselines.rollout import Collector, World, collect, demonstrate, draw_starts
+from qevolve_baselines.transcript import Trajectory
+from qevolve_envs.agent import Agent, PerEpisode, TaskView
+from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import UnknownName
+
+COLOURS = ("red", "blue", "green", "white")
+PANELS = {"train": 12, "unseen": 4}
+ENV_ID = "tiny/Hall-v0"
+HORIZON = 6
+FORM = Form(context=256, max_action_tokens=8, max_observation_tokens=48)
+
+
+class HallEnv(TextEnv):
+    """Take the key, go to the door of the goal's colour, open it."""
+
+    splits = tuple(PANELS)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._colour = self._at = ""
+        self._key = self._open = False
+
+    def task_ids(self, split: str) -> Sequence[str]:
+        return [f"hall/{split}/{i:02}" for i in range(PANELS[split])]
+
+    def task(self, task_id: str) -> Task:
+        known = [t for split in PANELS for t in self.task_ids(split)]
+        if task_id not in known:
+            raise UnknownName.of("task", task_id, known)
+        number = int(task_id[-2:])
+        colour = COLOURS[number % len(COLOURS)]
+        rooms = 1 + number // len(COLOURS)
+        return Task(
+            task_id,
+            task_id.split("/")[1],
+            f"Open the {colour} door.",
+            {"colour": colour, "rooms": rooms},
+        )
+
+    def expert(self) -> Agent:
+        return PerEpisode(_Expert)
+
+    def _begin(self, task_id: str) -> tuple[str, str]:
+        task = self.task(task_id)
+        self._colour, self._at = task.content["colour"], "hall"
+        self._key = self._open = False
+        # Tasks differ in length, so that batches are ragged.
+        size = "long " * task.content["rooms"]
+        return task.goal, f"Your task: {task.goal}\nYou are in a {size}hall. Here is a key."
+
+    def _act(self, command: str) -> Outcome:
+        words = command.split()
+        if words == ["take", "key"]:
+            if self._key or self._at != "hall":
+                return Outcome("There is no key.", Feedback.INVALID)
+            self._key = True
+            return Outcome("You have the key.", Feedback.OK)
+        if len(words) == 2 and words[0] == "go" and words[1] in COLOURS:
+            if self._at == words[1]:
+                return Outcome(f"You are at the {self._at} door.", Feedback.UNCHANGED)
+            self._at = words[1]
+            return Outcome(f"You are at the {self._at} door.", Feedback.OK)
+        if words == ["open", "door"]:
+            if not self._key or self._at == "hall":
+                return Outcome("You cannot do that.", Feedback.INVALID)
+            self._open = self._at == self._colour
+            return Outcome(f"The {self._at} door is open.", Feedback.OK)
+        return Outcome("What do you mean?", Feedback.MALFORMED)
+
+    def _progress(self) -> tuple[float, bool]:
+        return (1.0 if self._open else 0.5 if self._key else 0.0), self._open
+
+    def _commands(self) -> list[str]:
+        return ["open door", "take key", *(f"go {c}" for c in COLOURS)]
+
+
+class _Expert:
+    def __init__(self, task: TaskView) -> None:
+        colour = task.goal.split()[2]
+        self._plan = iter(["take key", f"go {colour}", "open door"])
+
+    def __call__(self, observation: str) -> str:
+        return next(self._plan)
+
+
+if ENV_ID not in gymnasium.registry:
+    gymnasium.register(
+        ENV_ID, HallEnv, max_episode_steps=HORIZON, disable_env_checker=True, order_enforce=False
+    )
+
+
+def world(**changes: Any) -> World:
+    """The training panel of the hall."""
+    return World(env_id=ENV_ID, **changes)
+
+
+@cache
+def _demos(count: int) -> tuple[Episode, ...]:
+    return tuple(demonstrate(world(), count, seed=0))
+
+
+def demos(count: int = 12) -> list[Episode]:
+    """Won episodes of the expert."""
+    return list(_demos(count))
+
+
+def texts() -> list[str]:
+    """All that is said in the hall."""
+    return [
+        text
+        for episode in demos()
+        for step in episode.steps
+        for text in (episode.goal, episode.first_observation, step.action, step.observation)
+    ]
+
+
+def policy(
+    seed: int = 0, *, form: Form | None = None, dtype: torch.dtype = torch.float32, **scratch: Any
+) -> Policy:
+    """A policy of some 40,000 parameters that has learnt nothing.
+
+    Args:
+        seed: Of its weights.
+        form: Of its transcripts.
+        dtype: Of its weights.
+        **scratch: Fields of `ScratchConfig`.
+    """
+    config = ScratchConfig(**{"hidden_size": 32, "layers": 2, "vocabulary": 360, **scratch})
+    made = Policy.scratch(texts(), config, form or FORM, seed)
+    made.model.to(dtype)
+    return made
+
+
+def own_episodes(
+    actor: Policy, count: int = 12, *, temperature: float = 1.0, seed: int = 0, **changes: Any
+) -> list[Trajectory]:
+    """Episodes that a policy plays in the hall, with its tokens."""
+    where = world(**changes)
+    collector = Collector(where, batch_size=8)
+    try:
+        starts = draw_starts(where.task_ids(), count, seed, "tests")
+        return collect(actor, collector, starts, temperature=temperature, name="tiny")
+    finally:
+        collector.close()
