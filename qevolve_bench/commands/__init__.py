@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import ModuleType
 
 from qevolve_bench.commands import compare as compare_command
+from qevolve_bench.commands import demo as demo_command
 from qevolve_bench.commands import eval as eval_command
 from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import leaderboard as leaderboard_command
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
 from qevolve_bench.commands import robustness as robustness_command
+from qevolve_bench.commands import run as run_command
 from qevolve_bench.commands import suites as suites_command
 from qevolve_bench.commands import train as train_command
 from qevolve_bench.commands import verify as verify_command
@@ -24,6 +26,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     robustness_command,
     suites_command,
     train_command,
+    run_command,
+    demo_command,
     verify_command,
     leaderboard_command,
     export_alfworld,

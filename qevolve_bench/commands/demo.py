@@ -1,0 +1,106 @@
+"""`qevolve-bench demo`: the whole way in minutes, on a laptop without a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qevolve_bench.commands.options import at_least
+
+if TYPE_CHECKING:
+    from qevolve_bench.commands.options import Subparsers
+    from qevolve_bench.training import Outcome
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="see a small agent learn, in minutes",
+        description="Let the expert demonstrate, clone its behaviour into a small model made from"
+        " scratch, improve the clone by Q-Evolve and by more cloning, and compare them.",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="keep the runs here, and go on with them"
+    )
+    parser.add_argument(
+        "--workers", type=at_least(1), default=2, metavar="N", help="processes (default 2)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plays the demonstration study and prints its table."""
+    from qevolve_bench.commands.train import require_torch
+
+    require_torch()
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        return _demo(args.out, args.workers)
+    with tempfile.TemporaryDirectory(prefix="qevolve-demo-") as folder:
+        return _demo(Path(folder), args.workers)
+
+
+def _demo(folder: Path, workers: int) -> int:
+    from qevolve_bench.study.plan import read_study
+    from qevolve_bench.study.runner import play, run_folder, warm_folder
+    from qevolve_bench.training import finished
+
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:4.0f} s  {text}", file=sys.stderr)
+
+    with as_file(files("qevolve_bench") / "studies" / "demo.yaml") as file:
+        study = read_study(file)
+    say(
+        f"{study.demos} demonstrations, then behaviour cloning into a model from scratch"
+        " (two minutes or so) ..."
+    )
+    play(study, folder, workers=workers, say=say)
+    seed = study.seeds[0]
+    runs = {"behaviour cloning (SFT)": finished(warm_folder(folder, seed))}
+    names = {"sft_longer": "SFT, longer", "q_evolve": "Q-Evolve, one round"}
+    for arm in study.arms:
+        runs[names[arm.name]] = finished(run_folder(folder, arm.name, seed))
+    print(f"{study.env}, {study.env_kwargs['size']}, one seed\n")
+    print(_table({name: run for name, run in runs.items() if run is not None}, study.evaluate))
+    return 0
+
+
+def _table(runs: dict[str, Outcome], splits: tuple[str, ...]) -> str:
+    from tabulate import tabulate
+
+    from qevolve_bench.statistics import success_difference, wilson_interval
+
+    rows = []
+    for name, outcome in runs.items():
+        row: list[Any] = [name]
+        for split in splits:
+            result = outcome.results[split]
+            low, high = wilson_interval(sum(result["won"]), result["n"])
+            row.append(f"{result['success']:.3f} [{low:.3f}, {high:.3f}]")
+        row += [f"{outcome.ledger['env_steps']:,.0f}", f"{outcome.ledger['trained_tokens']:,.0f}"]
+        rows.append(row)
+    table = tabulate(
+        rows, ("learner", *splits, "env steps", "trained tokens"), disable_numparse=True
+    )
+    (first, a), (second, b) = list(runs.items())[-2:]
+    lines = []
+    for split in splits:
+        gap = success_difference(b.results[split]["won"], a.results[split]["won"])
+        low, high = gap.interval
+        lines.append(
+            f"{second} against {first} on {split}: {100 * gap.value:+.1f} points"
+            f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+        )
+    return (
+        f"{table}\n\n" + "\n".join(lines) + "\n\n"
+        "[ ] hold 95% intervals over tasks. One seed cannot tell learners apart: that takes a study"
+        " (qevolve-bench run)."
+    )

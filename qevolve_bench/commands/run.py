@@ -1,0 +1,49 @@
+"""`qevolve-bench run`: plays a study, and writes its tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qevolve_bench.commands.options import at_least
+
+if TYPE_CHECKING:
+    from qevolve_bench.commands.options import Subparsers
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="play a study: learners x seeds",
+        description="Play a study: warm starts, tuning on equal budgets, and every learner on every"
+        " seed. What is done already is kept, so that an interrupted study goes on.",
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the plan")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the runs go")
+    parser.add_argument(
+        "--workers", type=at_least(1), default=2, metavar="N", help="processes (default 2)"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="only write the tables of what is done"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plays the study and prints its tables."""
+    from qevolve_bench.commands.train import require_torch
+
+    require_torch()
+    from qevolve_bench.study.plan import read_study
+    from qevolve_bench.study.runner import play
+    from qevolve_bench.study.table import markdown, write
+
+    study = read_study(args.study)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if not args.table:
+        play(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
+    print(markdown(write(study, args.out)))
+    return 0

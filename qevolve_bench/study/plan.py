@@ -1,0 +1,257 @@
+"""What a study is: a YAML file that decides every number of it.
+
+::
+
+    name: household-cpu
+    env: qevolve/Household-v0
+    env_kwargs: {size: small}
+    seeds: [0, 1, 2, 3, 4]
+    demos: 1000                  # expert episodes, drawn by each seed
+    tuning_tasks: 200            # training tasks kept apart for choosing settings
+    warm: {…}                    # settings of the warm start, over sft's preset "warm"
+    scratch: {…}                 # size of the model
+    form: {…}                    # form of the transcripts
+    evaluate: [seen, unseen]
+    episodes: 0                  # 0: each task once
+    budget: {env_steps: 60000}   # of every arm that does not name one
+    baseline: sft_longer         # what the others are compared with
+    tuning:
+      seeds: [100]               # never among the seeds above
+    arms:
+      rft:
+        learner: rft
+        preset: cpu
+        settings: {…}
+        budget: {…}
+        tune: {fit.optim.lr: [3e-4, 1e-3, 3e-3]}   # as many values for every arm that is tuned
+      q_evolve-no-labels:
+        like: q_evolve           # its tuned settings, with these laid over them
+        settings: {r_fmt: 0, r_inv: 0, r_repeat: 0}
+
+Every arm of a seed begins with the same warm start, so that differences are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qevolve_bench.training import TUNING, Training
+from qevolve_envs.errors import BadFile, BenchError, UnknownName
+
+
+@dataclass(slots=True)
+class Arm:
+    """One learner with its settings.
+
+    Attributes:
+        name: In the table.
+        learner: Name of the learner.
+        preset: One of its presets, or None.
+        settings: Laid over the preset, nested by name.
+        budget: By axis of the ledger.
+        tune: Path of the setting that is tuned, such as ``optim.lr``; "" for none.
+        values: The values that are tried for it.
+        like: The arm whose tuned value this one takes over; "" for none.
+    """
+
+    name: str
+    learner: str
+    preset: str | None
+    settings: dict[str, Any]
+    budget: dict[str, float]
+    tune: str = ""
+    values: list[Any] = field(default_factory=list)
+    like: str = ""
+
+
+@dataclass(slots=True)
+class Study:
+    """A study; see the module for its fields."""
+
+    name: str
+    env: str
+    seeds: list[int]
+    arms: list[Arm]
+    baseline: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    horizon: int | None = None
+    demos: int = 1000
+    tuning_tasks: int = 200
+    tuning_seeds: list[int] = field(default_factory=list)
+    warm: dict[str, Any] = field(default_factory=dict)
+    scratch: dict[str, Any] = field(default_factory=dict)
+    form: dict[str, Any] = field(default_factory=dict)
+    evaluate: tuple[str, ...] = ("seen", "unseen")
+    episodes: int = 0
+    checkpoints: int = 4
+
+    def training(self, learner: str, seed: int) -> Training:
+        """What all runs of a seed share."""
+        return Training(
+            learner=learner,
+            env_id=self.env,
+            env_kwargs=self.env_kwargs,
+            horizon=self.horizon,
+            seed=seed,
+            demos=self.demos,
+            tuning_tasks=self.tuning_tasks,
+            form=self.form,
+            episodes=self.episodes,
+            checkpoints=self.checkpoints,
+        )
+
+    def warm_start(self, seed: int) -> Training:
+        """The run that makes a seed's warm start."""
+        spec = self.training("sft", seed)
+        spec.preset = "warm"
+        spec.settings = self.warm
+        spec.scratch = self.scratch
+        spec.evaluate = (TUNING, *self.evaluate)
+        spec.checkpoints = 1
+        return spec
+
+    def run_of(self, arm: Arm, seed: int, init: Path, tuned: Mapping[str, Any]) -> Training:
+        """The run of an arm and seed.
+
+        Args:
+            arm: The arm.
+            seed: The seed.
+            init: Folder of the seed's warm start.
+            tuned: Values that tuning has chosen, by the path of their setting.
+        """
+        from qevolve_baselines.config import merge
+
+        settings = dict(arm.settings)
+        for path, value in tuned.items():
+            settings = merge(nested(path, value), settings)
+        spec = self.training(arm.learner, seed)
+        spec.preset = arm.preset
+        spec.settings = settings
+        spec.budget = arm.budget
+        spec.init = str(init)
+        spec.evaluate = self.evaluate
+        return spec
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """``a.b``, 1 -> ``{"a": {"b": 1}}``."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    found: dict[str, Any] = value
+    return found
+
+
+def read_study(path: Path) -> Study:
+    """Reads and checks a study.
+
+    Raises:
+        BadFile: With the file's name and what is wrong.
+    """
+    from qevolve_baselines.config import parse_yaml
+    from qevolve_baselines.learner import make_learner
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read the study {path}: {reason}.") from None
+    raw = parse_yaml(text, str(path))
+    try:
+        study = _study(raw)
+        for arm in study.arms:
+            values = arm.values[:1]
+            tuned = {arm.tune: values[0]} if values else {}
+            spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
+            make_learner(spec.learner, spec.preset, spec.settings)
+    except BenchError as error:
+        raise BadFile(f"{path}: {error}") from None
+    return study
+
+
+def _study(raw: Mapping[str, Any]) -> Study:
+    known = {
+        "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "scratch",
+        "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "tuning", "arms",
+    }  # fmt: skip
+    for name in raw:
+        if name not in known:
+            raise UnknownName.of("field of a study", name, known)
+    for name in ("name", "env", "seeds", "arms", "baseline"):
+        if name not in raw:
+            raise BenchError(f"a study needs {name!r}.")
+    seeds = raw["seeds"]
+    tuning = raw.get("tuning") or {}
+    if not isinstance(seeds, list) or not all(isinstance(s, int) and s >= 0 for s in seeds):
+        raise BenchError("seeds must be a list of whole numbers.")
+    if set(seeds) & set(tuning.get("seeds", [])):
+        raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
+    arms: dict[str, Arm] = {}
+    if not isinstance(raw["arms"], dict):
+        raise BenchError("arms must map names to learners.")
+    for name, given in raw["arms"].items():
+        arms[name] = _arm(name, given or {}, arms, raw.get("budget") or {})
+    trials = {len(arm.values) for arm in arms.values() if arm.values}
+    if len(trials) > 1:
+        raise BenchError("every arm that is tuned needs equally many values to try.")
+    if trials and not tuning.get("seeds"):
+        raise BenchError("tuning needs seeds of its own (tuning: {seeds: [100]}).")
+    if raw["baseline"] not in arms:
+        raise UnknownName.of("baseline", raw["baseline"], arms)
+    optional = {
+        name: raw[name]
+        for name in ("env_kwargs", "horizon", "demos", "tuning_tasks", "warm", "scratch", "form",
+                     "episodes", "checkpoints")
+        if raw.get(name) is not None
+    }  # fmt: skip
+    return Study(
+        name=str(raw["name"]),
+        env=str(raw["env"]),
+        seeds=seeds,
+        arms=list(arms.values()),
+        baseline=raw["baseline"],
+        tuning_seeds=list(tuning.get("seeds", [])),
+        evaluate=tuple(raw.get("evaluate", ("seen", "unseen"))),
+        **optional,
+    )
+
+
+def _arm(
+    name: str, given: Mapping[str, Any], earlier: Mapping[str, Arm], budget: Mapping[str, float]
+) -> Arm:
+    from qevolve_baselines.config import merge
+
+    known = ("learner", "preset", "settings", "budget", "tune", "like")
+    for field_name in given:
+        if field_name not in known:
+            raise UnknownName.of(f"field of arm {name}", field_name, known)
+    like = given.get("like", "")
+    if like:
+        if like not in earlier:
+            raise UnknownName.of(f"arm that {name} is like", like, earlier)
+        base = earlier[like]
+        return Arm(
+            name=name,
+            learner=given.get("learner", base.learner),
+            preset=given.get("preset", base.preset),
+            settings=merge(base.settings, given.get("settings") or {}),
+            budget=dict(given.get("budget", base.budget)),
+            like=base.like or like,
+        )
+    if "learner" not in given:
+        raise BenchError(f"arm {name} needs a learner, or another arm that it is like.")
+    tune = given.get("tune") or {}
+    if len(tune) > 1:
+        raise BenchError(f"arm {name} tunes {len(tune)} settings: one at a time, for equal trials.")
+    path, values = next(iter(tune.items()), ("", []))
+    return Arm(
+        name=name,
+        learner=given["learner"],
+        preset=given.get("preset"),
+        settings=dict(given.get("settings") or {}),
+        budget=dict(given.get("budget", budget)),
+        tune=path,
+        values=list(values),
+    )

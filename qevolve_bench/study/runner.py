@@ -1,0 +1,156 @@
+"""Plays a study: warm starts, tuning, and the arms, in processes, resumable."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qevolve_bench.results import write_json
+from qevolve_bench.study.plan import Study
+from qevolve_bench.training import TUNING, Outcome, Training, finished, train
+from qevolve_envs.errors import BenchError
+
+
+class Job(NamedTuple):
+    """One training run of a study."""
+
+    name: str
+    spec: Training
+    folder: Path
+
+
+def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]) -> None:
+    """Plays what of a study is not done yet.
+
+    Args:
+        study: The plan.
+        folder: Where its runs lie: ``warm/``, ``tuning/`` and ``runs/``.
+        workers: Processes, each with one thread.
+        say: Told of every run that ends.
+
+    Raises:
+        BenchError: When a run cannot be played; the others are finished first.
+    """
+    seeds = [*study.tuning_seeds, *study.seeds]
+    warm = [
+        Job(f"warm start, seed {s}", study.warm_start(s), warm_folder(folder, s)) for s in seeds
+    ]
+    _play(warm, workers, say)
+    _play(_tuning_jobs(study, folder), workers, say)
+    chosen = choose(study, folder)
+    write_json(folder / "tuned.json", chosen)
+    _play(arm_jobs(study, folder, chosen), workers, say)
+
+
+def warm_folder(folder: Path, seed: int) -> Path:
+    """Where a seed's warm start lies."""
+    return folder / "warm" / f"seed-{seed}"
+
+
+def run_folder(folder: Path, arm: str, seed: int) -> Path:
+    """Where an arm's run of a seed lies."""
+    return folder / "runs" / arm / f"seed-{seed}"
+
+
+def trial_folder(folder: Path, arm: str, value: Any, seed: int) -> Path:
+    """Where a trial of tuning lies."""
+    return folder / "tuning" / arm / f"{value}" / f"seed-{seed}"
+
+
+def _tuning_jobs(study: Study, folder: Path) -> list[Job]:
+    jobs = []
+    for arm in study.arms:
+        for value in arm.values:
+            for seed in study.tuning_seeds:
+                spec = study.run_of(arm, seed, warm_folder(folder, seed), {arm.tune: value})
+                spec.evaluate = (TUNING,)
+                spec.checkpoints = 1
+                jobs.append(
+                    Job(
+                        f"tuning {arm.name}: {arm.tune} {value}, seed {seed}",
+                        spec,
+                        trial_folder(folder, arm.name, value, seed),
+                    )
+                )
+    return jobs
+
+
+def choose(study: Study, folder: Path) -> dict[str, dict[str, Any]]:
+    """The tuned value of each arm: the best mean success on the tuning tasks, the first of equals.
+
+    A trial that failed, by a loss that is not a number, say, counts as no success at all.
+    """
+    chosen: dict[str, dict[str, Any]] = {}
+    for arm in study.arms:
+        if arm.like or not arm.values:
+            continue
+        trials = {}
+        for value in arm.values:
+            outcomes = [
+                finished(trial_folder(folder, arm.name, value, s)) for s in study.tuning_seeds
+            ]
+            scores = [o.results[TUNING]["success"] if o is not None else 0.0 for o in outcomes]
+            trials[str(value)] = sum(scores) / len(scores)
+        best = max(arm.values, key=lambda value: trials[str(value)])
+        chosen[arm.name] = {"setting": arm.tune, "value": best, "trials": trials}
+    return chosen
+
+
+def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> list[Job]:
+    """All final runs, seed by seed, so that an interrupted study has whole seeds."""
+    jobs = []
+    for seed in study.seeds:
+        for arm in study.arms:
+            pick = chosen.get(arm.like or arm.name)
+            tuned = {pick["setting"]: pick["value"]} if pick else {}
+            spec = study.run_of(arm, seed, warm_folder(folder, seed), tuned)
+            jobs.append(Job(f"{arm.name}, seed {seed}", spec, run_folder(folder, arm.name, seed)))
+    return jobs
+
+
+def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None:
+    """Plays jobs that are not done, and goes on where one fails."""
+    waiting = [job for job in jobs if finished(job.folder) is None]
+    failed: list[str] = []
+    if not waiting:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = {pool.submit(_one, job): job for job in waiting}
+        for future in as_completed(futures):
+            job = futures[future]
+            try:
+                outcome = future.result()
+            except BenchError as error:
+                if job.folder.parts[-3:-2] != ("tuning",) and "tuning" not in job.folder.parts:
+                    failed.append(f"{job.name}: {error}")
+                say(f"{job.name}: {error}")
+                continue
+            shown = ", ".join(f"{k} {r['success']:.3f}" for k, r in outcome.results.items())
+            minutes = outcome.ledger["wall_seconds"] / 60
+            say(f"{job.name}: {shown} ({minutes:.1f} min)")
+    if failed:
+        raise BenchError(f"{len(failed)} runs failed; the first: {failed[0]}")
+
+
+def _one(job: Job) -> Outcome:
+    """Runs in a worker: one thread, because runs side by side beat threads within one."""
+    import torch
+
+    torch.set_num_threads(1)
+    outcome = train(job.spec, job.folder)
+    # Demonstrations can be drawn again from the seed, and an arm's are its warm start's.
+    (job.folder / "demonstrations.jsonl").unlink(missing_ok=True)
+    return outcome
+
+
+def spec_digest(study: Study) -> str:
+    """A digest of everything that decides a study's numbers."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(asdict(study), sort_keys=True).encode()).hexdigest()
