@@ -298,7 +298,10 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
                 tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
             for cell, table in tables.items():
                 if cell in mine:
-                    raise BenchError(f"{name} has two cells of {cell.label}: split the run.")
+                    raise BenchError(
+                        f"{name} played {cell.label} in two cells, which differ in more than that:"
+                        " compare runs that have one of them."
+                    )
                 mine.add(cell)
                 panel = described.panel if described else None
                 horizon = described.horizon if described else None
