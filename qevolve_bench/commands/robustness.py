@@ -140,7 +140,10 @@ def _evaluate(args: argparse.Namespace, out: Path) -> int:
         env_kwargs=env_kwargs(args.env_arg),
         max_episode_steps=args.horizon,
     )
-    suite = perturbed_suite(clean.cells[0], choose(args.env, args.perturbations, args.severity))
+    chosen = choose(args.env, args.perturbations, args.severity)
+    if args.radar is not None and len({p.partition(":")[0] for p in chosen if "+" not in p}) < 3:
+        raise BenchError("A radar plot needs at least three different perturbations.")
+    suite = perturbed_suite(clean.cells[0], chosen)
     # disable=None: a bar for a person at a terminal, and nothing in a log file.
     bar = tqdm(unit="episode", file=sys.stderr, disable=None)
 
@@ -166,7 +169,9 @@ def _evaluate(args: argparse.Namespace, out: Path) -> int:
     episodes = [episode for cell in played.cells.values() for episode in cell]
     results = robustness(episodes, outcome=args.outcome)
     print(render(results, format=args.format))
-    if args.radar is not None:
+    if args.radar is not None and results[0].worst is None:
+        print(f"Nothing is retained, so {args.radar} was not drawn.", file=sys.stderr)
+    elif args.radar is not None:
         part = args.radar.with_name(args.radar.name + ".part")
         part.write_text(radar_svg(results[0]) + "\n", encoding="utf-8")
         part.replace(args.radar)

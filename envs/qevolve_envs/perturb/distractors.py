@@ -10,8 +10,9 @@ from qevolve_envs.core import TextEnv
 from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
 from qevolve_envs.shop.pages import SEPARATOR
 
-#: Severity -> sentences in an observation.
+#: Severity -> sentences around an observation, and probability that it has them at all.
 SENTENCES = (1, 2, 3)
+TALKATIVE = (1 / 3, 2 / 3, 1.0)
 #: What is counted -> how much of it there is more, by severity.
 THINGS: Mapping[str, tuple[int, int, int]] = {
     "qevolve/Household-v0": (4, 8, 16),
@@ -70,8 +71,11 @@ class Distractors(Layer):
     def observe(self, text: str, moment: Moment) -> str:
         """The text with irrelevant sentences, before or behind it."""
         dice = moment.dice("sentences")
+        quiet, behind = dice.uniform() >= TALKATIVE[self.severity - 1], dice.chance(0.5)
+        if quiet:
+            return text
         # What stands behind the first observation would read like a part of the task.
-        before = dice.chance(0.5) or moment.step == 0
+        before = moment.step == 0 or not behind
         return add_sentences(text, dice.some(IRRELEVANT, SENTENCES[self.severity - 1]), before)
 
 

@@ -84,9 +84,9 @@ PERTURBATIONS: dict[str, Perturbation] = {
             "distractors",
             "irrelevant things and sentences",
             (
-                "1 sentence in each observation; 4 things (household), 5 (lab), 1 product (shops)",
-                "2 sentences; 8, 10, 2",
-                "3 sentences; 16, 20, 4",
+                "1 sentence in 1/3 of the observations; 4 things (household), 5 (lab), 1 product",
+                "2 sentences in 2/3; 8, 10, 2",
+                "3 sentences in all; 16, 20, 4",
             ),
             "distractors:Distractors",
         ),

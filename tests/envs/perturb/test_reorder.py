@@ -1,0 +1,106 @@
+"""Reordering keeps what is there."""
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qevolve_envs.perturb import make_perturbed
+from qevolve_envs.perturb.layer import CHANCE, Moment
+from qevolve_envs.perturb.reorder import Reorder, reorder_page, reorder_text
+from qevolve_envs.shop.pages import Element, Kind, Page
+
+names = st.lists(
+    st.from_regex(r"\A[a-z]{1,6}( [1-9])?( \((open|closed)\))?\Z"), min_size=1, max_size=9
+)
+
+
+def dice(number=0):
+    return CHANCE.dice("test", number)
+
+
+@given(names, st.integers(0, 99))
+def test_a_list_keeps_its_items_and_its_form(items, number):
+    for head, tail in (("You see: ", "."), ("Looking around, you see ", "."), ("kept here: ", ";")):
+        plain = f"{head}{', '.join(items)}{tail} And so on."
+        shown = reorder_text(plain, 1.0, dice(number))
+        assert shown.startswith(head) and shown.endswith(f"{tail} And so on.")
+        moved = shown.removeprefix(head).removesuffix(f"{tail} And so on.")
+        assert Counter(moved.split(", ")) == Counter(items)
+        assert reorder_text(plain, 0.0, dice(number)) == plain
+
+
+def test_the_last_separator_stays_the_last():
+    text = "In the sink 1: fork 1, knife 2, and plate 1. You carry: mug 1."
+    seen = {reorder_text(text, 1.0, dice(n)) for n in range(80)}
+    assert len(seen) == 6
+    assert all(re.fullmatch(r"In the sink 1: \w+ \d, \w+ \d, and \w+ \d\. .*", s) for s in seen)
+
+
+def test_lines_of_a_list_move_and_questions_do_not():
+    plan = "House plan:\n- hall (doors to b, a): desk.\n- loft (doors to c): bed, box; daylight."
+    seen = {reorder_text(plan, 1.0, dice(n)) for n in range(60)}
+    assert any(s.index("loft") < s.index("hall") for s in seen)
+    assert all(s.startswith("House plan:\n- ") and "; daylight" in s for s in seen)
+    question = "Which one do you mean? Answer with a number.\n1. jar in box\n2. jar on shelf"
+    assert reorder_text(question, 1.0, dice()) == question
+
+
+def test_severities_shuffle_a_third_two_thirds_and_all():
+    text = "You see: a, b, c, d, e, f, g."
+    for severity, share in ((1, 1 / 3), (2, 2 / 3), (3, 1.0)):
+        layer = Reorder(severity)
+        layer.begin("t", "")
+        moved = [
+            layer.observe(text, Moment("t", step, list, (0, 0))) != text for step in range(1, 601)
+        ]
+        assert sum(moved) / 600 == pytest.approx(share, abs=0.06)
+
+
+def test_the_instruction_keeps_its_order():
+    layer = Reorder(3)
+    layer.begin("t", "Do it in order. You see: a, b, c.")
+    for step in range(30):
+        shown = layer.observe(
+            "You see: x, y. Do it in order. You see: a, b, c.", Moment("t", step, list, (0, 0))
+        )
+        assert "You see: a, b, c." in shown
+
+
+def page():
+    elements = [Element(Kind.BUTTON, "Back"), Element(Kind.TEXT, "color")]
+    elements += [Element(Kind.OPTION, value, group="color") for value in ("red", "blue", "tan")]
+    elements += [Element(Kind.TEXT, "size")]
+    elements += [Element(Kind.OPTION, value, group="size") for value in ("s", "m", "l")]
+    for code in ("AAA111", "BBB222", "CCC333"):
+        elements += [Element(Kind.PRODUCT, code), Element(Kind.TEXT, f"title {code}")]
+        elements += [Element(Kind.TEXT, f"price {code}")]
+    return Page(("notice",), elements)
+
+
+def test_pages_keep_results_whole_and_options_under_their_name():
+    orders = set()
+    for number in range(40):
+        shown = reorder_page(page(), 1.0, dice(number))
+        texts = [e.text for e in shown.elements]
+        assert Counter(shown.elements) == Counter(page().elements)
+        assert texts[:2] == ["Back", "color"] and texts[5] == "size"
+        assert set(texts[2:5]) == {"red", "blue", "tan"}
+        for i in (9, 12, 15):
+            assert texts[i + 1 : i + 3] == [f"title {texts[i]}", f"price {texts[i]}"]
+        orders.add(tuple(texts))
+    assert len(orders) > 20
+
+
+@pytest.mark.parametrize("form", ("text", "text_rich", "html"))
+def test_a_shops_results_move_and_can_be_clicked(form):
+    env = make_perturbed("qevolve/Shop-v0", "reorder:3", observation=form)
+    env.reset(seed=1)
+    text = env.step(env.unwrapped.admissible_commands()[0])[0]
+    codes = [c for c in env.unwrapped.admissible_commands() if re.fullmatch(r"click\[q\w+\]", c)]
+    places = [text.lower().index(c[6:-1]) for c in codes]
+    assert len(codes) == 10 and places != sorted(places)
+    shown = env.step(codes[3])[0]
+    assert "Buy Now" in shown
