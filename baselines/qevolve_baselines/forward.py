@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,3 +83,8 @@ def segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
     return torch.zeros(count, dtype=values.dtype, device=values.device).index_add_(
         0, segments, values
     )
+
+
+def frozen(model: Any) -> Any:
+    """A copy of a model that is not trained."""
+    return copy.deepcopy(model).requires_grad_(False).eval()

@@ -126,3 +126,13 @@ def unpack(record: dict[str, Any]) -> Trajectory:
         Episode.from_json(record["episode"]),
         [Transcript(t["ids"], t["spans"], t["logprobs"]) for t in record["transcripts"]],
     )
+
+
+def forget(run: Run, name: str) -> None:
+    """Removes the episodes of a collection that nothing will ask for again.
+
+    An online learner makes hundreds of collections, and would fill the disk with them.
+    """
+    run._memory.pop(f"{name}-episodes", None)
+    if run.folder is not None:
+        (run.folder / "stages" / f"{name}-episodes.pt").unlink(missing_ok=True)
