@@ -29,7 +29,7 @@ def clipped_surrogate(
 ) -> Surrogate:
     """PPO's clipped surrogate (Schulman et al. 2017, equation 7), with two clip ranges.
 
-    ``min(η A, clip(η, 1 - clip_low, 1 + clip_high) A)`` with ``η = exp(log_ratio)``; to be maximised.
+    ``min(η A, clip(η, 1 - clip_low, 1 + clip_high) A)``, ``η = exp(log_ratio)``; to be maximised.
 
     Args:
         log_ratio: log π - log π_old, shape (n,).
@@ -74,9 +74,9 @@ def generalised_advantages(
 ) -> Floats:
     """Generalised advantage estimation (Schulman et al. 2016, equation 16).
 
-    ``δ_t = r_{t+1} + γ V(s_{t+1}) - V(s_t)`` and ``A_t = δ_t + γ λ A_{t+1}``, where the value behind
-    the last step is 0: the horizon ends an episode as success does, and a transcript shows how much
-    of it has passed.
+    ``δ_t = r_{t+1} + γ V(s_{t+1}) - V(s_t)`` and ``A_t = δ_t + γ λ A_{t+1}``, where the value
+    behind the last step is 0: the horizon ends an episode as success does, and a transcript shows
+    how much of it has passed.
 
     Args:
         rewards: Reward for each step's action, shape (steps,).

@@ -1,4 +1,4 @@
-"""Q-Evolve: self-evolution by process rewards from a critic that is trained on in-distribution data.
+"""Q-Evolve: self-evolution by process rewards from a critic of in-distribution data.
 
 Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution Optimization", ICML
 2026, arXiv 2606.07367. The loop, with the paper's order of things:
@@ -21,13 +21,13 @@ Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution O
 Equations are cited by the numbers of this list, because the text of the paper that was at hand is a
 summary without its own numbering.
 
-**What the paper does not say, and what is chosen here** (each a field of `QEvolveConfig`): expectile
-0.7, γ 0.99, λ 0.95, target network τ 0.005, two Q heads with their minimum, a critic with a backbone
-of its own that begins as a copy of the policy's, the ratio per token with A_t on every token of the
-action, π_ref = the policy after behaviour cloning, α, learning rates and epochs.
+**What the paper does not say, and what is chosen here** (each a field of `QEvolveConfig`):
+expectile 0.7, γ 0.99, λ 0.95, target network τ 0.005, two Q heads with their minimum, a critic with
+a backbone of its own that begins as a copy of the policy's, the ratio per token with A_t on every
+token of the action, π_ref = the policy after behaviour cloning, α, learning rates and epochs.
 
-**Departures, by preset.** The preset `paper` has none beyond those choices and the size of the model.
-The default differs from it in what is known to fail for small models made from scratch:
+**Departures, by preset.** The preset `paper` has none beyond those choices and the size of the
+model. The default differs from it in what is known to fail for small models made from scratch:
 
 - *Targets.* `critic_lambda` > 0 replaces the one-step target of L_Q by a λ-return along the
   trajectory, with the online V instead of a slow copy. With one-step targets a few hundred updates
@@ -35,8 +35,10 @@ The default differs from it in what is known to fail for small models made from 
   self-imitation.
 - *Rewards of the advantage.* `advantage_rewards`: the critic has learnt r_env + r_aux. Inside a
   failing loop its V is negative, and GAE on r_env alone gives the next invalid action a positive
-  advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels into
-  the advantage, ``two_heads`` trains the critic on r_env alone.
+  advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels
+  into the advantage, ``two_heads`` trains the critic on r_env alone.
+- *Batches.* An update draws its episodes at random. Batches of similar length, which are faster,
+  are batches of similar outcome, because failures are long; a critic then swings between them.
 - *Normalisation.* `advantage_norm` and `advantage_clip` bound what one step can do.
 - *Anchor.* `anchor` adds cross-entropy on expert tokens, which keeps the language in place.
 """
@@ -617,8 +619,8 @@ def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> 
     # An expectile above one half is an optimist by design; that much is allowed to it.
     if abs(gap) > 0.35:
         raise BenchError(
-            f"Round {number}: the critic says {report['v0']:.2f} of the first state where the data's"
-            f" return is {report['return0']:.2f}: train it longer (critic.epochs), with a higher"
+            f"Round {number}: the critic says {report['v0']:.2f} of the first state, where the"
+            f" data's return is {report['return0']:.2f}: train it longer (critic.epochs), with a higher"
             " critic.optim.lr or critic.critic_lambda, or set unhealthy=log to go on all the same."
         )
     invalid = report.get("advantage_invalid", -1.0)

@@ -1,0 +1,205 @@
+"""Q-Evolve: each formula against numbers worked by hand, and the loop on a tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from qevolve_baselines.losses import generalised_advantages
+from qevolve_baselines.q_evolve import (
+    CriticConfig,
+    Facts,
+    QEvolveConfig,
+    awr_objective,
+    check_health,
+    clipped_objective,
+    expectile_loss,
+    process_rewards,
+    q_loss,
+    q_targets,
+    retrospective_labels,
+    step_weights,
+    v_loss,
+)
+from qevolve_envs.errors import BenchError, UnknownName
+
+
+def facts_of(
+    r_env: list[float], r_aux: list[float] | None = None, bounds: list[int] | None = None
+) -> Facts:
+    n = len(r_env)
+    aux = np.array(r_aux or [0.0] * n)
+    ends = np.array(bounds or [0, n])
+    return Facts(
+        bounds=ends,
+        r_env=np.array(r_env),
+        r_aux=aux,
+        r_critic=np.array(r_env) + aux,
+        weights=np.ones(n),
+        feedback=np.array(["ok"] * n),
+        expert=np.zeros(n, dtype=bool),
+        success=np.ones(len(ends) - 1, dtype=bool),
+        held_out=np.zeros(len(ends) - 1, dtype=bool),
+    )
+
+
+def test_labels_follow_the_feedback() -> None:
+    labels = retrospective_labels(
+        ["ok", "unchanged", "invalid", "malformed"], r_fmt=-0.3, r_inv=-0.2, r_repeat=-0.1
+    )
+    assert labels.tolist() == [0.0, -0.1, -0.2, -0.3]
+
+
+def test_step_weights_worked_by_hand() -> None:
+    # T = 4, t = 3: 0.5 (3/4 + 1) + 0.5 = 1.375 in a success, 0.875 in a failure.
+    weights = step_weights(np.array([0, 4, 8]), np.array([True, False]))
+    assert weights[2] == pytest.approx(1.375)
+    assert weights[6] == pytest.approx(0.875)
+
+
+def test_step_weights_without_a_term() -> None:
+    bounds, rewarded = np.array([0, 4]), np.array([True])
+    assert step_weights(bounds, rewarded, time=False).tolist() == [1.0] * 4
+    assert step_weights(bounds, rewarded, success=False)[2] == pytest.approx(0.875)
+    assert step_weights(bounds, rewarded, time=False, success=False).tolist() == [0.5] * 4
+
+
+def test_gae_worked_by_hand() -> None:
+    # A_4 = 1 - 0.6 = 0.4; A_3 = (0 + 0.9 * 0.6 - 0.3) + 0.9 * 0.8 * 0.4 = 0.24 + 0.288 = 0.528.
+    advantages = generalised_advantages(
+        np.array([0.0, 1.0]), np.array([0.3, 0.6]), np.array([0, 2]), gamma=0.9, lam=0.8
+    )
+    assert advantages == pytest.approx([0.528, 0.4])
+
+
+def test_clipped_objective_worked_by_hand() -> None:
+    # η = 1.3 above 1 + 0.2: 1.2 * 0.528 = 0.6336. η = 0.5 below 1 - 0.4: min(-0.25, -0.30) = -0.30.
+    ratio = torch.tensor([1.3, 0.5]).log()
+    objective = clipped_objective(ratio, torch.tensor([0.528, -0.5]), clip_low=0.4, clip_high=0.2)
+    assert objective.tolist() == pytest.approx([0.6336, -0.30])
+
+
+def test_clipping_takes_the_gradient_where_it_should() -> None:
+    ratio = torch.tensor([1.5, 1.5, 0.1, 0.1]).log().requires_grad_()
+    advantages = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    clipped_objective(ratio, advantages, clip_low=0.8, clip_high=0.4).sum().backward()
+    assert ratio.grad is not None
+    # Too likely and good, or too unlikely and bad: no more of it. Otherwise the gradient is η A.
+    assert ratio.grad.tolist() == pytest.approx([0.0, -1.5, 0.1, 0.0])
+
+
+def test_expectile_loss_worked_by_hand() -> None:
+    # m = 0.7: 0.7 * 0.5² = 0.175 for u = +0.5, and 0.3 * 0.5² = 0.075 for u = -0.5.
+    loss = expectile_loss(torch.tensor([0.5, -0.5]), 0.7)
+    assert loss.tolist() == pytest.approx([0.175, 0.075])
+
+
+def test_iql_losses_worked_by_hand() -> None:
+    v, q_bar = torch.tensor([0.2, 0.9]), torch.tensor([0.7, 0.4])
+    weights = torch.tensor([1.375, 0.875])
+    # (1.375 * 0.7 * 0.25 + 0.875 * 0.3 * 0.25) / 2
+    assert v_loss(v, q_bar, weights, 0.7).item() == pytest.approx(0.153125)
+    q = torch.tensor([[0.5, 0.0], [1.0, 0.5]])
+    # Per head: (1.375 * 0.25 + 0.875 * 0.25) / 2 = 0.28125, and (0 + 0) / 2.
+    targets = torch.tensor([1.0, 0.5])
+    assert q_loss(q, targets, weights).item() == pytest.approx(0.28125)
+
+
+def test_targets_get_no_gradient() -> None:
+    v = torch.tensor([0.2], requires_grad=True)
+    q = torch.tensor([[0.5]], requires_grad=True)
+    one = torch.ones(1)
+    v_loss(v, q[0], one, 0.7).backward()
+    assert q.grad is None
+    q_loss(q, v, one).backward()
+    assert v.grad is not None and v.grad.item() == pytest.approx(-2 * 0.7 * 0.3)
+
+
+OTHER = torch.tensor([0.3, -0.2, 1.0], dtype=torch.float64)
+SIGNED = torch.tensor([1.0, -1.0, 5.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: expectile_loss(x, 0.7).sum(),
+        lambda x: v_loss(x, OTHER, x.new_ones(3), 0.9),
+        lambda x: q_loss(x[None], OTHER, x.new_ones(3)),
+        lambda x: clipped_objective(x, SIGNED, 0.8, 0.4).sum(),
+        lambda x: awr_objective(x, SIGNED, 1.0, 20.0).sum(),
+    ],
+)
+def test_gradients_agree_with_differences(loss: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = torch.tensor([0.1, -0.15, 0.2], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(loss, (x,))
+
+
+def test_awr_bounds_its_weight() -> None:
+    # exp(0.5) log π, and no more than 20 times log π.
+    objective = awr_objective(torch.tensor([-1.0, -1.0]), torch.tensor([0.5, 9.0]), 1.0, 20.0)
+    assert objective.tolist() == pytest.approx([-1.6487213, -20.0])
+
+
+def test_one_step_targets_are_the_papers() -> None:
+    config = CriticConfig(gamma=0.9, critic_lambda=0.0)
+    rewards, values = np.array([0.0, -0.2, 1.0]), np.array([0.3, 0.5, 0.8])
+    targets = q_targets(rewards, values, np.array([0, 3]), np.array([0, 1, 2]), config)
+    # r + 0.9 V': 0.45, -0.2 + 0.72, and 1 with nothing behind it.
+    assert targets == pytest.approx([0.45, 0.52, 1.0])
+
+
+def test_lambda_targets_stay_within_their_trajectory() -> None:
+    config = CriticConfig(gamma=0.5, critic_lambda=1.0)
+    rewards = np.array([1.0, 2.0, 4.0, 8.0])
+    values = np.array([9.0, 9.0, 9.0, 9.0])
+    # λ = 1 is the discounted return: 1 + 1, 2 | 4 + 4, 8; for a batch that has the second only.
+    bounds = np.array([0, 2, 4])
+    assert q_targets(rewards, values, bounds, np.array([2, 3]), config) == pytest.approx([8.0, 8.0])
+    assert q_targets(rewards, values, bounds, np.array([0, 3]), config) == pytest.approx([2.0, 8.0])
+
+
+def test_advantages_ignore_the_labels_in_the_papers_form() -> None:
+    facts = facts_of([0.0, 1.0], [-0.2, 0.0])
+    v, q = np.array([0.3, 0.6]), np.array([0.5, 0.5])
+    plain = {"advantage_norm": "none", "advantage_clip": 0.0, "gae_lambda": 0.8}
+    critic = CriticConfig(gamma=0.9)
+    env = QEvolveConfig(advantage_rewards="env", critic=critic, **plain)
+    both = QEvolveConfig(advantage_rewards="env+aux", critic=critic, **plain)
+    td = QEvolveConfig(advantage_rewards="env", advantage="td", critic=critic, **plain)
+    gap = QEvolveConfig(advantage="q_minus_v", critic=critic, **plain)
+    assert process_rewards(facts, v, q, env) == pytest.approx([0.528, 0.4])
+    assert process_rewards(facts, v, q, both) == pytest.approx([0.328, 0.4])
+    assert process_rewards(facts, v, q, td) == pytest.approx([0.24, 0.4])
+    assert process_rewards(facts, v, q, gap) == pytest.approx([0.2, -0.1])
+
+
+def test_scaling_keeps_signs_and_centring_does_not() -> None:
+    facts = facts_of([0.0, 0.0, 1.0], bounds=[0, 1, 2, 3])
+    v = np.array([-0.1, -0.2, 0.0])
+    none = np.zeros(3)
+    scaled = process_rewards(facts, v, none, QEvolveConfig(advantage_norm="scale"))
+    centred = process_rewards(facts, v, none, QEvolveConfig(advantage_norm="centre"))
+    assert (scaled > 0).all()
+    assert centred.sum() == pytest.approx(0.0)
+    assert (centred[:2] < 0).all()
+
+
+def test_a_critic_that_has_not_propagated_stops_the_run() -> None:
+    report = {"v0": 0.03, "return0": 0.5, "advantage_invalid": -0.1}
+    with pytest.raises(BenchError, match=r"critic says 0\.03 .*return is 0\.50"):
+        check_health(report, QEvolveConfig(), 1)
+    check_health(report, QEvolveConfig(unhealthy="log"), 1)
+
+
+def test_rewarded_invalid_actions_stop_the_run() -> None:
+    report = {"v0": 0.5, "return0": 0.5, "advantage_invalid": 0.37}
+    with pytest.raises(BenchError, match=r"could not be executed have a mean advantage of \+0\.37"):
+        check_health(report, QEvolveConfig(), 2)
+
+
+def test_unknown_choices_are_named() -> None:
+    with pytest.raises(UnknownName, match="gae"):
+        QEvolveConfig(advantage="gea")
