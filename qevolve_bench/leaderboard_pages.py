@@ -143,9 +143,11 @@ def _page(board: Board) -> str:
     ]
     if board.rows:
         parts += ["## Cells", _cell_table(board)]
-    reasons = [f"- `{row.submission}`: {reason}." for row in board.rows for reason in row.reasons]
+    reasons = [
+        f"- `{row.submission}`: {_plain(reason)}." for row in board.rows for reason in row.reasons
+    ]
     if reasons:
-        parts += ["## Not verified", "\n".join(_plain(reason) for reason in reasons)]
+        parts += ["## Not verified", "\n".join(reasons)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -177,7 +179,7 @@ def _agent(row: Row, plain: bool) -> str:
 
 def _plain(text: str) -> str:
     """Foreign text that Markdown and HTML read as it is written."""
-    return "".join(f"\\{c}" if c in "\\|<>[]()*_#!&~" else c for c in text)
+    return "".join(f"\\{c}" if c in "\\`|<>[]()*_#!&~" else c for c in text)
 
 
 def _table(board: Board) -> dict[str, Any]:

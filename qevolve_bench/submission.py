@@ -238,7 +238,7 @@ def _verify_cell(
             stack.callback(env.close)
         plan = _plan(cell, env, manifest["agent"]["name"])
         digest = hashlib.sha256()
-        lines = _hashed(unpacked_lines(data, name, plan.max_line), digest)
+        lines = _hashed(unpacked_lines(data, name), digest)
         episodes, found = check_cell(lines, plan, None if reason else env)
     if not found and digest.hexdigest() != manifest["files"][cell.name]:
         found = [Finding(f"{MANIFEST} has another digest of its episodes", cell.name)]

@@ -34,6 +34,8 @@ MAX_MANIFEST_BYTES = 256 << 10
 MAX_COMPRESSED_BYTES = 32 << 20
 #: Of one file of episodes, unpacked. A cell of the suites has a hundredth of it.
 MAX_UNPACKED_BYTES = 256 << 20
+#: Of one episode. Those of the suites have a hundredth of it.
+MAX_LINE_BYTES = 16 << 20
 MAX_DEPTH = 32
 _BLOCK = 1 << 16
 
@@ -150,7 +152,7 @@ def _read_file(parent: int, name: str, label: str, limit: int) -> bytes:
     return data
 
 
-def unpacked_lines(data: bytes, label: str, max_line: int) -> Iterator[bytes]:
+def unpacked_lines(data: bytes, label: str) -> Iterator[bytes]:
     r"""The lines of a gzip file, each without its ``\n``, unpacked as they are asked for.
 
     At most one line and one block are in memory besides `data`.
@@ -158,7 +160,6 @@ def unpacked_lines(data: bytes, label: str, max_line: int) -> Iterator[bytes]:
     Args:
         data: The compressed file.
         label: What errors call it.
-        max_line: Longest line.
 
     Raises:
         BadFile: For anything but one complete gzip member without extras, of complete lines.
@@ -187,12 +188,10 @@ def unpacked_lines(data: bytes, label: str, max_line: int) -> Iterator[bytes]:
         if total > MAX_UNPACKED_BYTES:
             raise BadFile(f"{label} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes.")
         *lines, rest = (rest + text).split(b"\n")
-        for line in lines:
-            if len(line) > max_line:
-                raise BadFile(f"{label} has a line of more than {max_line:,} bytes.")
-            yield line
-        if len(rest) > max_line:
-            raise BadFile(f"{label} has a line of more than {max_line:,} bytes.")
+        # A line that is complete at last has at most a block more than `rest` had.
+        yield from lines
+        if len(rest) > MAX_LINE_BYTES:
+            raise BadFile(f"{label} has a line of more than {MAX_LINE_BYTES:,} bytes.")
     left = machine.unused_data + bytes(view[place : place + 2])
     if left[:2] == b"\x1f\x8b":
         raise BadFile(f"{label} has a second gzip member.")

@@ -12,16 +12,14 @@ from qevolve_bench.evaluate import Assignment
 from qevolve_bench.loading import describe
 from qevolve_bench.runner.play import MAX_TOKENS
 from qevolve_bench.submission_files import quoted
-from qevolve_envs.core import MAX_ACTION, MAX_OBSERVATION
+from qevolve_envs.core import MAX_ACTION
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 from qevolve_envs.replay import replay
 
 #: Longest recorded action. Environments answer anything above `MAX_ACTION` with "malformed".
-MAX_RECORDED_ACTION = 10 * MAX_ACTION
+MAX_RECORDED_ACTION = 50 * MAX_ACTION
 MAX_ERROR = 2_000
-#: A JSON line has at most this many bytes besides observations and actions, for each step.
-_STEP_OVERHEAD = 512
 #: Findings of one cell; what follows them adds nothing.
 MAX_FINDINGS = 5
 
@@ -71,14 +69,6 @@ class CellPlan:
     horizon: int
     common: Episode
     assignments: Sequence[Assignment] | None
-
-    @property
-    def max_line(self) -> int:
-        """Longest JSON line of an honest episode, in bytes."""
-        # JSON writes a character of an observation (printable ASCII, newline) as two bytes at most,
-        # one of an action as twelve: two escaped surrogates.
-        step = 2 * MAX_OBSERVATION + 12 * MAX_RECORDED_ACTION + _STEP_OVERHEAD
-        return (self.horizon + 1) * step + 12 * MAX_ERROR + 4 * MAX_OBSERVATION
 
 
 def check_cell(

@@ -202,12 +202,12 @@ def test_text_around_the_index_is_kept(root):
 def test_studies_are_linked_and_left_alone(root):
     study = root / "household-cpu"
     (study / "run").mkdir(parents=True)
-    (study / "README.md").write_text("\n# Nine [learners] | <b>one</b> room\n")
+    (study / "README.md").write_text("\n# Nine `[learners]` | <b>one</b> room\n")
     (study / "run" / "manifest.json").write_text("{}")
     (root / "empty").mkdir()
     (root / ".git").mkdir()
     assert leaderboard("build", "--root", root) == 0
-    expected = r"- [Nine \[learners\] \| \<b\>one\</b\> room](household-cpu/README.md)"
+    expected = r"- [Nine \`\[learners\]\` \| \<b\>one\</b\> room](household-cpu/README.md)"
     assert expected in (root / "README.md").read_text().splitlines()
     assert sorted(p.name for p in study.iterdir()) == ["README.md", "run"]
 

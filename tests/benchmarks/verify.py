@@ -7,12 +7,13 @@ on one core. Bare stepping of the same actions, in the same process, is the othe
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from time import process_time
 
@@ -30,7 +31,9 @@ def make_submission(folder: Path, suite: str, agent: str) -> Path:
     """Plays the suite with the real command."""
     dest = folder / agent
     arguments = ["--suite", suite, "--agent", agent, "--out", f"{folder}/run-{agent}"]
-    if code := qevolve_bench(["eval", *arguments, "--submit", str(dest)]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        code = qevolve_bench(["eval", *arguments, "--submit", str(dest)])
+    if code:
         raise SystemExit(code)
     return dest
 
@@ -48,7 +51,7 @@ def bare_steps(path: Path) -> float:
     assert run.suite is not None
     seconds = 0.0
     for cell in run.suite.cells:
-        with closing(
+        with contextlib.closing(
             make_env(
                 cell.env_id,
                 split=cell.split,
@@ -68,7 +71,8 @@ def bare_steps(path: Path) -> float:
 def fresh_verify(path: Path) -> float:
     """CPU seconds of `qevolve-bench verify` in a process of its own, import and shop included."""
     before = os.times()
-    subprocess.run([sys.executable, "-m", "qevolve_bench", "verify", str(path)], check=True)
+    command = [sys.executable, "-m", "qevolve_bench", "verify", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
     after = os.times()
     return sum(after[2:4]) - sum(before[2:4])
 

@@ -1,0 +1,127 @@
+"""What is read of a folder is bounded, whatever lies in it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qevolve_bench import submission_files
+from qevolve_bench.submission_files import (
+    Folder,
+    packed,
+    quoted,
+    strict_json,
+    unpacked_lines,
+    write_file,
+)
+from qevolve_envs.errors import BadFile
+
+LINES = st.lists(st.binary(max_size=200).filter(lambda line: b"\n" not in line), max_size=30)
+
+
+@given(lines=LINES, block=st.integers(1, 40))
+def test_lines_come_out_as_they_went_in(lines, block):
+    data = packed(b"".join(line + b"\n" for line in lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(submission_files, "_BLOCK", block)
+        assert list(unpacked_lines(data, "x")) == lines
+
+
+@given(lines=LINES, data=st.data())
+def test_no_damage_passes(lines, data):
+    """Every cut is noticed, and every changed byte, unless it means nothing (padding, hints)."""
+    whole = packed(b"".join(line + b"\n" for line in lines))
+    place = data.draw(st.integers(0, len(whole) - 1))
+    if data.draw(st.booleans(), label="cut"):
+        damaged = whole[:place]
+    else:
+        byte = data.draw(st.integers(0, 255).filter(lambda b: b != whole[place]))
+        damaged = whole[:place] + bytes([byte]) + whole[place + 1 :]
+    try:
+        read = list(unpacked_lines(damaged, "x"))
+    except BadFile:
+        return
+    assert read == lines
+    assert len(damaged) == len(whole)
+
+
+def test_unpacking_is_bounded_and_lazy(monkeypatch):
+    monkeypatch.setattr(submission_files, "MAX_UNPACKED_BYTES", 1_000_000)
+    lines = unpacked_lines(packed(b"x" * 99 + b"\n" * 50_000_000), "x")
+    assert next(lines) == b"x" * 99
+    with pytest.raises(BadFile, match="unpacks to more than 1,000,000 bytes"):
+        list(lines)
+
+
+def test_memory_stays_small_whatever_is_unpacked():
+    import tracemalloc
+
+    data = packed(b" " * 100_000_000)
+    tracemalloc.start()
+    with pytest.raises(BadFile, match="has a line of more than"):
+        list(unpacked_lines(data, "x"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * submission_files.MAX_LINE_BYTES
+
+
+def test_packing_says_nothing_of_when_and_where():
+    data = packed(b"text\n")
+    assert data[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+    assert gzip.decompress(data) == b"text\n"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text() | st.floats(-1e9, 1e9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_ordinary_json_is_read(raw):
+    assert strict_json(json.dumps(raw).encode(), "x") == raw
+
+
+@given(st.binary(max_size=100) | st.text(max_size=100).map(lambda text: text.encode()))
+def test_any_bytes_are_read_or_refused_in_one_sentence(data):
+    try:
+        strict_json(data, "x")
+    except BadFile as error:
+        assert str(error).startswith("x ") and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 2**64, -(2**64)])
+def test_odd_numbers_are_refused_at_any_depth(number):
+    with pytest.raises(BadFile):
+        strict_json(json.dumps({"a": [{"b": [number]}]}).encode(), "x")
+
+
+@given(st.text() | st.integers() | st.lists(st.text()))
+def test_quoted_text_is_harmless(value):
+    text = quoted(value)
+    assert text.isascii() and text.isprintable() and len(text) <= 62
+
+
+def test_file_that_grows_is_not_read_whole(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 11)
+    with Folder(tmp_path) as folder:
+        assert folder.read("file", 11) == b"x" * 11
+        with pytest.raises(BadFile, match="larger than 10 bytes"):
+            folder.read("file", 10)
+        with pytest.raises(BadFile, match="There is no other"):
+            folder.read("other", 10)
+        with pytest.raises(BadFile, match="There is no folder sub"):
+            folder.read("sub/file", 10)
+
+
+def test_writing_leaves_nothing_behind(tmp_path):
+    write_file(tmp_path / "file", b"data")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(BadFile, match="Cannot write"):
+        write_file(tmp_path / "nothing" / "file", b"data")
