@@ -72,9 +72,12 @@ def metadata(wheel, name):
         return archive.read(path).decode()
 
 
-def test_nothing_but_the_three_packages(names):
+def test_nothing_but_the_three_packages_and_the_pytest_plugin(names):
     tops = {name.split("/", 1)[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        *PACKAGES,
+        "_qevolve_pytestplugin.py",
+    }
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -95,6 +98,7 @@ def test_licence_and_entry_points(wheel, names):
     points = configparser.ConfigParser()
     points.read_string(metadata(wheel, "entry_points.txt"))
     assert points["console_scripts"]["qevolve-bench"] == "qevolve_bench.cli:main"
+    assert points["pytest11"]["qevolve"] == "_qevolve_pytestplugin"
 
 
 def test_base_install_is_small(wheel):
