@@ -1,4 +1,8 @@
-"""Measures what a suite stores of its cells: size and digest of the panels, and the anchors."""
+"""Measures what a suite stores of its cells: size and digest of the panels, and the anchors.
+
+A perturbed cell has the anchors of its clean environment, so that a normalised score shows what the
+perturbation cost. (Under it the expert, who knows of none, may well score nothing.)
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import math
 from collections.abc import Callable
 from contextlib import closing
 
-from qevolve_bench.environments import make_env, text_env
+from qevolve_bench.environments import PERTURBATION, make_env, text_env
 from qevolve_bench.evaluate import evaluate
 from qevolve_bench.suites import ANCHORS, Anchor, Cell, Suite
 from qevolve_envs.errors import BenchError
@@ -23,18 +27,26 @@ def measure_suite(
         rounds: How often the random agent plays each panel (seed 0); the experts play it once.
         on_skip: Told about each cell that cannot be played, and why.
     """
+    measured: dict[tuple[object, ...], dict[str, Anchor]] = {}
     cells = []
     for cell in suite.cells:
+        kwargs = {k: v for k, v in cell.env_kwargs.items() if k != PERTURBATION}
+        clean = dataclasses.replace(cell, env_kwargs=kwargs)
+        key = (cell.env_id, tuple(sorted(kwargs.items())), cell.split, cell.horizon)
         try:
-            cells.append(measure_cell(cell, rounds=rounds))
+            tasks, panel = measure_panel(cell)
+            if key not in measured:
+                measured[key] = measure_anchors(clean, tasks, rounds=rounds)
         except BenchError as error:
             on_skip(cell, error)
             cells.append(cell)
+            continue
+        cells.append(dataclasses.replace(cell, tasks=tasks, panel=panel, anchors=measured[key]))
     return dataclasses.replace(suite, cells=tuple(cells))
 
 
-def measure_cell(cell: Cell, *, rounds: int) -> Cell:
-    """The cell with its panel and its anchors; see `measure_suite`."""
+def measure_panel(cell: Cell) -> tuple[int, str]:
+    """Size and digest of the panel of a cell, as it is seen under its perturbation."""
     with closing(
         make_env(
             cell.env_id,
@@ -44,7 +56,11 @@ def measure_cell(cell: Cell, *, rounds: int) -> Cell:
         )
     ) as env:
         world = text_env(env)
-        tasks, panel = len(world.task_ids(cell.split)), world.panel_digest(cell.split)
+        return len(world.task_ids(cell.split)), world.panel_digest(cell.split)
+
+
+def measure_anchors(cell: Cell, tasks: int, *, rounds: int) -> dict[str, Anchor]:
+    """What the reference agents reach over the whole panel of a cell; see `measure_suite`."""
     anchors = {}
     for agent in ANCHORS:
         episodes = evaluate(
@@ -59,4 +75,4 @@ def measure_cell(cell: Cell, *, rounds: int) -> Cell:
         won = sum(episode.won for episode in episodes)
         score = math.fsum(episode.score for episode in episodes) / n
         anchors[agent] = Anchor(round(won / n, 6), round(score, 6), n)
-    return dataclasses.replace(cell, tasks=tasks, panel=panel, anchors=anchors)
+    return anchors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def run_show(args: argparse.Namespace) -> int:
         return 0
     rows = [_row(cell) for cell in suite.cells]
     columns = ("cell", "environment", "split", "horizon", "seeds", "tasks", "episodes", "panel")
-    print(f"{suite.name}: {suite.description}\n")
+    print(textwrap.fill(f"{suite.name}: {suite.description}", 100) + "\n")
     print(tabulate(rows, columns, disable_numparse=True))
     anchored = [cell for cell in suite.cells if cell.anchors]
     if anchored:
@@ -105,7 +106,12 @@ def run_measure(args: argparse.Namespace) -> int:
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    kwargs = " ".join(f"{name}={value}" for name, value in cell.env_kwargs.items())
+    from qevolve_bench.environments import PERTURBATION
+
+    kwargs = " ".join(
+        str(value) if name == PERTURBATION else f"{name}={value}"
+        for name, value in cell.env_kwargs.items()
+    )
     return (
         cell.name,
         f"{cell.env_id} {kwargs}".rstrip(),
@@ -114,7 +120,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
         " ".join(map(str, cell.seeds)),
         "?" if cell.tasks is None else str(cell.tasks),
         "?" if cell.count is None else str(cell.count),
-        "?" if cell.panel is None else cell.panel[:16],
+        "?" if cell.panel is None else cell.panel[:12],
     )
 
 

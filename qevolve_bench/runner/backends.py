@@ -7,11 +7,12 @@ what is in them, so that all backends give the same bytes.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def play_ray(
     """Plays units on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
 
     Every actor supervises a worker process of its own, exactly as `play_local` does. What the agent
-    needs (its module, its keys) must be on the machines of the cluster.
+    needs (its packages, its keys) must be on the machines of the cluster; modules and files of the
+    current folder are found where that folder is there too, as on a shared file system.
 
     Args:
         job: What every worker must know.
@@ -108,7 +110,7 @@ def play_ray(
     try:
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         make = ray.remote(num_cpus=1, max_restarts=_RESTARTS, max_task_retries=_RESTARTS)(_Actor)
-        actors = [make.remote(job) for _ in range(min(count, len(units)))]
+        actors = [make.remote(job, str(Path.cwd())) for _ in range(min(count, len(units)))]
         waiting, free, playing = deque(units), list(actors), dict[Any, Any]()
         while waiting or playing:
             while waiting and free:
@@ -124,6 +126,9 @@ def play_ray(
         reason = " ".join(str(error).split())[:300]
         raise BenchError(f"The Ray cluster failed ({type(error).__name__}: {reason}).") from error
     finally:
+        # Whoever does not answer at once is in the middle of a unit, and is ended all the same.
+        with suppress(ray.exceptions.RayError):
+            ray.get([actor.close.remote() for actor in actors], timeout=5)
         for actor in actors:
             ray.kill(actor)
         if started:
@@ -133,7 +138,11 @@ def play_ray(
 class _Actor:
     """Supervises one worker, on some machine of the cluster."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, folder: str) -> None:
+        # The worker process inherits both.
+        if Path(folder).is_dir():
+            os.chdir(folder)
+            sys.path.insert(0, folder)
         descriptor, path = tempfile.mkstemp(prefix="qevolve-bench-", suffix=".part")
         os.close(descriptor)
         self._worker = Supervised(job, Path(path))
@@ -144,6 +153,10 @@ class _Actor:
             return self._worker.play(unit)
         except BenchError as error:
             return str(error)
+
+    def close(self) -> None:
+        """Ends the worker, and removes its journal."""
+        self._worker.close()
 
 
 def _local(job: Job, units: Sequence[Unit], workers: int | None, scratch: Path) -> Generator[Done]:

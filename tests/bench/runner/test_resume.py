@@ -146,7 +146,7 @@ def command(folder: Path, out: str, *more: str) -> subprocess.Popen[str]:
 
 
 def wait_for_units(run: Path, least: int) -> int:
-    """Waits until the log holds so many units, or the run is finished; returns how many it holds."""
+    """Waits until the log holds so many units, or the run is finished; returns their number."""
     units = 0
     for _ in range(3000):
         if (run / "manifest.json").exists():
