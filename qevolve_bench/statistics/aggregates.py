@@ -62,12 +62,15 @@ def weighted_mean(scores: Array, weights: Array) -> Array:
 
 def weighted_median(scores: Array, weights: Array) -> Array:
     """`median` of resamples; a task that was drawn k times counts as k tasks."""
-    totals = weights.sum(axis=1)
+    totals = np.einsum("rnm->rm", weights)
     # A task that was not drawn has no mean; its weight of 0 keeps it out of the median.
     sums = np.einsum("rnm,nm->rm", weights, scores)
     means = np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
     if np.ptp(totals) == 0:
-        return np.asarray(np.median(means, axis=1))
+        means.sort(axis=1)
+        half = means.shape[1] // 2
+        upper: Array = means[:, half]
+        return upper if means.shape[1] % 2 else (means[:, half - 1] + upper) / 2
     order = np.argsort(means, axis=1, kind="stable")
     means = np.take_along_axis(means, order, axis=1)
     reached = np.take_along_axis(totals, order, axis=1).cumsum(axis=1)
