@@ -26,7 +26,7 @@ IRRELEVANT = (
     "It is raining outside.",
     "A car drives by.",
     "Somebody hums a tune next door.",
-    "Church bells ring in the distance.",
+    "Church bells toll in the distance.",
     "You remember that tomorrow is a holiday.",
     "The wind rattles the windows.",
     "You feel a little hungry.",

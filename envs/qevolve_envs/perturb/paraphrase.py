@@ -99,7 +99,10 @@ def _regex(wording: str, rule: int) -> str:
         out.append(f"(?P={name})" if slot in seen else f"(?P<{name}>{kind})")
         out.append(re.escape(literal))
         seen.add(slot)
-    return "".join(out)
+    # A name that ends a wording without a full stop ends the text, or "a coffee table" would be
+    # taken for "a coffee".
+    last = pieces[-2] if len(pieces) > 1 and not pieces[-1] else ""
+    return "".join(out) + (r"\Z" if last and last != "price" else "")
 
 
 @cache

@@ -31,7 +31,11 @@ class Language:
 
 
 def _exact(command: str) -> str:
-    return command
+    return "" if _ARTICLES.search(command) else command
+
+
+def _plainly(command: str) -> str:
+    return _exact(_lower(command))
 
 
 def _lower(command: str) -> str:
@@ -72,7 +76,7 @@ _LAB = _any_of(
     r"wait(?: \d{1,4} (?:minutes?|hours?|days?))?",
     r"\d{1,3}",
 )
-_PLAIN = (_forgiving, _lower, _exact)
+_PLAIN = (_forgiving, _plainly, _exact)
 
 
 def _buttons(command: str) -> str:

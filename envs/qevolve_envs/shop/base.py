@@ -49,18 +49,23 @@ class ShopBase(TextEnv):
         """What the customer of a task wants. Raises `UnknownName` for an id of no panel."""
 
     def distract(self, task_id: str, count: int, dice: Dice) -> None:
-        """Puts unrelated products before the results of every search in a task, until told else."""
+        """Puts unrelated products before the results of every search in a task, until told else.
+
+        Where hardly any product is unrelated, there are fewer.
+        """
         goal, products = self._goal_of(task_id), self._shop().products
         chosen: list[int] = []
-        while len(chosen) < count:
+        for _ in range(100 * count):
             number = dice.below(len(products))
             product = products[number]
-            related = product.department == goal.department or (
-                set(product.category) & set(goal.category)
+            # As the reward tells what is another kind of thing.
+            related = (
+                product.department == goal.department
+                or len(set(product.category) & set(goal.category)) >= 2
             )
             if not related and number not in chosen:
                 chosen.append(number)
-        self._sponsored = (task_id, tuple(chosen))
+        self._sponsored = (task_id, tuple(chosen[:count]))
 
     def rewrite(self, change: Callable[[Page], Page]) -> str:
         """The page that is shown, changed and written once more; what can be clicked stays."""
