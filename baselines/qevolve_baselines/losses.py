@@ -54,6 +54,20 @@ def kl_estimate(logprobs: Tensor, reference: Tensor) -> Tensor:
     return log_r.exp() - log_r - 1
 
 
+def exact_kl(logprobs: Tensor, reference: Tensor) -> Tensor:
+    """KL(π ‖ π_ref) of the next-token distributions at each position; shape (n,).
+
+    The estimate from single tokens assumes that they were drawn from π. On the tokens of older
+    data, those that π has become unlikely to say make it explode; the sum over the vocabulary
+    knows nothing of which token the data hold.
+
+    Args:
+        logprobs: log π of every entry of the vocabulary, shape (n, vocabulary).
+        reference: log π_ref, the same shape.
+    """
+    return (logprobs.exp() * (logprobs - reference)).sum(dim=-1)
+
+
 def discounted_returns(rewards: Floats, bounds: npt.NDArray[np.int64], gamma: float) -> Floats:
     """Return from each step to the end of its trajectory, shape (steps,).
 

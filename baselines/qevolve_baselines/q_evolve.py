@@ -62,6 +62,7 @@ from qevolve_baselines.losses import (
     Floats,
     clipped_surrogate,
     discounted_returns,
+    exact_kl,
     explained_variance,
     generalised_advantages,
     kl_estimate,
@@ -103,6 +104,8 @@ class CriticConfig:
         weight_time: The term t/T of w_t.
         weight_success: The term d of w_t.
         held_out: Share of the trajectories that the critic is judged on instead of trained on.
+        data: ``hybrid`` (the paper's D), or ``self``: V is then the value of the policy that
+            collected, instead of a mixture with the expert's.
     """
 
     epochs: int = 6
@@ -116,6 +119,7 @@ class CriticConfig:
     weight_time: bool = True
     weight_success: bool = True
     held_out: float = 0.05
+    data: str = "hybrid"
 
 
 @dataclass(slots=True)
@@ -195,6 +199,7 @@ class QEvolveConfig:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("data", self.data, DATA),
+            ("critic.data", self.critic.data, ("hybrid", "self")),
             ("advantage", self.advantage, ADVANTAGES),
             ("advantage_rewards", self.advantage_rewards, ADVANTAGE_REWARDS),
             ("advantage_norm", self.advantage_norm, NORMS),
@@ -342,7 +347,6 @@ class QEvolve:
             shared=config.critic.shared,
             seed=run.torch_seed(name, "critic"),
         )
-        old = frozen(policy.model) if config.policy.reference == "old" else reference
 
         def evaluate() -> dict[str, Tensor]:
             train_critic(run, f"{name}-critic", critic, data, facts, config.critic)
@@ -359,13 +363,13 @@ class QEvolve:
                 "old": torch.from_numpy(
                     data_logprobs(policy.model, data, temperature=temperature, token_budget=budget)
                 ),
-                "reference": torch.from_numpy(
-                    data_logprobs(old, data, temperature=temperature, token_budget=budget)
-                ),
             }
 
         judged = run.once(f"{name}-judged", evaluate)
-        improve(run, f"{name}-policy", policy, data, facts, judged, config)
+        if config.policy.reference == "old":
+            weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
+            reference.load_state_dict(weights)
+        improve(run, f"{name}-policy", policy, reference, data, facts, judged, config)
 
 
 def frozen(model: Any) -> Any:
@@ -444,7 +448,8 @@ def train_critic(
 ) -> None:
     """Step 4: weighted IQL on the fixed D, by passes over whole transcripts."""
     held = np.repeat(facts.held_out, np.diff(facts.bounds))
-    training = [i for i, sample in enumerate(data.samples) if not held[sample.steps[0]]]
+    left_out = held | facts.expert if config.data == "self" else held
+    training = [i for i, sample in enumerate(data.samples) if not left_out[sample.steps[0]]]
     lengths = [len(data.samples[i].ids) for i in training]
     updates = [
         [[training[i] for i in indices] for indices in update]
@@ -574,19 +579,19 @@ def health(facts: Facts, v: Floats, advantages: Floats, config: QEvolveConfig) -
     """What to know of a critic before a policy is trained on it.
 
     Returns:
-        Mean V(s_0) and mean return it should predict (own episodes, discounted, of the rewards
-        that the critic learns); explained variance of the return along held-out trajectories; the
-        mean advantage by kind of feedback, and for expert steps.
+        Mean V(s_0) and the mean return that it should predict (over all of D, discounted, of the
+        rewards that the critic learns, under its weights); explained variance of the return along
+        held-out trajectories; the mean advantage by kind of feedback, and for expert steps.
     """
     returns = discounted_returns(facts.r_critic, facts.bounds, config.critic.gamma)
     starts = facts.bounds[:-1]
     own = ~facts.expert[starts]
+    judged = own if config.critic.data == "self" else np.ones(len(starts), dtype=bool)
+    weights = facts.weights[starts] * judged
     held = np.repeat(facts.held_out, np.diff(facts.bounds))
     report: dict[str, Any] = {
-        "v0": float(v[starts][own].mean()) if own.any() else float(v[starts].mean()),
-        "return0": float(returns[starts][own].mean())
-        if own.any()
-        else float(returns[starts].mean()),
+        "v0": float(np.average(v[starts], weights=weights)),
+        "return0": float(np.average(returns[starts], weights=weights)),
         "explained_variance": explained_variance(v[~held], returns[~held]),
         "advantage_mean": float(advantages.mean()),
         "advantage_positive": float((advantages > 0).mean()),
@@ -620,8 +625,9 @@ def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> 
     if abs(gap) > 0.35:
         raise BenchError(
             f"Round {number}: the critic says {report['v0']:.2f} of the first state, where the"
-            f" data's return is {report['return0']:.2f}: train it longer (critic.epochs), with a higher"
-            " critic.optim.lr or critic.critic_lambda, or set unhealthy=log to go on all the same."
+            f" data's return is {report['return0']:.2f}: train it longer (critic.epochs), with a"
+            " higher critic.optim.lr or critic.critic_lambda, or set unhealthy=log to go on all the"
+            " same."
         )
     invalid = report.get("advantage_invalid", -1.0)
     if invalid > 0:
@@ -636,6 +642,7 @@ def improve(
     run: Run,
     name: str,
     policy: Policy,
+    reference: Any,
     data: Data,
     facts: Facts,
     judged: dict[str, Tensor],
@@ -657,14 +664,21 @@ def improve(
     model.train()
     for index in run.updates(name, len(updates)):
         for batch, share in passes_of(data, updates[index], policy.device):
+            temperature = config.collect.temperature
             logits = action_logits(model, batch)
-            figures = token_figures(logits, batch, config.collect.temperature)
+            with torch.no_grad():
+                reference_logits = action_logits(reference, batch)
+            figures = token_figures(logits, batch, temperature)
+            kl = exact_kl(
+                torch.log_softmax(logits.float() / temperature, dim=-1),
+                torch.log_softmax(reference_logits.float() / temperature, dim=-1),
+            )
             pick = batch.tokens.cpu()
             loss, drift = policy_loss(
                 figures.logprobs,
                 judged["old"][pick].to(figures.logprobs),
-                judged["reference"][pick].to(figures.logprobs),
                 token_advantages[pick].to(figures.logprobs),
+                kl,
                 batch,
                 settings,
             )
@@ -687,8 +701,8 @@ def improve(
 def policy_loss(
     logprobs: Tensor,
     old: Tensor,
-    reference: Tensor,
     advantages: Tensor,
+    kl: Tensor,
     batch: Batch,
     config: PolicyConfig,
 ) -> tuple[Tensor, dict[str, float]]:
@@ -697,15 +711,14 @@ def policy_loss(
     Args:
         logprobs: log π of each token, shape (n,).
         old: log π_old, shape (n,).
-        reference: log π_ref, shape (n,).
         advantages: A_t of each token's step, shape (n,).
+        kl: KL(π ‖ π_ref) at each token, shape (n,).
         batch: Says which tokens form an action.
         config: See `PolicyConfig`.
 
     Returns:
         The loss to minimise; KL estimates, percentiles of the ratio, and the share clipped.
     """
-    kl = kl_estimate(logprobs, reference)
     log_ratio = logprobs - old
     clipped = torch.zeros_like(logprobs)
     if config.objective == "awr":
