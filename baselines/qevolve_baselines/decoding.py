@@ -5,9 +5,10 @@ episode quadratic in its length. Here every token is read once: the episodes of 
 lockstep, each with a length of its own, and a turn reads only what is new.
 
 `LockstepDecoder` does that for any causal language model that takes a four-dimensional attention
-mask; `GenerateDecoder` calls the model's own `generate` at each turn, for models that do not, and to
-check the other one. Both sample from the softmax of the logits divided by the temperature, without
-top-k or nucleus filters: the log-probabilities they return are those of the sampling distribution.
+mask; `GenerateDecoder` calls the model's own `generate` at each turn, for models that do not (see
+`reads_in_lockstep`), and to check the other one. Both sample from the softmax of the logits divided
+by the temperature, without top-k or nucleus filters: the log-probabilities they return are those of
+the sampling distribution.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ import torch
 from torch import Tensor
 from transformers import Cache, GenerationConfig
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+
+from qevolve_baselines.forward import backbone, head_logits
+
+#: Numbers in the attention mask of one forward pass; longer texts are read in pieces.
+MASK_NUMBERS = 2**26
 
 
 class Sampled(NamedTuple):
@@ -69,7 +75,8 @@ def draw(logits: Tensor, uniforms: Tensor | None, temperature: float) -> tuple[T
     Returns:
         Tokens and their log-probabilities, each of shape (rows,).
     """
-    logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    logprobs = torch.log_softmax(exact / temperature, dim=-1)
     if uniforms is None:
         token = logprobs.argmax(dim=-1)
     else:
@@ -155,6 +162,30 @@ class RaggedCache(Cache):  # type: ignore[misc]
         return self._view, 0
 
 
+def reads_in_lockstep(model: Any, context: int) -> bool:
+    """Whether `LockstepDecoder` computes what the model itself would.
+
+    It gives the attention mask and keeps the cache. Flash attention takes no such mask, a model
+    with a recurrent state has no such cache, and a sliding window that is shorter than the
+    transcripts would be ignored.
+
+    Args:
+        model: A causal language model.
+        context: Longest transcript.
+    """
+    config = model.config
+    if getattr(config, "_attn_implementation", "sdpa") not in ("sdpa", "eager"):
+        return False
+    if getattr(model, "_is_stateful", False):
+        return False
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds - {"full_attention", "sliding_attention"}:
+        return False
+    window = getattr(config, "sliding_window", None)
+    slides = "sliding_attention" in kinds or not hasattr(config, "layer_types")
+    return not (slides and window is not None and window < context)
+
+
 class LockstepDecoder:
     """Keeps the cache of every episode across turns, and reads each token once.
 
@@ -195,19 +226,19 @@ class LockstepDecoder:
         active = np.array([transcripts[episode] is not None for episode in rows], dtype=bool)
         if not active.any():
             return answers
-        chunks = []
+        chunks: list[list[int]] = []
         lengths = self._cache.lengths.tolist()
         for row, episode in enumerate(rows):
             ids = transcripts[episode]
             if ids is None:
-                chunks.append([stop])  # Read into a place that nothing will look at.
+                chunks.append([])
                 continue
             if len(ids) <= lengths[row] or list(ids[: lengths[row]]) != self._read[episode]:
                 lengths[row] = 0  # A transcript that began anew.
             chunks.append(list(ids[lengths[row] :]))
             self._read[episode] = list(ids)
         self._cache.lengths = torch.tensor(lengths, dtype=torch.long, device=self.device)
-        logits = self._forward(chunks)
+        logits = self._read_chunks(chunks)
 
         open_ = torch.from_numpy(active).to(self.device)
         draws = None
@@ -222,7 +253,7 @@ class LockstepDecoder:
             open_ = open_ & (token != stop)
             if step + 1 == max_new_tokens or not bool(open_.any()):
                 break
-            logits = self._forward_one(token, open_)
+            logits = self._read_one(token, open_)
         # One transfer for all of it.
         all_tokens = torch.stack(tokens, 1).tolist()
         all_logprobs = torch.stack(logprobs, 1).tolist()
@@ -244,47 +275,54 @@ class LockstepDecoder:
             self._cache.keep(torch.tensor(left, dtype=torch.long, device=self.device))
             self._rows = [self._rows[row] for row in left]
 
-    def _forward(self, chunks: Sequence[Sequence[int]]) -> Tensor:
+    def _read_chunks(self, chunks: Sequence[Sequence[int]]) -> Tensor:
         """Reads a chunk of each row; returns the logits behind its last token, (rows, vocab)."""
-        width = max(len(chunk) for chunk in chunks)
-        ids = torch.zeros(len(chunks), width, dtype=torch.long)
+        rows, width = len(chunks), max(len(chunk) for chunk in chunks)
+        padded = np.zeros((rows, width), dtype=np.int64)
         for row, chunk in enumerate(chunks):
-            ids[row, : len(chunk)] = torch.tensor(chunk)
+            padded[row, : len(chunk)] = chunk
+        ids = torch.from_numpy(padded).to(self.device)
         counts = torch.tensor([len(chunk) for chunk in chunks], device=self.device)
-        hidden_logits = self._run(ids.to(self.device), last=counts - 1)
-        self._cache.lengths = self._cache.lengths + counts
-        return hidden_logits
+        # Of a long text, the mask alone would be rows x width x width numbers.
+        piece = max(1, MASK_NUMBERS // (rows * (int(self._cache.lengths.max()) + width)))
+        every = torch.arange(rows, device=self.device)
+        last: Tensor | None = None
+        for first in range(0, width, piece):
+            part = ids[:, first : first + piece]
+            filled = (counts - first).clamp(0, part.shape[1])
+            states = self._states(part, filled)[every, (filled - 1).clamp(min=0)]
+            last = states if last is None else torch.where((filled > 0)[:, None], states, last)
+            self._cache.lengths = self._cache.lengths + filled
+        assert last is not None
+        return head_logits(self.model, last)
 
-    def _forward_one(self, token: Tensor, open_: Tensor) -> Tensor:
+    def _read_one(self, token: Tensor, open_: Tensor) -> Tensor:
         """Reads one token per row; rows that are done read into a place nobody looks at."""
-        logits = self._run(token[:, None], last=None)
+        states = self._states(token[:, None], open_.long())
         self._cache.lengths = self._cache.lengths + open_.long()
-        return logits
+        return head_logits(self.model, states[:, 0])
 
-    def _run(self, ids: Tensor, last: Tensor | None) -> Tensor:
-        """A forward pass; logits at position `last` of each row, or at the only one."""
+    def _states(self, ids: Tensor, filled: Tensor) -> Tensor:
+        """Last hidden states of the next tokens, of which row ``b`` has ``filled[b]``."""
         rows, width = ids.shape
         cache = self._cache
         longest = int(cache.lengths.max()) + width
         cache.plan(width, longest)
-        positions = cache.lengths[:, None] + torch.arange(width, device=ids.device)
+        # Padding stays at the last position of its row: the one behind may be past the model's end.
+        steps = torch.arange(width, device=ids.device)
+        positions = cache.lengths[:, None] + steps.minimum((filled - 1).clamp(min=0)[:, None])
         seen = torch.arange(longest, device=ids.device) <= positions[:, :, None]
         mask = torch.zeros(rows, 1, width, longest, dtype=self.model.dtype, device=ids.device)
         mask.masked_fill_(~seen[:, None], torch.finfo(self.model.dtype).min)
-        output = self.model(
+        output = backbone(self.model)(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
-            # All logits of a long prefill would be rows x width x vocabulary numbers.
-            logits_to_keep=1 if last is None else torch.unique(last),
         )
-        if last is None:
-            return output.logits[:, -1]
-        kept = torch.unique(last)
-        column = torch.searchsorted(kept, last)
-        return output.logits[torch.arange(rows, device=ids.device), column]
+        states: Tensor = output.last_hidden_state
+        return states
 
 
 class _Inverse(LogitsProcessor):  # type: ignore[misc]

@@ -13,12 +13,32 @@ from torch import Tensor
 from qevolve_baselines.batches import Batch, Data, bucketed, make_batch
 
 
+def backbone(model: Any) -> Any:
+    """What computes the hidden states of a causal language model."""
+    inner = getattr(model, "get_base_model", lambda: model)()  # peft may wrap the model
+    return inner.base_model
+
+
 def hidden_states(model: Any, ids: Tensor) -> Tensor:
     """The last hidden states of a causal language model, shape (rows, width, hidden)."""
-    inner = getattr(model, "get_base_model", lambda: model)()  # peft wraps the model
-    output = inner.base_model(input_ids=ids, use_cache=False)
-    states: Tensor = output.last_hidden_state
+    states: Tensor = backbone(model)(input_ids=ids, use_cache=False).last_hidden_state
     return states
+
+
+def head_logits(model: Any, states: Tensor) -> Tensor:
+    """Logits of some hidden states, shape (..., vocabulary), as the model's own forward has them.
+
+    The head is more than a matrix product in some families: Granite divides, Cohere multiplies,
+    Gemma 2 bounds the logits.
+    """
+    config = model.config
+    logits: Tensor = model.get_output_embeddings()(states)
+    if getattr(config, "logits_scaling", None):
+        logits = logits / config.logits_scaling
+    if getattr(config, "logit_scale", None):
+        logits = logits * config.logit_scale
+    cap = getattr(config, "final_logit_softcapping", None)
+    return cap * torch.tanh(logits / cap) if cap else logits
 
 
 def action_logits(model: Any, batch: Batch, states: Tensor | None = None) -> Tensor:
@@ -32,16 +52,9 @@ def action_logits(model: Any, batch: Batch, states: Tensor | None = None) -> Ten
         batch: The tokens.
         states: The model's `hidden_states` of the batch, where they are known already.
     """
-    config = model.config
-    rescaled = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-    if any(getattr(config, name, None) not in (None, 1, 1.0) for name in rescaled):
-        # Such a model does more than a matrix product behind its last hidden state.
-        logits: Tensor = model(input_ids=batch.ids, use_cache=False).logits
-        return logits[batch.rows, batch.columns - 1]
     if states is None:
         states = hidden_states(model, batch.ids)
-    head: Tensor = model.get_output_embeddings()(states[batch.rows, batch.columns - 1])
-    return head
+    return head_logits(model, states[batch.rows, batch.columns - 1])
 
 
 class TokenFigures(NamedTuple):

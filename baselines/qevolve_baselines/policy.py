@@ -17,7 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from qevolve_baselines.decoding import Decoder, GenerateDecoder, LockstepDecoder
+from qevolve_baselines.decoding import (
+    Decoder,
+    GenerateDecoder,
+    LockstepDecoder,
+    reads_in_lockstep,
+)
 from qevolve_baselines.transcript import STYLES, Encoder, Transcript, Writer
 from qevolve_envs.agent import TaskView
 from qevolve_envs.chance import Chance
@@ -193,7 +198,7 @@ class Policy:
         *,
         device: str = "cpu",
         dtype: str = "float32",
-        attention: str = "sdpa",
+        attention: str | None = None,
         form: Form | None = None,
     ) -> Policy:
         """Loads a policy that `save` wrote, or any Hugging Face model and its tokenizer.
@@ -202,7 +207,8 @@ class Policy:
             path: A folder (or a name that transformers finds in its own cache).
             device: Such as ``cpu`` or ``cuda``.
             dtype: One of `DTYPES`.
-            attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+            attention: ``sdpa``, ``eager`` or ``flash_attention_2``; what transformers chooses by
+                default, which is the fastest that needs no other package.
             form: The form of transcripts; by default the saved one.
 
         Raises:
@@ -258,12 +264,16 @@ class Policy:
         return sum(p.numel() for p in self.model.parameters())
 
     def decoder(self, kind: str = "lockstep") -> Decoder:
-        """A decoder of one of the kinds of `DECODERS`."""
-        if kind == "lockstep":
+        """A decoder of one of the kinds of `DECODERS`.
+
+        A model that cannot be read in lockstep gets ``generate`` in any case; it samples from the
+        same distribution by the same numbers.
+        """
+        if kind not in DECODERS:
+            raise UnknownName.of("decoder", kind, DECODERS)
+        if kind == "lockstep" and reads_in_lockstep(self.model, self.form.context):
             return LockstepDecoder(self.model)
-        if kind == "generate":
-            return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
-        raise UnknownName.of("decoder", kind, DECODERS)
+        return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
 
 
 def read_form(path: str | Path) -> Form:

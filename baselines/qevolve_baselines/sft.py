@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from qevolve_baselines.batches import Batch, Data, draw_updates, passes_of
-from qevolve_baselines.forward import action_logits, hidden_states, token_figures
+from qevolve_baselines.forward import action_logits, head_logits, hidden_states, token_figures
 from qevolve_baselines.losses import weighted_mean
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.policy import Policy
@@ -65,7 +65,7 @@ def reading_loss(model: Any, states: Tensor, batch: Batch) -> Tensor:
         states: Its last hidden states, shape (rows, width, hidden).
         batch: The tokens; padding does not count.
     """
-    logits = model.get_output_embeddings()(states[:, :-1][batch.filled[:, 1:]])
+    logits = head_logits(model, states[:, :-1][batch.filled[:, 1:]])
     return cross_entropy(logits.float(), batch.ids[:, 1:][batch.filled[:, 1:]])
 
 
