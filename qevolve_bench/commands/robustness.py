@@ -13,6 +13,7 @@ from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
+    from qevolve_bench.results import Run
 
 STEP_SECONDS = 600.0
 _EXAMPLES = """examples:
@@ -20,6 +21,7 @@ _EXAMPLES = """examples:
   qevolve-bench robustness --env qevolve/Household-v0 --split unseen --agent expert
   qevolve-bench robustness --env qevolve/Shop-v0 --split seen --agent random \\
       --perturbations typos rename distractors:3 --severity 1 2 --out runs/shop
+  qevolve-bench robustness --read runs/shop --outcome score --radar shop.svg
 """
 
 
@@ -34,6 +36,13 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--list", action="store_true", help="list the perturbations and leave")
+    parser.add_argument(
+        "--read",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="play nothing: read runs, submissions or .jsonl files of episodes",
+    )
     parser.add_argument("--env", metavar="ID", help="such as qevolve/Household-v0")
     parser.add_argument("--split", help="panel to play, such as unseen")
     parser.add_argument(
@@ -94,21 +103,25 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plays, keeps the run and prints the table."""
+    """Plays or reads, and prints the tables."""
     import tempfile
 
     if args.list:
         print(list_perturbations())
         return 0
-    for name in ("env", "split", "agent"):
-        if getattr(args, name) is None:
-            raise BenchError(f"--{name} is missing (or give --list).")
     if args.radar is not None and not args.radar.resolve().parent.is_dir():
         raise BadFile(f"Cannot write {args.radar}: its folder does not exist.")
+    if args.read is not None:
+        from qevolve_bench.results import load_run
+
+        return _report(args, [load_run(path) for path in args.read])
+    for name in ("env", "split", "agent"):
+        if getattr(args, name) is None:
+            raise BenchError(f"--{name} is missing (or give --read or --list).")
     if args.out is not None:
-        return _evaluate(args, args.out)
+        return _report(args, [_play(args, args.out)])
     with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as folder:
-        return _evaluate(args, Path(folder) / "run")
+        return _report(args, [_play(args, Path(folder) / "run")])
 
 
 def list_perturbations() -> str:
@@ -123,12 +136,12 @@ def list_perturbations() -> str:
     return "\n".join(lines)
 
 
-def _evaluate(args: argparse.Namespace, out: Path) -> int:
+def _play(args: argparse.Namespace, out: Path) -> Run:
+    """Plays all worlds into a folder."""
     from tqdm import tqdm
 
     from qevolve_bench.results import load_run
-    from qevolve_bench.robustness import choose, perturbed_suite, robustness
-    from qevolve_bench.robustness_text import radar_svg, render
+    from qevolve_bench.robustness import choose, perturbed_suite
     from qevolve_bench.runner.suite import adhoc_suite, run_suite
     from qevolve_bench.runner.units import Limits
 
@@ -165,16 +178,26 @@ def _evaluate(args: argparse.Namespace, out: Path) -> int:
         )
     finally:
         bar.close()
-    played = load_run(out)
-    episodes = [episode for cell in played.cells.values() for episode in cell]
+    return load_run(out)
+
+
+def _report(args: argparse.Namespace, runs: list[Run]) -> int:
+    """Prints the tables, draws the radar and says what failed; returns the exit code."""
+    from qevolve_bench.robustness import robustness
+    from qevolve_bench.robustness_text import radar, radar_svg, render
+
+    episodes = [episode for run_ in runs for cell in run_.cells.values() for episode in cell]
     results = robustness(episodes, outcome=args.outcome)
     print(render(results, format=args.format))
-    if args.radar is not None and results[0].worst is None:
-        print(f"Nothing is retained, so {args.radar} was not drawn.", file=sys.stderr)
-    elif args.radar is not None:
-        part = args.radar.with_name(args.radar.name + ".part")
-        part.write_text(radar_svg(results[0]) + "\n", encoding="utf-8")
-        part.replace(args.radar)
+    if args.radar is not None:
+        if len(results) > 1:
+            raise BenchError("A radar plot shows one agent on one panel; --read one at a time.")
+        if radar(results[0]):
+            part = args.radar.with_name(args.radar.name + ".part")
+            part.write_text(radar_svg(results[0]) + "\n", encoding="utf-8")
+            part.replace(args.radar)
+        else:
+            print(f"Nothing is retained, so {args.radar} was not drawn.", file=sys.stderr)
     failed = [episode for episode in episodes if episode.error is not None]
     if failed:
         print(
