@@ -7,15 +7,22 @@ Test modules say ``import tiny`` (the folder's conftest makes that work).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import torch
 
+from qevolve_baselines.learner import Learner
+from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.rollout import Collector, World, collect, demonstrate, draw_starts
+from qevolve_baselines.run import Budget, Run
+from qevolve_baselines.sft import SFT, SFTConfig
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
@@ -161,3 +168,75 @@ def own_episodes(
         return collect(actor, collector, starts, temperature=temperature, name="tiny")
     finally:
         collector.close()
+
+
+@cache
+def _warm() -> Policy:
+    made = policy()
+    optim = OptimConfig(lr=1e-2, batch_tokens=400, schedule="linear")
+    SFT(SFTConfig(epochs=25, optim=optim)).train(world(), demos(), made, Run(seed=0))
+    return made
+
+
+def warm_policy() -> Policy:
+    """A policy that knows the hall's language, and wins about a quarter of its episodes."""
+    return copy.deepcopy(_warm())
+
+
+def weights(actor: Policy) -> list[torch.Tensor]:
+    """A copy of a policy's weights."""
+    return [p.detach().clone() for p in actor.model.parameters()]
+
+
+def same(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> bool:
+    """Whether all weights are equal, bit for bit."""
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def check_budget(learner: Learner, env_steps: int = 150, **budget: Any) -> Run:
+    """Trains on a budget of steps: the weights change, and at most a batch of steps is too many."""
+    start = warm_policy()
+    before = weights(start)
+    run = Run(seed=0, budget=Budget(env_steps=env_steps, **budget))
+    trained = learner.train(world(), demos(), start, run)
+    assert not same(before, weights(trained))
+    assert 0 < run.ledger.env_steps < env_steps + 8 * HORIZON
+    assert run.ledger.trained_tokens > 0
+    return run
+
+
+class Killed(Exception):
+    """What stands for a machine that goes down."""
+
+
+def check_resume(learner: Learner, folder: Path, env_steps: int = 150, points: int = 4) -> None:
+    """Kills a run at several points: what resumes it has the weights of an undisturbed one."""
+    lines: list[dict[str, Any]] = []
+    run = Run(seed=0, budget=Budget(env_steps=env_steps), on_log=lines.append)
+    expected = weights(learner.train(world(), demos(), warm_policy(), run))
+    for save_every in (0.0, 1e9):  # after each update, and only where a stage ends
+        place = folder / f"every-{save_every:g}"
+        for kill_at in [len(lines) * k // points for k in range(1, points)]:
+            left = iter(range(kill_at))
+
+            def kill(line: dict[str, Any], left: Any = left) -> None:
+                if next(left, None) is None:
+                    raise Killed
+
+            stopped = Run(
+                seed=0,
+                budget=Budget(env_steps=env_steps),
+                folder=place,
+                on_log=kill,
+                save_every=save_every,
+            )
+            with suppress(Killed):
+                learner.train(world(), demos(), warm_policy(), stopped)
+        resumed = Run(seed=0, budget=Budget(env_steps=env_steps), folder=place)
+        assert same(expected, weights(learner.train(world(), demos(), warm_policy(), resumed)))
+        for name in ("env_steps", "episodes", "generated_tokens", "trained_tokens"):
+            assert getattr(resumed.ledger, name) == getattr(run.ledger, name)
+        # What has ended stays as it is.
+        again = Run(seed=0, budget=Budget(env_steps=env_steps), folder=place)
+        assert same(expected, weights(learner.train(world(), demos(), warm_policy(), again)))
+        assert again.ledger.env_steps == run.ledger.env_steps
