@@ -15,6 +15,7 @@ from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.perturb import PERTURBATIONS, applicable
+from qevolve_envs.replay import replay
 
 ENV = "qevolve/Household-v0"
 
@@ -184,6 +185,24 @@ def test_the_same_tasks_and_seeds_are_played():
     assert [[s.action for s in e.steps] for e in played[0]] == [
         [s.action for s in e.steps] for e in played[1]
     ]
+
+
+@pytest.mark.parametrize(
+    "perturbation", ("failures:3", "horizon:3", "typos:2+rename:2+distractors:1+dropout:2")
+)
+def test_perturbed_episodes_are_replayed_to_the_byte(perturbation):
+    played = evaluate(
+        "qevolve/Shop-v0",
+        agent="expert",
+        split="seen",
+        episodes=4,
+        env_kwargs={"perturbation": perturbation},
+    )
+    for episode in played:
+        again = Episode.from_json(episode.to_json())
+        assert again.steps and replay(again) is None
+        again.steps[0].observation += "!"
+        assert replay(again).name == "observation"
 
 
 # ── tables and the radar ────────────────────────────────────────────────────
