@@ -296,7 +296,8 @@ def _plan(cell: Cell, env: gymnasium.Env[str, str] | None, agent: str) -> CellPl
         max_episode_steps=cell.horizon,
         agent_name=agent,
     )
-    return CellPlan(cell.name, cell.horizon, common, assignments)
+    count = cell.count if assignments is None else len(assignments)
+    return CellPlan(cell.name, cell.horizon, common, count, assignments)
 
 
 def _hashed(lines: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

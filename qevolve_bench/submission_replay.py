@@ -61,6 +61,7 @@ class CellPlan:
         name: The cell.
         horizon: Most steps of an episode.
         common: An episode that was not begun, with what all of them have in common.
+        count: How many episodes there are; None where even that is not known.
         assignments: Task and seed of each episode, in order; None where the panel is not known
             here.
     """
@@ -68,6 +69,7 @@ class CellPlan:
     name: str
     horizon: int
     common: Episode
+    count: int | None
     assignments: Sequence[Assignment] | None
 
 
@@ -158,10 +160,12 @@ class _Order:
                 f" {self._seen[place]}"
             )
         self._seen[place] = number
+        if self._plan.count is not None and number > self._plan.count:
+            raise BadFile(
+                f"the suite has {self._plan.count} episodes of this cell, and here is one more"
+            )
         if self._due is None:
             return
-        if number > len(self._due):
-            raise BadFile(f"the suite has {len(self._due)} episodes of this cell, here is one more")
         due = self._due[number - 1]
         if place == due:
             return
@@ -181,9 +185,8 @@ class _Order:
 
     def missing(self, count: int) -> str:
         """What is said of episodes that never came, or ``""``."""
-        if self._due is None or count == len(self._due):
-            return ""
-        return f"{len(self._due) - count} of {len(self._due)} episodes are missing"
+        due = self._plan.count
+        return "" if due in (None, count) else f"{due - count} of {due} episodes are missing"
 
 
 def _check_claims(episode: Episode, plan: CellPlan, number: int) -> Finding | None:

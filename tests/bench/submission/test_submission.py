@@ -205,6 +205,9 @@ def test_cell_without_its_data_is_unverified(good, tmp_path, monkeypatch):
     assert verdict.status == "unverified"
     assert verdict.cells["lab-unseen"].status == "verified"
     assert "not available here" in verdict.cells["other"].reason
+    forge.edit("other", lambda episodes: episodes.pop())
+    found = verify(forge.path, suite=suite).findings
+    assert [str(f) for f in found] == ["other: 1 of 20 episodes are missing."]
 
 
 def test_skipped_cell_is_unverified_with_its_reason(good, tmp_path):
