@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qevolve_bench.llm.background import Background
@@ -41,7 +42,8 @@ class EndpointConfig:
         send_seed: Send a seed, drawn from the episode's, with each request.
         concurrency: Requests under way at once.
         timeout: Seconds without a sign of life after which an attempt is given up.
-        deadline: Seconds for an answer, all attempts and pauses included.
+        deadline: Seconds for an answer, all attempts and pauses included. A runner's limit for a
+            step has to be longer: the answers of a batch come in rounds of `concurrency`.
         retries: Further attempts after one that failed by chance (429, 5xx, a lost connection, a
             timeout, an answer that is no completion).
         backoff: Seconds of the first pause; each further one is twice as long, up to a minute. What
@@ -131,7 +133,7 @@ class Endpoint:
         described: dict[str, Any] = {
             "backend": "openai",
             "endpoint": "api.openai.com" if self._url.startswith(OFFICIAL) else "other",
-            "model": config.model,
+            "model": self._shown_model,
             "temperature": config.temperature,
             "top_p": config.top_p,
             "max_tokens": config.max_tokens,
@@ -186,6 +188,17 @@ class Endpoint:
         return self._client, self._slots
 
     @property
+    def _shown_model(self) -> str:
+        """The model's name; of a path on this machine only the last part."""
+        model = self.config.model
+        return Path(model).name if model.startswith(("/", "~", ".")) else model
+
+    def _private(self) -> dict[str, str]:
+        """What no record may hold, and what stands for it."""
+        private = {self._key: "[key]", self._url: "[url]", self.config.model: self._shown_model}
+        return {words: instead for words, instead in private.items() if words}
+
+    @property
     def _key(self) -> str:
         return os.environ.get(self.config.key_variable, "")
 
@@ -216,10 +229,11 @@ class Endpoint:
                     except Exception as error:
                         trouble = judge(
                             error,
-                            model=config.model,
+                            model=self._shown_model,
                             key_variable=config.key_variable,
-                            key=self._key,
+                            key=bool(self._key),
                             timeout=config.timeout,
+                            private=self._private(),
                         )
                     reason = trouble.reason
                     if not trouble.transient:

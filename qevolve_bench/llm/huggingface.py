@@ -32,7 +32,7 @@ class HuggingFaceConfig:
     Attributes:
         model: A folder that ``save_pretrained`` wrote, with model and tokenizer.
         device: Of torch, such as ``cpu`` or ``cuda``.
-        dtype: One of `DTYPES`; ``auto`` is what the weights are stored in.
+        dtype: One of `DTYPES`; ``auto`` leaves it to transformers; the record says what it was.
         max_tokens: The longest answer.
         temperature: 0 decodes greedily; otherwise the noise of each answer is drawn from the
             episode's seed, whatever else is in the batch.

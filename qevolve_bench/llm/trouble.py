@@ -43,15 +43,24 @@ class Trouble:
     retry_after: float = 0.0
 
 
-def judge(error: Exception, *, model: str, key_variable: str, key: str, timeout: float) -> Trouble:
+def judge(
+    error: Exception,
+    *,
+    model: str,
+    key_variable: str,
+    key: bool,
+    timeout: float,
+    private: Mapping[str, str],
+) -> Trouble:
     """Judges the error of an attempt.
 
     Args:
         error: What the client raised, or `NoCompletionError`.
-        model: The model's name.
+        model: The model, as it may be named.
         key_variable: Where the key was looked for.
-        key: The key, so that it can be kept out of the words.
+        key: Whether one was there.
         timeout: Seconds that the attempt was allowed.
+        private: What a server may repeat but a record must not hold, and what stands for it.
     """
     if isinstance(error, openai.APITimeoutError):
         return Trouble(f"nothing came for {timeout:g} s", transient=True)
@@ -62,8 +71,8 @@ def judge(error: Exception, *, model: str, key_variable: str, key: str, timeout:
     if not isinstance(error, openai.APIStatusError):
         if isinstance(error, ValueError | openai.APIError):  # JSON that is none, for one.
             return Trouble("the answer is no chat completion", transient=True)
-        return Trouble(f"the client raised {_clean(describe(error), key)}")
-    status, said = error.status_code, _clean(_message(error), key)
+        return Trouble(f"the client raised {_clean(describe(error), private)}")
+    status, said = error.status_code, _clean(_message(error), private)
     if status in (401, 403):
         # What the server says here tends to quote the key.
         which = f"another key than that in ${key_variable}" if key else f"a key in ${key_variable}"
@@ -97,11 +106,11 @@ def _message(error: openai.APIStatusError) -> str:
     return str(body) if body else "without a word"
 
 
-def _clean(text: str, key: str) -> str:
-    """One line of bounded length without the key: it ends up in a published record."""
+def _clean(text: str, private: Mapping[str, str]) -> str:
+    """One line of bounded length and nothing private: it ends up in a published record."""
+    for words, instead in private.items():
+        text = text.replace(words, instead)
     text = " ".join(text.split()).rstrip(".")
-    if key:
-        text = text.replace(key, "[key]")
     return text if len(text) <= 200 else text[:197] + "..."
 
 

@@ -66,6 +66,7 @@ def test_it_plays_and_counts(server, make):
     assert isinstance(agent, Agent) and isinstance(agent, ReportsUsage)
     episodes = evaluate(TOY, agent=agent, split="test", batch_size=3)
     assert all(e.won and e.error is None for e in episodes)
+    assert all((s.prompt_tokens, s.generated_tokens) == (11, 3) for e in episodes for s in e.steps)
     assert len(server.requests) == sum(len(e.steps) for e in episodes)
     for path, headers, body in server.requests:
         assert path == "/v1/chat/completions"
@@ -257,6 +258,15 @@ def test_what_will_not_pass_is_not_tried_again(server, make, behaviours, code, e
     assert len(server.requests) == 1
 
 
+def test_no_path_or_address_of_this_machine_is_repeated(server, make, behaviours):
+    server.otherwise = behaviours.status(400, f"{server.url} has /home/me/big only")
+    (answer,) = act(make(model="/home/me/big"))
+    assert answer == Failed("the endpoint answered 400: [url] has big only.")
+    server.otherwise = behaviours.status(404)
+    (answer,) = act(make(model="/home/me/big"))
+    assert "'big'" in answer.reason and "/home" not in answer.reason
+
+
 def test_a_failed_episode_leaves_the_others_alone(server, make, behaviours):
     def picky(handler, body):
         bad = body["messages"][1]["content"].endswith("o1")
@@ -267,6 +277,22 @@ def test_a_failed_episode_leaves_the_others_alone(server, make, behaviours):
     server.otherwise = picky
     answers = act(make(), 3)
     assert answers == ["go", Failed("the endpoint answered 400: odd."), "go"]
+
+
+def test_a_failed_request_is_a_failed_episode_with_its_reason(server, make, behaviours):
+    def picky(handler, body):
+        # The corridors that are four rooms long, in their last room.
+        first, last = body["messages"][1]["content"], body["messages"][-1]["content"]
+        bad = "are 4 rooms" in first and "are 1 rooms" in last
+        behave = behaviours.status(400, "odd") if bad else behaviours.says("right")
+        behave(handler, body)
+
+    server.otherwise = picky
+    episodes = evaluate(TOY, agent=make(prompt="act"), split="test")
+    reasons = {e.task_id[-4:]: e.error for e in episodes}
+    assert [reasons[f"000{i}"] is None for i in range(5)] == [True, False, True, True, False]
+    assert reasons["0001"] == "the endpoint answered 400: odd."
+    assert [e.won for e in episodes] == [e.error is None for e in episodes]
 
 
 @pytest.mark.parametrize("behaviour", ["drip", "stall"])
@@ -416,6 +442,7 @@ def test_the_description_is_json_without_key_and_host(server, make):
     assert cost(described, 1_000_000, 100_000) == 3.0
     assert make().describe().get("prices_per_million_tokens") is None
     assert cost(make().describe(), 5, 5) is None
+    assert make(model="/home/me/models/big").describe()["model"] == "big"
     official = make(base_url=None).describe()
     assert official["endpoint"] == "api.openai.com"
 
