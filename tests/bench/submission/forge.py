@@ -14,7 +14,7 @@ from qevolve_bench.evaluate import evaluate
 from qevolve_bench.results import write_json
 from qevolve_bench.submission import pack
 from qevolve_bench.submission_manifest import ledger_of, summary_of
-from qevolve_bench.suites import load_suite
+from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.agent import Failed, PerEpisode, TaskView
 from qevolve_envs.episode import Episode
 
@@ -40,9 +40,8 @@ class Halting(PerEpisode):
         return policy
 
 
-def write_run(dest: Path, suite_name: str = "quick") -> Path:
+def write_run(dest: Path, suite: Suite) -> Path:
     """A run folder, with failed episodes, and with tokens."""
-    suite = load_suite(suite_name)
     (dest / "episodes").mkdir(parents=True)
     played: list[Episode] = []
     manifest: dict[str, Any] = {"files": {}, "summary": {}}
@@ -52,6 +51,7 @@ def write_run(dest: Path, suite_name: str = "quick") -> Path:
             agent=Halting(),
             agent_name="halting",
             split=cell.split,
+            env_kwargs=cell.env_kwargs,
             episodes=cell.episodes,
             max_episode_steps=cell.horizon,
         )
@@ -156,4 +156,4 @@ def dump(episode: dict[str, Any]) -> bytes:
 
 def make_good(folder: Path) -> Path:
     """An honest submission of the suite ``quick``."""
-    return pack(write_run(folder / "run"), folder / "good")
+    return pack(write_run(folder / "run", load_suite("quick")), folder / "good")

@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from forge import Forge, dump, make_good
+from forge import Forge, dump, make_good, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qevolve_bench import submission
+from qevolve_bench.anchors import measure_suite
 from qevolve_bench.cli import main
 from qevolve_bench.results import load_run
 from qevolve_bench.submission import pack, verify
@@ -171,6 +172,21 @@ def test_any_changed_field_is_detected(good, tmp_path_factory, data):
     assert verdict.findings[0].cell == cell
 
 
+def test_perturbed_cells_are_verified(tmp_path):
+    """Also where what fails silently makes an episode longer than its horizon."""
+    lab = load_suite("quick").cells[2]
+    perturbed = [
+        dataclasses.replace(lab, name=name, episodes=5, env_kwargs={"perturbation": name + ":2"})
+        for name in ("failures", "typos")
+    ]
+    suite = Suite("mine-v0", (dataclasses.replace(lab, episodes=5), *perturbed))
+    measured = measure_suite(suite, rounds=1, on_skip=lambda cell, error: pytest.fail(str(error)))
+    good = pack(write_run(tmp_path / "run", measured), tmp_path / "packed")
+    verdict = verify(good, suite=measured)
+    assert (verdict.status, verdict.findings) == ("verified", ())
+    assert max(len(e.steps) for e in verdict.cells["failures"].episodes) > lab.horizon
+
+
 # ── what cannot be replayed ─────────────────────────────────────────────────
 
 
@@ -241,6 +257,9 @@ def test_nondeterministic_cell_is_unverified_yet_its_place_checked(good, tmp_pat
     forge = Forge(good, tmp_path / "again")
     forge.edit("lab-unseen", lambda episodes: episodes[0].update(score=1.0))
     assert "its score is not that of its last step" in str(verify(forge.path).findings[0])
+    forge = Forge(good, tmp_path / "longer")
+    forge.edit("lab-unseen", lambda es: [e["steps"].extend(e["steps"][:1] * 24) for e in es])
+    assert "steps, and the horizon is 24" in str(verify(forge.path).findings[0])
 
 
 def test_another_panel_here_is_unverified(good, tmp_path):
