@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -121,8 +121,9 @@ def compare(
     names = [side.name for side in sides]
     if len(sides) < 2:
         raise BenchError(f"A comparison takes two sides or more, not {len(sides)}.")
-    if correction not in ("holm", "bh", "none"):
-        raise UnknownName.of("correction", correction, ("holm", "bh", "none"))
+    for what, value, known in (("correction", correction, Correction), ("test", test, Test)):
+        if value not in get_args(known):
+            raise UnknownName.of(what, value, get_args(known))
     if baseline is not None and baseline not in names:
         raise UnknownName.of("baseline", baseline, names)
     found = []
@@ -199,13 +200,18 @@ def _compare(
     if len(tasks) < most:
         notes.append(f"Only the {len(tasks)} tasks that both played count, of {most}.")
     left, right = _columns(a, tasks), _columns(b, tasks)
+    pairs = _pairs(a, b)
+    if pairs and len(pairs) < max(len(left), len(right)):
+        notes.append(f"Only the {len(pairs)} seeds that both have are compared, as pairs.")
+    if pairs:
+        left, right = left[[i for i, _ in pairs]], right[[k for _, k in pairs]]
     chance = stream(seed, "compare", cell.label, first.name, second.name)
     values = [
         _value(side.name, side.entries[cell], table, outcome, level)
         for side, table in ((first, left), (second, right))
     ]
     result = (
-        _over_seeds(a, left, b, right, test, level, chance)
+        _over_seeds(left, right, bool(pairs), test, level, chance)
         if max(len(left), len(right)) > 1
         else _over_tasks(left[0], right[0], outcome, level, chance)
     )
@@ -269,36 +275,28 @@ def _over_tasks(
 
 
 def _over_seeds(
-    a: Entry,
     left: Array,
-    b: Entry,
     right: Array,
+    paired: bool,
     test: Test,
     level: float,
     chance: np.random.SeedSequence,
 ) -> _Result:
     """At least one method of several runs: seeds and tasks are samples."""
     notes: list[str] = []
-    pairs = _pairs(a, b)
-    if min(len(left), len(right)) == 1:
-        # The one run is taken as it is: a fixed opponent.
+    gaps: Array | None = None
+    if paired or min(len(left), len(right)) == 1:
         gaps = left - right
         found = crossed_mean(gaps, level=level)
-        single, many = ("first", right) if len(left) == 1 else ("second", left)
-        notes.append(
-            f"The {single} side is one run, taken as it is; the interval is over the {len(many)}"
-            " runs of the other."
-        )
-    elif len(pairs) >= 2:
-        if len(pairs) < max(len(left), len(right)):
-            notes.append(f"Only the {len(pairs)} seeds that both have are compared, as pairs.")
-        rows = np.array(pairs)
-        gaps = left[rows[:, 0]] - right[rows[:, 1]]
-        found = crossed_mean(gaps, level=level)
+        if not paired:
+            single, many = ("first", right) if len(left) == 1 else ("second", left)
+            notes.append(
+                f"The {single} side is one run, taken as it is; the interval is over the"
+                f" {len(many)} runs of the other."
+            )
     else:
         notes.append("Their runs are no pairs of one seed and are compared as independent.")
         found = crossed_difference(left, right, paired_runs=False, level=level)
-        gaps = None
     words = "t over seeds and tasks"
     p_value = found.p_value
     interval: Interval | None = found.estimate.interval
@@ -306,8 +304,7 @@ def _over_seeds(
         notes.append("There is no spread over seeds or tasks, so that there is no interval.")
         interval = None
     if gaps is None:
-        units = left.mean(axis=1)[:, np.newaxis] - right.mean(axis=1)
-        return _Result(interval, p_value, words, "seeds and tasks", units.ravel()[:0], notes)
+        return _Result(interval, p_value, words, "seeds and tasks", np.zeros(0), notes)
     units = gaps.mean(axis=1)
     if test == "auto":
         return _Result(interval, p_value, words, "seeds and tasks", units, notes)
@@ -321,10 +318,11 @@ def _over_seeds(
 
 
 def _pairs(a: Entry, b: Entry) -> list[tuple[int, int]]:
-    """Rows of the same training seed."""
+    """Rows of the same training seed, if there are at least two, or one on each side."""
     if a.seeds is None or b.seeds is None:
         return []
-    return [(a.seeds.index(s), b.seeds.index(s)) for s in a.seeds if s in b.seeds]
+    pairs = [(a.seeds.index(s), b.seeds.index(s)) for s in a.seeds if s in b.seeds]
+    return pairs if len(pairs) > 1 or len(a.seeds) == len(b.seeds) == 1 else []
 
 
 def _value(name: str, entry: Entry, table: Array, outcome: Outcome, level: float) -> Value:

@@ -31,8 +31,9 @@ class Cost:
         horizon: The budget up to which all runs are known.
         reached: How many runs reached the threshold within the horizon.
         median: Kaplan-Meier median cost; None when fewer than half get there.
-        restricted_mean: Mean of the lesser of cost and horizon, with an interval over seeds; a
-            lower bound of the mean cost. None for a single run.
+        restricted_mean: Mean of the lesser of cost and horizon, with an interval over seeds (of no
+            width when all runs cross at the same checkpoint); a lower bound of the mean cost. None
+            for a single run.
         sentence: All of it in words.
     """
 
@@ -109,10 +110,10 @@ def cost_to_threshold(
         sentence += f"; half of all runs had by {median:,.0f}"
     if mean is not None and reached:
         at_least = "at least " if reached < len(curves) else ""
-        sentence += (
-            f"; the mean cost is {at_least}{mean.value:,.0f}"
-            f" [{max(0.0, mean.interval.low):,.0f}, {mean.interval.high:,.0f}]"
-        )
+        sentence += f"; the mean cost is {at_least}{mean.value:,.0f}"
+        low, high = max(0.0, mean.interval.low), mean.interval.high
+        # Runs that cross at one checkpoint show no spread; they have some between checkpoints.
+        sentence += f" [{low:,.0f}, {high:,.0f}]" if low < high else ", in all runs alike"
     if mean is None:
         sentence += "; one run has no interval"
     return Cost(axis, threshold, tuple(costs), horizon, reached, median, mean, sentence + ".")

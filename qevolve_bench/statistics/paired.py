@@ -107,8 +107,8 @@ def crossed_difference(
     variance of the mean is (MS_runs + max(MS_tasks - MS_rest, 0)) / (n m), and its degrees of
     freedom follow from F. E. Satterthwaite (1946), "An approximate distribution of estimates of
     variance components", Biometrics Bulletin 2(6), 110-114, but are never fewer than n - 1. The
-    tasks' own part is not allowed below zero, which keeps the interval at least as wide as the one
-    over the runs' means. `crossed_mean` is the same for one table.
+    tasks' own part is not allowed below zero, and where the means of the runs agree by accident
+    MS_rest takes the place of MS_runs. `crossed_mean` is the same for one table.
 
     Without paired runs, each method's runs have a variance of their own, and the tasks that both
     share count once, by their mean differences.
@@ -245,15 +245,19 @@ def _p_of_t(statistic: float, degrees: float, alternative: Alternative) -> float
 
 
 def _mean_squares(table: Array) -> tuple[float, float, float]:
-    """Mean squares of runs, tasks and rest; those of a single task are zero."""
+    """Mean squares of runs, tasks and rest; those of a single task are zero for the last two."""
     n, m = table.shape
     rows, columns = table.mean(axis=1), table.mean(axis=0)
     runs = m * float(rows.var(ddof=1))
     if m == 1:
         return runs, 0.0, 0.0
     tasks = n * float(columns.var(ddof=1))
-    rest = table - rows[:, np.newaxis] - columns + table.mean()
-    return runs, tasks, float((rest**2).sum()) / ((n - 1) * (m - 1))
+    left = table - rows[:, np.newaxis] - columns + table.mean()
+    rest = float((left**2).sum()) / ((n - 1) * (m - 1))
+    if runs <= 1e-12 * rest:
+        # Counts of wins may agree by accident; then what is left tells how much they might not.
+        runs = rest
+    return runs, tasks, rest
 
 
 def _tasks_part(

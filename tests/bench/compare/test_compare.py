@@ -233,6 +233,9 @@ def test_only_common_seeds_are_pairs(training):
         *training("q_evolve", 0.8, seeds=[0, 1, 2, 3]), *training("rft", 0.5, seeds=[2, 3, 9])
     )
     assert "Only the 2 seeds that both have are compared, as pairs." in found.notes
+    assert (found.first.seeds, found.second.seeds) == (2, 2)
+    assert found.difference == pytest.approx(found.first.mean - found.second.mean)
+    assert found.interval.low < found.difference < found.interval.high
     found = only(*training("sft", 0.8, seeds=[0, 1]), *training("ppo", 0.5, seeds=[2, 3]))
     assert "Their runs are no pairs of one seed and are compared as independent." in found.notes
 
@@ -357,6 +360,12 @@ def test_an_empty_file_and_an_empty_folder(tmp_path):
     (tmp_path / "hollow").mkdir()
     with pytest.raises(BenchError, match="hollow is empty"):
         sides_of(tmp_path / "hollow")
+
+
+@pytest.mark.parametrize("option", [{"correction": "bonferroni"}, {"test": "t"}])
+def test_unknown_options(bare, option):
+    with pytest.raises(BenchError, match=r"Unknown (correction|test) '"):
+        compare(sides_of(bare("a", [1, 0]), bare("b", [0, 1])), **option)
 
 
 def test_a_comparison_takes_two(bare):

@@ -52,6 +52,13 @@ def test_all_get_there(curves):
     assert "at least" not in found.sentence
 
 
+def test_all_at_one_checkpoint(curves):
+    found = cost_to_threshold(curves({0: THREE[0], 5: THREE[0]}), "env_steps", "unseen", 0.6)
+    assert found.sentence.endswith(
+        "half of all runs had by 100; the mean cost is 100, in all runs alike."
+    )
+
+
 def test_none_gets_there(curves):
     found = cost_to_threshold(curves(THREE), "env_steps", "unseen", 0.9)
     assert found.reached == 0 and found.median is None

@@ -20,7 +20,7 @@ from qevolve_bench.statistics import (
 from qevolve_envs.errors import BenchError, UnknownName
 
 #: Two seeds of three tasks.
-TABLE = np.array([[1.0, 2.0, 6.0], [3.0, 2.0, 4.0]])
+TABLE = np.array([[1.0, 2.0, 6.0], [3.0, 4.0, 5.0]])
 
 
 # ── over one sample ─────────────────────────────────────────────────────────
@@ -62,21 +62,31 @@ def test_no_spread_gives_no_p_value():
 
 
 def test_crossed_mean_by_hand():
-    # Run means 3 3, task means 2 2 5, mean 3. MS_runs 0; MS_tasks 2 * (1+1+4) / 2 = 6;
-    # rest [[-1, 0, 1], [1, 0, -1]]: MS_rest 4 / 2 = 2. Variance (0 + 6 - 2) / 6 = 2/3, and the
-    # degrees of freedom (6 - 2)^2 / (6^2/2 + 2^2/2) = 0.8, raised to n - 1 = 1.
+    # Run means 3 4, task means 2 3 5.5, mean 3.5. MS_runs 3 * (.25 + .25) = 1.5; MS_tasks
+    # 2 * (2.25 + .25 + 4) / 2 = 6.5; rest +-(-.5 -.5 1), MS_rest 3 / 2 = 1.5. The variance is
+    # (1.5 + 6.5 - 1.5) / 6 = 1.083333, of parts .25 with 1 degree of freedom and .833333 with
+    # .833333^2 / (1.083333^2 / 2 + .25^2 / 2) = 1.123596: together
+    # 1.083333^2 / (.25^2 + .618056) = 1.724490.
     found = crossed_mean(TABLE)
-    assert found.estimate.value == 3
-    assert found.standard_error == pytest.approx(math.sqrt(2 / 3))
-    assert found.degrees == 1
-    half = 12.706205 * math.sqrt(2 / 3)
-    assert found.estimate.interval == pytest.approx((3 - half, 3 + half), rel=1e-6)
-    assert found.p_value == pytest.approx(2 * stats.t.sf(3 / math.sqrt(2 / 3), 1))
+    assert found.estimate.value == 3.5
+    assert found.standard_error == pytest.approx(math.sqrt(6.5 / 6))
+    assert found.degrees == pytest.approx(1.724490, abs=1e-6)
+    half = stats.t.ppf(0.975, found.degrees) * math.sqrt(6.5 / 6)
+    assert found.estimate.interval == pytest.approx((3.5 - half, 3.5 + half))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(3.5 / math.sqrt(6.5 / 6), found.degrees))
+
+
+def test_runs_that_agree_by_accident_do_not_end_the_doubt():
+    # Both runs win two of four tasks, but other ones: MS_runs is 0, MS_rest (4 * .25) * 2 / 3.
+    found = crossed_mean([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
+    assert found.standard_error == pytest.approx(math.sqrt(2 / 3 / 8)) and found.degrees == 1
+    # Where they agree on every task there is none.
+    assert crossed_mean([[1.0, 1.0], [1.0, 1.0]]).p_value is None
 
 
 def test_variance_components_by_hand():
-    # As above: runs (0 - 2) / 3 is set to 0, tasks (6 - 2) / 2.
-    assert variance_components(TABLE) == Components(0.0, 2.0, 2.0)
+    # As above: runs (1.5 - 1.5) / 3, tasks (6.5 - 1.5) / 2.
+    assert variance_components(TABLE) == Components(0.0, 2.5, 1.5)
 
 
 def test_variance_components_come_back():
@@ -117,9 +127,10 @@ def test_on_the_same_tasks_the_means_of_the_seeds_are_all_that_counts(pair):
     a, b = pair
     found = crossed_difference(a, b, target="same tasks")
     theirs = t_interval((a - b).mean(axis=1))
+    if theirs.standard_error < 1e-9:
+        return
     assert found.standard_error == pytest.approx(theirs.standard_error, abs=1e-9)
-    if theirs.standard_error > 0:
-        assert found.estimate.interval == pytest.approx(theirs.estimate.interval, rel=1e-6)
+    assert found.estimate.interval == pytest.approx(theirs.estimate.interval, rel=1e-6)
 
 
 @given(PAIRS)
