@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from qevolve_baselines.transcript import Trajectory
+from qevolve_envs.errors import BenchError
 
 
 @dataclass(slots=True)
@@ -57,7 +58,11 @@ class Data:
 
     @classmethod
     def of(cls, trajectories: Sequence[Trajectory]) -> Data:
-        """Lays trajectories out."""
+        """Lays trajectories out.
+
+        Raises:
+            BenchError: When there is no action in them.
+        """
         samples: list[Sample] = []
         bounds = [0]
         step_tokens: list[int] = []
@@ -82,6 +87,8 @@ class Data:
                 samples.append(Sample(ids, np.array(targets), np.array(steps), first))
                 first += len(targets)
             bounds.append(base + len(trajectory.episode.steps))
+        if not samples:
+            raise BenchError("There is no action to learn from: no episode has a step.")
         return cls(
             samples=samples,
             bounds=np.array(bounds, dtype=np.int64),

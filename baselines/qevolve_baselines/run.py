@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from qevolve_baselines.policy import Policy
@@ -102,9 +103,10 @@ class Budget:
                 value = float(text.replace("_", ""))
             except ValueError:
                 value = math.nan
-            if not (value > 0 and math.isfinite(value)):
+            seconds = "seconds" in axis
+            if not ((value > 0 if seconds else value >= 1) and math.isfinite(value)):
                 raise BenchError(f"The budget {item!r} needs a positive number: {axis}=1000.")
-            setattr(budget, axis, value if "seconds" in axis else int(value))
+            setattr(budget, axis, value if seconds else int(value))
         return budget
 
     def spent(self, ledger: Ledger) -> str | None:
@@ -153,6 +155,7 @@ class Run:
             thirty-second of the limit and the limit.
         save_every: Seconds between saves inside a stage.
         on_log: Called with each line of metrics, for a progress display.
+        accelerator: Whether it computes on one, so that its time counts as the accelerator's.
     """
 
     seed: int
@@ -162,12 +165,14 @@ class Run:
     checkpoints: int = 6
     save_every: float = 30.0
     on_log: Callable[[dict[str, Any]], None] | None = None
+    accelerator: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     _tracked: dict[str, Stateful] = field(default_factory=dict)
-    _state: dict[str, Any] = field(default_factory=dict)
+    _saved: dict[str, Any] = field(default_factory=dict)  # loaded, and not claimed by `track` yet
     _progress: dict[str, int] = field(default_factory=dict)
     _memory: dict[str, Any] = field(default_factory=dict)
     _reached: int = 0
+    _evaluated: dict[str, float] = field(default_factory=dict)
     _metrics_at: int = 0
     _clock: float = 0.0
     _saved_at: float = 0.0
@@ -180,16 +185,21 @@ class Run:
         file = self.folder / "state.pt"
         if file.is_file():
             try:
-                self._state = torch.load(file, weights_only=True)
+                state = torch.load(file, weights_only=True, map_location="cpu")
+                if state["schema"] != SCHEMA:
+                    raise ValueError(f"its schema is {state['schema']}, not {SCHEMA}")
+                self.ledger = Ledger(**state["ledger"])
+                self._progress = dict(state["progress"])
+                self._reached = state["reached"]
+                self._evaluated = dict(state["evaluated"])
+                self._metrics_at = state["metrics_at"]
+                self._saved = dict(state["tracked"])
             except Exception as error:
-                raise BadFile(f"{file} cannot be resumed from: {error}.") from None
-            self.ledger = Ledger(**self._state["ledger"])
-            self._progress = dict(self._state["progress"])
-            self._reached = self._state["reached"]
-            self._metrics_at = self._state["metrics_at"]
+                raise _cannot_resume(file, error) from None
         metrics = self.folder / "metrics.jsonl"
         if metrics.is_file():
             # What was logged behind the last save will be logged again.
+            self._metrics_at = min(self._metrics_at, metrics.stat().st_size)
             with metrics.open("r+b") as stream:
                 stream.truncate(self._metrics_at)
 
@@ -208,13 +218,18 @@ class Run:
     def track(self, name: str, thing: Stateful) -> None:
         """Registers something that changes; it is put into its last saved state."""
         self._tracked[name] = thing
-        saved = self._state.get("tracked", {}).get(name)
+        saved = self._saved.pop(name, None)
         if saved is not None:
-            thing.load_state_dict(saved)
+            try:
+                thing.load_state_dict(saved)
+            except Exception as error:
+                assert self.folder is not None
+                raise _cannot_resume(self.folder / "state.pt", error) from None
 
     def drop(self, name: str) -> None:
         """Ends the tracking of something that is not needed any more."""
         self._tracked.pop(name, None)
+        self._saved.pop(name, None)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Computes something once, and keeps it.
@@ -233,7 +248,7 @@ class Run:
             try:
                 loaded: T = torch.load(file, weights_only=True)
             except Exception as error:
-                raise BadFile(f"{file} cannot be resumed from: {error}.") from None
+                raise _cannot_resume(file, error) from None
             return loaded
         value = make()
         if file is not None:
@@ -248,7 +263,8 @@ class Run:
     def updates(self, name: str, total: int) -> Iterator[int]:
         """Counts the updates of a stage, from where the last save was.
 
-        It ends early when the budget is spent. The run is saved now and then, and at the end.
+        It ends early when the budget is spent. The run is saved now and then, and at the end. What
+        torch itself draws during an update, such as dropout, depends on the update only.
 
         Args:
             name: Of the stage, unique in the run.
@@ -260,12 +276,17 @@ class Run:
         for index in range(done, total):
             if self.spent:
                 break
-            yield index
+            with torch.random.fork_rng(devices=self._devices()):
+                torch.manual_seed(self.torch_seed(name, index))
+                yield index
             self._progress[name] = index + 1
             self._tick()
             if time.monotonic() - self._saved_at > self.save_every:
                 self.save()
         self.save()
+
+    def _devices(self) -> list[int]:
+        return [torch.cuda.current_device()] if self.accelerator else []
 
     def end(self, name: str) -> None:
         """Marks a stage as done, whatever of it was left; `updates` then yields nothing more."""
@@ -282,17 +303,18 @@ class Run:
         self._saved_at = time.monotonic()
         if self.folder is None:
             return
-        self._state = {
+        tracked = {name: thing.state_dict() for name, thing in self._tracked.items()}
+        state = {
             "schema": SCHEMA,
             "ledger": asdict(self.ledger),
             "progress": self._progress,
             "reached": self._reached,
+            "evaluated": self._evaluated,
             "metrics_at": self._metrics_at,
-            "tracked": {name: thing.state_dict() for name, thing in self._tracked.items()},
+            # What a resumed run has not come to again is kept as it was.
+            "tracked": {**self._saved, **tracked},
         }
-        _save(self._state, self.folder / "state.pt")
-        # Only what was loaded from disk may be restored; the live objects go on changing.
-        self._state = {}
+        _save(state, self.folder / "state.pt")
 
     # ── accounting ──────────────────────────────────────────────────────────
 
@@ -305,7 +327,7 @@ class Run:
     def _tick(self) -> None:
         now = time.monotonic()
         self.ledger.wall_seconds += now - self._clock
-        if torch.cuda.is_available():
+        if self.accelerator:
             self.ledger.accelerator_seconds += now - self._clock
         self._clock = now
 
@@ -326,23 +348,39 @@ class Run:
 
         Args:
             policy: As it is now.
-            final: Evaluate in any case.
+            final: Evaluate in any case, unless nothing has happened since the last evaluation.
         """
+        if self.on_checkpoint is None:
+            return
         axis = self.budget.main_axis
         number = self._reached
         if axis is not None:
-            limit = float(getattr(self.budget, axis))
-            points = limit * 2.0 ** np.linspace(-5, 0, self.checkpoints)
+            # The last point is the limit itself, each one before it a factor below.
+            points = float(getattr(self.budget, axis)) * curve_points(self.checkpoints)
             number = int((getattr(self.ledger, axis) >= points - 1e-9).sum())
-        if self.on_checkpoint is None or not (final or number > self._reached):
+        counts = {k: v for k, v in asdict(self.ledger).items() if "seconds" not in k}
+        if not (number > self._reached or (final and counts != self._evaluated)):
             return
         self._reached = max(number, self._reached + 1)
+        self._evaluated = counts
+        training = policy.model.training
         before = time.monotonic()
         self._tick()
         self.on_checkpoint(self._reached, policy, self.ledger)
-        # Evaluation is the harness's time, not the learner's.
+        # Evaluation is the harness's time, not the learner's, and leaves no trace.
+        policy.model.train(training)
         self._clock = time.monotonic()
         self._saved_at += self._clock - before
+
+
+def curve_points(count: int) -> npt.NDArray[np.float64]:
+    """Where a learning curve is evaluated: shares of the budget, log-spaced from 1/32 to 1."""
+    return 2.0 ** np.linspace(0 if count == 1 else -5, 0, count)
+
+
+def _cannot_resume(file: Path, error: Exception) -> BadFile:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return BadFile(f"{file} cannot be resumed from ({reason}): start the run anew with --force.")
 
 
 def _save(value: Any, file: Path) -> None:
