@@ -113,7 +113,7 @@ def read_board(folder: Path, suite: Suite) -> Board:
     verdicts: dict[str, Verdict] = {}
     refused: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_file() or path.name.endswith(".part"):
+        if path.is_file() or path.name.startswith("."):
             continue
         if not SUBMISSION_NAME.fullmatch(path.name):
             raise BadFile(f"{path}: a submission is named by a-z, 0-9, dot, hyphen and underscore.")

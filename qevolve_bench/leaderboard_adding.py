@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from qevolve_bench.leaderboard import SUBMISSION_NAME
-from qevolve_bench.submission import Verdict, manifest_bytes, pack, verify
+from qevolve_bench.submission import Verdict, manifest_bytes, new_folder, pack, verify
 from qevolve_bench.submission_files import (
     EPISODES,
     MANIFEST,
@@ -50,7 +49,7 @@ def add_submission(
             check_link(link)
         except BadFile as error:
             raise BadFile(f"{str(error).capitalize()}.") from None
-    with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as scratch:
+    with TemporaryDirectory(prefix="qevolve-bench-") as scratch:
         submission = source
         if _is_run(source):
             submission = pack(source, Path(scratch) / name)
@@ -61,25 +60,18 @@ def add_submission(
         dest = root / verdict.suite.name / name
         if dest.exists():
             raise BadFile(f"{dest} exists: give another --name.")
-        # Not by `copytree`: the files of a submission, by name, and nothing else that may be there.
-        part = dest.with_name(dest.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
+        manifest = verdict.manifest
+        if link is not None:
+            manifest["agent"]["description"]["link"] = link
         try:
-            (part / EPISODES).mkdir(parents=True)
-            with Folder(submission) as folder:
-                for cell in verdict.manifest["files"]:
+            # Not by `copytree`: the files of a submission, by name, and nothing else.
+            with new_folder(dest) as new, Folder(submission) as folder:
+                for cell in manifest["files"]:
                     file = f"{EPISODES}/{cell}{SUFFIX}"
-                    write_file(part / file, folder.read(file, MAX_COMPRESSED_BYTES))
-            manifest = verdict.manifest
-            if link is not None:
-                manifest["agent"]["description"]["link"] = link
-            write_file(part / MANIFEST, manifest_bytes(manifest))
-            part.rename(dest)
-        except BaseException as error:
-            shutil.rmtree(part, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise BadFile(f"Cannot write {dest}: {error.strerror or error}.") from None
-            raise
+                    write_file(new / file, folder.read(file, MAX_COMPRESSED_BYTES))
+                write_file(new / MANIFEST, manifest_bytes(manifest))
+        except OSError as error:
+            raise BadFile(f"Cannot write {dest}: {error.strerror or error}.") from None
     return verdict, dest
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import gymnasium
@@ -146,25 +146,32 @@ def pack(run: Path | str, dest: Path | str) -> Path:
         raise BadFile(f"Cannot submit {run}: {error}.") from None
     if dest.exists() or dest.is_symlink():
         raise BadFile(f"{dest} exists: choose another folder for the submission.")
-    part = dest.with_name(dest.name + ".part")
     try:
-        if part.exists():
-            shutil.rmtree(part)
-        (part / EPISODES).mkdir(parents=True)
-        for cell, digest in sorted(manifest["files"].items()):
-            source = run / EPISODES / f"{cell}.jsonl"
-            data = source.read_bytes()
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise BadFile(f"{source} is not what the run wrote: its digest differs.")
-            write_file(part / EPISODES / f"{cell}{SUFFIX}", packed(data))
-        write_file(part / MANIFEST, manifest_bytes(manifest))
-        part.rename(dest)
-    except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise BadFile(f"Cannot write {dest}: {error.strerror or error}.") from None
-        raise
+        with new_folder(dest) as folder:
+            for cell in Suite.from_json(manifest["suite"]).cells:
+                if cell.name in manifest["skipped"]:
+                    continue
+                source = run / EPISODES / f"{cell.name}.jsonl"
+                data = source.read_bytes()
+                if hashlib.sha256(data).hexdigest() != manifest["files"].get(cell.name):
+                    raise BadFile(f"{source} is not what the run wrote: its digest differs.")
+                write_file(folder / EPISODES / f"{cell.name}{SUFFIX}", packed(data))
+            write_file(folder / MANIFEST, manifest_bytes(manifest))
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise BadFile(f"Cannot submit {run}: {reason}.") from None
     return dest
+
+
+@contextmanager
+def new_folder(dest: Path) -> Iterator[Path]:
+    """A folder with room for a submission, which becomes `dest` if the block is left in peace."""
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=dest.parent, prefix=".qevolve-bench-") as scratch:
+        folder = Path(scratch) / dest.name
+        (folder / EPISODES).mkdir(parents=True)
+        yield folder
+        folder.rename(dest)
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -206,7 +213,9 @@ def _verify(folder: Folder, given: Suite | None) -> Verdict:
             reason = f"it was not played: {quoted(manifest['skipped'][cell.name], 200)}"
             cells[cell.name] = CellVerdict(cell, "unverified", reason, [])
         else:
-            cells[cell.name], found = _verify_cell(folder, claimed, entries[cell.name], manifest)
+            # What the package never measured is as the submission says, or nothing is verified.
+            cell = replace(cell, tasks=claimed.tasks, panel=claimed.panel)
+            cells[cell.name], found = _verify_cell(folder, cell, entries[cell.name], manifest)
             findings += found
     if not findings:
         played = [episode for cell in cells.values() for episode in cell.episodes]
@@ -260,7 +269,9 @@ def _environment(cell: Cell, entry: Entry | None) -> tuple[gymnasium.Env[str, st
             max_episode_steps=cell.horizon,
         )
     except BenchError as error:
-        return None, f"its environment is not available here: {str(error).rstrip('.')}"
+        # Not the error where another will do: it may name a path of this machine.
+        needs = f"it needs {entry.needs}" if entry and entry.needs else str(error).rstrip(".")
+        return None, f"its environment is not available here: {needs}"
     if entry is not None and entry.nondeterministic:
         return env, f"{entry.id} does not answer alike twice, so it cannot be replayed"
     if cell.panel is None:

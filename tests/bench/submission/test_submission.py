@@ -60,7 +60,7 @@ def test_packed_run_loads_as_the_run(good, run):
         ({"complete": False}, "is not complete"),
         ({"agent": {"name": "<b>", "description": {}}}, "agent's name '<b>'"),
         ({"files": {"lab-unseen": "0" * 64}}, "not what the run wrote"),
-        ({"files": {"absent": "0" * 64}}, "No such file"),
+        ({"files": {"../../x": "0" * 64}}, "not what the run wrote"),
     ],
 )
 def test_runs_that_cannot_be_packed(run, tmp_path, edit, expected):
@@ -68,6 +68,14 @@ def test_runs_that_cannot_be_packed(run, tmp_path, edit, expected):
     path = tmp_path / "run" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **edit}))
     with pytest.raises(BadFile, match=expected):
+        pack(tmp_path / "run", tmp_path / "packed")
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_run_that_lacks_a_file_cannot_be_packed(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "episodes" / "lab-unseen.jsonl").unlink()
+    with pytest.raises(BadFile, match=r"lab-unseen.jsonl: No such file"):
         pack(tmp_path / "run", tmp_path / "packed")
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
@@ -220,7 +228,10 @@ def test_cell_without_its_data_is_unverified(good, tmp_path, monkeypatch):
     assert verdict.findings == ()
     assert verdict.status == "unverified"
     assert verdict.cells["lab-unseen"].status == "verified"
-    assert "not available here" in verdict.cells["other"].reason
+    assert verdict.cells["other"].reason == (
+        "its environment is not available here: it needs the WebShop files, through data=PATH or"
+        " $WEBSHOP_DATA"
+    )
     forge.edit("other", lambda episodes: episodes.pop())
     found = verify(forge.path, suite=suite).findings
     assert [str(f) for f in found] == ["other: 1 of 20 episodes are missing."]
