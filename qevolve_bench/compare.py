@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from qevolve_bench.compare_sources import Cell, Entry, Side
+from qevolve_bench.compare_sources import Cell, Entry, Side, cell_of
 from qevolve_bench.efficiency import Cost, Curve, cost_to_threshold
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.seeding import stream
@@ -170,7 +170,8 @@ def costs(
             cost = cost_to_threshold(
                 curves, axis, split, threshold, outcome=outcome, horizon=horizon, level=level
             )
-            found.append(replace(cost, sentence=cost.sentence.replace(curves[0].learner, name, 1)))
+            panel = cell_of(curves[0], split).label
+            found.append(replace(cost, learner=name, panel=panel))
     return found
 
 
@@ -360,6 +361,9 @@ def _check_alike(cell: Cell, one: str, a: Entry, other: str, b: Entry) -> list[s
             " steps: they cannot be compared."
         )
     notes = []
+    if bool(a.horizon) != bool(b.horizon):
+        said, silent, steps = (one, other, a.horizon) if a.horizon else (other, one, b.horizon)
+        notes.append(f"{said} had {steps} steps in {cell.label}; {silent} does not record it.")
     if a.seeds is None and b.seeds is None and a.rounds != b.rounds:
         notes.append(f"{one} and {other} played {a.rounds} and {b.rounds} rounds of each task.")
     return notes

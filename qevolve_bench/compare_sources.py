@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from qevolve_bench.statistics.checks import Array
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 
+#: Under this name an episode records a horizon that is not the registered one.
+_HORIZON = "max_episode_steps"
 _NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
 
 
@@ -189,6 +191,8 @@ def _read(argument: str) -> _Source:
         source.paths.append(path.resolve())
         if _is_curve(path):
             source.curves += read_curves(path)
+        elif path.is_file() and not path.name.endswith((".jsonl", ".jsonl.gz")):
+            raise BadFile(f"{path} is no run folder, no submission and no .jsonl file.")
         elif path.is_dir() and not any(path.iterdir()):
             raise BadFile(f"{path} is empty: it holds no results.")
         elif path.is_dir() and not (path / MANIFEST).exists() and _inside(path):
@@ -291,8 +295,10 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
         for cell_name, episodes in run.cells.items():
             described = cells.get(cell_name)
             tables: dict[Cell, dict[str, list[float]]] = {}
+            horizons: dict[Cell, int | None] = {}
             for episode in episodes:
                 cell = _cell(episode)
+                horizons.setdefault(cell, episode.env_kwargs.get(_HORIZON))
                 won = float(episode.won and episode.error is None)
                 value = won if outcome == "success" else episode.score
                 tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
@@ -304,7 +310,7 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
                     )
                 mine.add(cell)
                 panel = described.panel if described else None
-                horizon = described.horizon if described else None
+                horizon = horizons[cell] or (described.horizon if described else None)
                 played.setdefault(cell, []).append((table, panel, horizon))
     if not played:
         raise BenchError(f"{name} holds no episodes.")
@@ -357,12 +363,23 @@ def _from_curves(
         splits = [s for s in runs[0].splits if all(s in run.splits for run in runs)]
         for split in splits:
             found = outcomes_at(runs, axis, amount, split, outcome=outcome)
-            cell = Cell(runs[0].env_id, _canonical(dict(runs[0].env_kwargs)), split)
-            entries[cell] = Entry(found.tasks, found.table, found.seeds, notes=found.notes)
+            cell, horizon = cell_of(runs[0], split), runs[0].env_kwargs.get(_HORIZON)
+            if cell in entries:
+                raise BenchError(f"{name} was trained in {cell.label} with two horizons: name one.")
+            entries[cell] = Entry(
+                found.tasks, found.table, found.seeds, horizon=horizon, notes=found.notes
+            )
     if not entries:
         raise BenchError(f"The checkpoints of {name} share no split.")
     return entries
 
 
-def _canonical(kwargs: dict[str, Any]) -> str:
-    return json.dumps(kwargs, sort_keys=True, separators=(",", ":"))
+def cell_of(curve: Curve, split: str) -> Cell:
+    """The cell that a training run was evaluated in."""
+    return Cell(curve.env_id, _canonical(curve.env_kwargs), split)
+
+
+def _canonical(kwargs: Mapping[str, Any]) -> str:
+    """The arguments of a world; its horizon is compared apart, because not all records have it."""
+    world = {key: value for key, value in kwargs.items() if key != _HORIZON}
+    return json.dumps(world, sort_keys=True, separators=(",", ":"))

@@ -108,7 +108,7 @@ def render(
         raise UnknownName.of("format", format, FORMATS)
     if format == "json":
         document = _document(found, notes, outcome, level)
-        document["costs"] = [asdict(cost) for cost in costs]
+        document["costs"] = [asdict(cost) | {"conclusion": cost.sentence} for cost in costs]
         return json.dumps(document, indent=1, allow_nan=False)
     if format == "csv":
         stream = io.StringIO()

@@ -25,7 +25,10 @@ class Cost:
     """What it costs a learner to reach a threshold.
 
     Attributes:
+        learner: Whose cost.
+        panel: On what.
         axis: What is counted.
+        outcome: What has to be reached.
         threshold: Success or score to reach.
         costs: Cost of each run, in the order of the runs; None for one that did not get there.
         horizon: The budget up to which all runs are known.
@@ -34,17 +37,38 @@ class Cost:
         restricted_mean: Mean of the lesser of cost and horizon, with an interval over seeds (of no
             width when all runs cross at the same checkpoint); a lower bound of the mean cost. None
             for a single run.
-        sentence: All of it in words.
     """
 
+    learner: str
+    panel: str
     axis: str
+    outcome: Outcome
     threshold: float
     costs: tuple[float | None, ...]
     horizon: float
     reached: int
     median: float | None
     restricted_mean: Estimate | None
-    sentence: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        runs, goal = len(self.costs), f"{self.outcome} {self.threshold:g} on {self.panel}"
+        said = (
+            f"{self.learner} reached {goal} in {self.reached} of {runs} runs within"
+            f" {self.horizon:,.0f} {self.axis}"
+        )
+        if self.median is not None:
+            said += f"; half of all runs had by {self.median:,.0f}"
+        if self.restricted_mean is None:
+            return f"{said}; one run has no interval."
+        if self.reached:
+            at_least = "at least " if self.reached < runs else ""
+            said += f"; the mean cost is {at_least}{self.restricted_mean.value:,.0f}"
+            low, high = self.restricted_mean.interval
+            # Runs that cross at one checkpoint show no spread; they have some between checkpoints.
+            said += f" [{max(0, low):,.0f}, {high:,.0f}]" if low < high else ", in all runs alike"
+        return f"{said}."
 
 
 def cost_to_threshold(
@@ -102,21 +126,18 @@ def cost_to_threshold(
     below = np.flatnonzero(surviving <= 0.5 + 1e-12)
     median = float(times[below[0]]) if below.size else None
     mean = t_interval(capped, level=level).estimate if len(capped) > 1 else None
-    who, goal = curves[0].learner, f"{outcome} {threshold:g} on {split}"
-    sentence = (
-        f"{who} reached {goal} in {reached} of {len(curves)} runs within {horizon:,.0f} {axis}"
+    return Cost(
+        learner=curves[0].learner,
+        panel=split,
+        axis=axis,
+        outcome=outcome,
+        threshold=threshold,
+        costs=tuple(costs),
+        horizon=horizon,
+        reached=reached,
+        median=median,
+        restricted_mean=mean,
     )
-    if median is not None:
-        sentence += f"; half of all runs had by {median:,.0f}"
-    if mean is not None and reached:
-        at_least = "at least " if reached < len(curves) else ""
-        sentence += f"; the mean cost is {at_least}{mean.value:,.0f}"
-        low, high = max(0.0, mean.interval.low), mean.interval.high
-        # Runs that cross at one checkpoint show no spread; they have some between checkpoints.
-        sentence += f" [{low:,.0f}, {high:,.0f}]" if low < high else ", in all runs alike"
-    if mean is None:
-        sentence += "; one run has no interval"
-    return Cost(axis, threshold, tuple(costs), horizon, reached, median, mean, sentence + ".")
 
 
 def kaplan_meier(costs: Sequence[float], reached: Sequence[bool]) -> tuple[Array, Array]:

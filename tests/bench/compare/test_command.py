@@ -84,7 +84,10 @@ def test_learners(run, training):
     assert code == 0
     assert "Learners at env_steps = 1,000." in out and "p (Holm)" in out
     assert "q_evolve beats rft on Household unseen (size=small) by " in out
-    assert "rft reached success 0.7 on unseen in 0 of 5 runs within 1,000 env_steps." in out
+    assert (
+        "rft reached success 0.7 on Household unseen (size=small) in 0 of 5 runs within 1,000"
+        " env_steps." in out
+    )
     again = run(*folders, "--at", "env_steps=1000", "--threshold", "0.7")
     assert again[1] == out
     costs = json.loads(run(*folders, "--threshold", "0.7", "--format", "json")[1])["costs"]

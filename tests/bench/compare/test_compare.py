@@ -175,6 +175,21 @@ def test_other_panels_and_horizons_are_refused(run_folder):
         compare(sides_of(a, run_folder("c", {"seen": WORSE}, horizon=50)))
 
 
+def test_a_horizon_is_part_of_the_rules_not_of_the_cell(bare):
+    short = bare("short", BETTER, env_kwargs={"max_episode_steps": 10})
+    (found,) = compare(sides_of(short, bare("any", WORSE)))
+    assert found.cell.label == "Household unseen"
+    assert "short had 10 steps in Household unseen; any does not record it." in found.notes
+    with pytest.raises(BenchError, match="horizons of 10 and 20 steps"):
+        compare(sides_of(short, bare("long", WORSE, env_kwargs={"max_episode_steps": 20})))
+
+
+def test_other_arguments_are_part_of_the_cell(bare):
+    small = bare("small", BETTER, env_kwargs={"size": "small"})
+    with pytest.raises(BenchError, match=r"small played Household unseen \(size=small\) and any"):
+        compare(sides_of(small, bare("any", WORSE)))
+
+
 def test_no_shared_task_is_refused(bare):
     with pytest.raises(BenchError, match="share no task of Household unseen: they played diff"):
         compare(sides_of(bare("a", [1], tasks=["x"]), bare("b", [1], tasks=["y"])))
@@ -277,7 +292,7 @@ def test_costs_of_all_learners_end_at_one_horizon(training):
     learners = read_sides([str(r) for r in runs]).learners
     found = costs(learners, "env_steps", 0.7)
     assert {cost.horizon for cost in found} == {1000}
-    assert found[0].sentence.startswith("q_evolve reached success 0.7 on unseen in ")
+    assert found[0].sentence.startswith("q_evolve reached success 0.7 on Household unseen (")
     assert found[1].reached == 0
 
 
@@ -357,6 +372,11 @@ def test_an_empty_file_and_an_empty_folder(tmp_path):
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(BenchError, match="holds no episodes"):
         sides_of(tmp_path / "empty.jsonl")
+    (tmp_path / "README.md").write_text("Results\n")
+    with pytest.raises(
+        BenchError, match=r"README.md is no run folder, no submission and no \.jsonl"
+    ):
+        sides_of(tmp_path / "README.md")
     (tmp_path / "hollow").mkdir()
     with pytest.raises(BenchError, match="hollow is empty"):
         sides_of(tmp_path / "hollow")
