@@ -36,29 +36,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from qevolve_baselines.batches import Batch, Data, flat, passes_of
-from qevolve_baselines.forward import action_logits, data_logprobs, frozen, token_figures
-from qevolve_baselines.losses import Floats, clipped_surrogate, discounted_returns, kl_estimate
+from qevolve_baselines.batches import passes_of
+from qevolve_baselines.forward import frozen
+from qevolve_baselines.losses import Floats, discounted_returns
 from qevolve_baselines.online import (
-    LOSS_MEANS,
     Groups,
     Limits,
     advantage_shares,
-    behaviour_logprobs,
     check_online,
     iterations,
     log_iteration,
     play_groups,
     refused_steps,
     step_rewards,
-    token_weights,
 )
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.policy import Policy
@@ -66,6 +60,7 @@ from qevolve_baselines.rollout import World
 from qevolve_baselines.run import Run
 from qevolve_baselines.self_collect import CollectConfig
 from qevolve_baselines.sft import draw_epochs
+from qevolve_baselines.surrogate import LOSS_MEANS, OwnData, token_weights
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
@@ -294,53 +289,7 @@ def group_advantages(groups: Groups, config: GRPOConfig) -> Floats:
     return advantages
 
 
-# ── the loss ────────────────────────────────────────────────────────────────
-
-
-class Loss(NamedTuple):
-    """What to minimise, and figures of it, all of them sums under the weights."""
-
-    loss: Tensor
-    figures: dict[str, float]
-
-
-def grpo_loss(
-    logprobs: Tensor,
-    old: Tensor,
-    reference: Tensor | None,
-    advantages: Tensor,
-    weights: Tensor,
-    *,
-    clip_low: float,
-    clip_high: float,
-    kl: float,
-) -> Loss:
-    """Σ w (- surrogate + β KL) over action tokens; all tensors of shape (n,).
-
-    Args:
-        logprobs: log π.
-        old: log π_old.
-        reference: log π_ref; None where β is 0.
-        advantages: A of each token.
-        weights: From `token_weights`; over an update they add up to one.
-        clip_low: ε_low.
-        clip_high: ε_high.
-        kl: β.
-    """
-    surrogate = clipped_surrogate(logprobs - old, advantages, clip_low, clip_high)
-    loss = -(weights * surrogate.objective).sum()
-    figures = {
-        "clipped": (weights * surrogate.clipped).sum().item(),
-        "kl_old": (weights * kl_estimate(logprobs, old)).sum().item(),
-    }
-    if reference is not None:
-        divergence = (weights * kl_estimate(logprobs, reference)).sum()
-        loss = loss + kl * divergence
-        figures["kl"] = divergence.item()
-    return Loss(loss, figures)
-
-
-# ── the data of an iteration ─────────────────────────────────────────────────
+# ── the learner ───────────────────────────────────────────────────────────────
 
 
 def select(groups: Groups, config: GRPOConfig) -> tuple[list[Trajectory], Floats]:
@@ -359,83 +308,6 @@ def select(groups: Groups, config: GRPOConfig) -> tuple[list[Trajectory], Floats
         keep &= np.bincount(groups.group, moved)[groups.group] > 0
     chosen = [t for t, kept in zip(groups.trajectories, keep, strict=True) if kept]
     return chosen, advantages[np.repeat(keep, lengths)]
-
-
-@dataclass(slots=True)
-class OnPolicyData:
-    """Episodes of an iteration as a learner sees them; all per action token, shape (tokens,).
-
-    Attributes:
-        data: The transcripts.
-        old: log π_old.
-        reference: log π_ref, or None.
-        advantages: A of each token's step.
-        temperature: Of sampling.
-    """
-
-    data: Data
-    old: Tensor
-    reference: Tensor | None
-    advantages: Tensor
-    temperature: float
-
-    def loss(self, policy: Policy, batch: Batch, weights: Floats, config: GRPOConfig) -> Loss:
-        """The loss of a batch of these episodes."""
-        logprobs, entropy = token_figures(
-            action_logits(policy.model, batch), batch, self.temperature
-        )
-        pick = batch.tokens.cpu()
-
-        def of_batch(values: Tensor) -> Tensor:
-            return values[pick].to(logprobs)
-
-        share = of_batch(torch.from_numpy(weights))
-        loss, figures = grpo_loss(
-            logprobs,
-            of_batch(self.old),
-            None if self.reference is None else of_batch(self.reference),
-            of_batch(self.advantages),
-            share,
-            clip_low=config.clip_low,
-            clip_high=config.clip_high,
-            kl=config.kl,
-        )
-        return Loss(loss, {**figures, "entropy": (share * entropy.detach()).sum().item()})
-
-
-def on_policy_data(
-    policy: Policy,
-    reference: Any,
-    chosen: Sequence[Trajectory],
-    advantages: Floats,
-    config: GRPOConfig,
-) -> OnPolicyData:
-    """Lays out episodes and what is known of their tokens.
-
-    Args:
-        policy: Its encoder wrote them.
-        reference: The model π_ref, or None.
-        chosen: The episodes.
-        advantages: Of their steps, shape (steps,).
-        config: Temperature, and size of forward passes.
-    """
-    data = Data.of(chosen)
-    temperature = config.collect.temperature
-    kept = None
-    if reference is not None:
-        budget = config.optim.pass_tokens
-        found = data_logprobs(reference, data, temperature=temperature, token_budget=budget)
-        kept = torch.from_numpy(found)
-    return OnPolicyData(
-        data=data,
-        old=torch.from_numpy(behaviour_logprobs(chosen, data)),
-        reference=kept,
-        advantages=torch.from_numpy(flat(data, advantages)),
-        temperature=temperature,
-    )
-
-
-# ── the learner ─────────────────────────────────────────────────────────────
 
 
 class GRPO:
@@ -458,10 +330,7 @@ class GRPO:
         for number, stage in iterations(run, config.iterations, "GRPO"):
             groups = play_groups(run, number, stage, policy, world, tasks, config.collect)
             if trainer.updates:
-                malformed = groups.shares["malformed"]
-                config.limits.check(
-                    "the share of malformed actions", malformed, config.limits.malformed, number
-                )
+                config.limits.check_malformed(groups.shares, number)
             chosen, advantages = select(groups, config)
             log_iteration(
                 run,
@@ -471,7 +340,14 @@ class GRPO:
                 **advantage_shares(chosen, advantages),
             )
             if chosen:
-                self._improve(run, number, stage, policy, reference, trainer, chosen, advantages)
+                own = OwnData.of(
+                    chosen,
+                    advantages,
+                    reference,
+                    config.collect.temperature,
+                    config.optim.pass_tokens,
+                )
+                improve(run, number, stage, policy, trainer, own, config)
             run.checkpoint(policy)
         if not trainer.updates:
             raise BenchError(
@@ -482,28 +358,42 @@ class GRPO:
         run.checkpoint(policy, final=True)
         return policy
 
-    def _improve(
-        self,
-        run: Run,
-        number: int,
-        stage: str,
-        policy: Policy,
-        reference: Any,
-        trainer: Trainer,
-        chosen: Sequence[Trajectory],
-        advantages: Floats,
-    ) -> None:
-        config = self.config
-        own = on_policy_data(policy, reference, chosen, advantages, config)
-        updates = draw_epochs(own.data, config.epochs, config.optim, run, stage)
-        policy.model.train()
-        for index in run.updates(f"{stage}-policy", len(updates)):
-            weights = token_weights(own.data, updates[index], config.loss_mean, config.loss_tokens)
-            for batch, _ in passes_of(own.data, updates[index], policy.device):
-                loss, figures = own.loss(policy, batch, weights, config)
-                trainer.backward(loss, **figures)
-                run.ledger.trained_tokens += batch.size
-            figures = trainer.step()
-            run.log(stage="policy", iteration=number, update=index, **figures)
-            kl = figures.get("kl", figures["kl_old"])
-            config.limits.check("the KL to the reference", kl, config.limits.kl, number)
+
+def improve(
+    run: Run,
+    number: int,
+    stage: str,
+    policy: Policy,
+    trainer: Trainer,
+    own: OwnData,
+    config: GRPOConfig,
+) -> None:
+    """Passes over an iteration's episodes.
+
+    Args:
+        run: The run.
+        number: Of the iteration.
+        stage: Its name.
+        policy: Is trained.
+        trainer: Its optimiser, that of all iterations.
+        own: The episodes.
+        config: How.
+    """
+    updates = draw_epochs(own.data, config.epochs, config.optim, run, stage)
+    policy.model.train()
+    for index in run.updates(f"{stage}-policy", len(updates)):
+        weights = token_weights(own.data, updates[index], config.loss_mean, config.loss_tokens)
+        for batch, _ in passes_of(own.data, updates[index], policy.device):
+            loss, figures = own.loss(
+                policy,
+                batch,
+                weights,
+                clip_low=config.clip_low,
+                clip_high=config.clip_high,
+                kl=config.kl,
+            )
+            trainer.backward(loss, **figures)
+            run.ledger.trained_tokens += batch.size
+        figures = trainer.step()
+        run.log(stage="policy", iteration=number, update=index, **figures)
+        config.limits.check_kl(figures, number)

@@ -6,7 +6,7 @@ play the same task. Tasks come in a random order, each once before any comes aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_baselines.batches import Data
 from qevolve_baselines.losses import Floats
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.policy import Policy
@@ -24,8 +23,6 @@ from qevolve_baselines.self_collect import CollectConfig, collect_starts, feedba
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
-
-LOSS_MEANS = ("token", "episode", "constant")
 
 
 @dataclass(slots=True)
@@ -46,12 +43,23 @@ class Limits:
         if self.unhealthy not in ("stop", "log"):
             raise UnknownName.of("unhealthy", self.unhealthy, ("stop", "log"))
 
-    def check(self, what: str, value: float, limit: float, number: int) -> None:
-        """Compares a figure with its limit.
+    def check_malformed(self, shares: Mapping[str, float], number: int) -> None:
+        """Looks at how the actions of iteration `number` were taken.
 
         Raises:
-            BenchError: When it is beyond, and `unhealthy` is ``stop``.
+            BenchError: When too many are no commands, and `unhealthy` is ``stop``.
         """
+        self._check("the share of malformed actions", shares["malformed"], self.malformed, number)
+
+    def check_kl(self, figures: Mapping[str, float], number: int) -> None:
+        """Looks at an update's KL to the reference, or to the policy that sampled.
+
+        Raises:
+            BenchError: When it is too large, and `unhealthy` is ``stop``.
+        """
+        self._check("the KL", figures.get("kl", figures["kl_old"]), self.kl, number)
+
+    def _check(self, what: str, value: float, limit: float, number: int) -> None:
         if value > limit and self.unhealthy == "stop":
             raise BenchError(
                 f"Iteration {number}: {what} is {value:.2f}, beyond the limit of {limit:g}, so the"
@@ -198,49 +206,6 @@ def refused_steps(trajectories: Sequence[Trajectory]) -> npt.NDArray[np.bool_]:
     """Whether each step was invalid or malformed, shape (steps,)."""
     refused = {Feedback.INVALID.value, Feedback.MALFORMED.value}
     return np.array([s.feedback in refused for t in trajectories for s in t.episode.steps])
-
-
-def behaviour_logprobs(trajectories: Sequence[Trajectory], data: Data) -> npt.NDArray[np.float32]:
-    """Log-probability with which each action token of the data was drawn, shape (tokens,).
-
-    Raises:
-        BenchError: When some of the tokens were not drawn from a policy of ours.
-    """
-    drawn = [p for t in trajectories for transcript in t.transcripts for p in transcript.logprobs]
-    if len(drawn) != data.tokens:
-        raise BenchError("The episodes hold tokens whose log-probability is not known.")
-    return np.array(drawn, dtype=np.float32)
-
-
-def token_weights(
-    data: Data, update: Sequence[Sequence[int]], mean: str, constant: int
-) -> npt.NDArray[np.float64]:
-    """How much each action token counts in the mean loss of an update; shape (tokens,).
-
-    - ``token``: all alike (DAPO, Yu et al. 2025); long episodes count for more.
-    - ``episode``: each episode alike, whatever its length (GRPO, Shao et al. 2024).
-    - ``constant``: the sum over an episode's tokens, divided by a constant (Dr. GRPO, Liu et al.
-      2025); its scale does not vary with the lengths that an update happens to hold.
-
-    Args:
-        data: The transcripts.
-        update: Its passes, of indices of samples; tokens of other samples have weight 0.
-        mean: One of `LOSS_MEANS`.
-        constant: The constant.
-    """
-    lengths = np.diff(data.bounds)
-    episode_of = np.repeat(np.arange(len(lengths)), lengths)[data.token_steps]
-    share = 1.0 / np.bincount(episode_of)[episode_of]  # of its episode, which may be split up
-    chosen = np.zeros(data.tokens)
-    for index in (i for indices in update for i in indices):
-        sample = data.samples[index]
-        chosen[sample.first : sample.first + len(sample.targets)] = 1.0
-    if mean == "token":
-        return chosen / chosen.sum()
-    weights = chosen * share
-    if mean == "episode":
-        return weights / weights.sum()
-    return chosen / (weights.sum() * constant)
 
 
 def advantage_shares(trajectories: Sequence[Trajectory], advantages: Floats) -> dict[str, float]:

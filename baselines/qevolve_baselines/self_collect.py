@@ -128,11 +128,14 @@ def unpack(record: dict[str, Any]) -> Trajectory:
     )
 
 
-def forget(run: Run, name: str) -> None:
-    """Removes the episodes of a collection that nothing will ask for again.
+def forget(run: Run, stage: str) -> None:
+    """Removes what `Run.once` has kept for a stage that is done, its episodes above all.
 
-    An online learner makes hundreds of collections, and would fill the disk with them.
+    An online learner has hundreds of such stages, and would fill the disk with them.
     """
-    run._memory.pop(f"{name}-episodes", None)
+    prefix = f"{stage}-"
+    for name in [n for n in run._memory if n.startswith(prefix)]:
+        del run._memory[name]
     if run.folder is not None:
-        (run.folder / "stages" / f"{name}-episodes.pt").unlink(missing_ok=True)
+        for file in (run.folder / "stages").glob(f"{prefix}*.pt"):
+            file.unlink()

@@ -12,10 +12,9 @@ import torch
 
 from qevolve_baselines.batches import Data, make_batch
 from qevolve_baselines.forward import action_logits, token_figures
-from qevolve_baselines.grpo import grpo_loss
-from qevolve_baselines.online import token_weights
 from qevolve_baselines.policy import Policy
 from qevolve_baselines.sft import sft_loss
+from qevolve_baselines.surrogate import surrogate_loss, token_weights
 
 pytest.importorskip("trl", reason="TRL is not installed; it is compared with only where it is")
 
@@ -103,7 +102,7 @@ def test_grpo_loss_is_that_of_trl(data, tmp_path, theirs, mean, upper):
     advantages = per_episode[batch.rows]
     longest = 64
     weights = token_weights(data, [list(range(len(data.samples)))], mean, longest)
-    loss, _ = grpo_loss(
+    loss, _ = surrogate_loss(
         logprobs,
         old,
         reference,
