@@ -161,18 +161,8 @@ def prepare(
     max_episode_steps: int | None,
     agent_name: str,
 ) -> list[Episode]:
-    """Records of episodes that were not begun, with the arguments that a replay needs.
-
-    Those are all that change the world: not where this machine keeps its data, and the horizon
-    only where it is not the registered one.
-    """
-    spec = find_spec(env_id)
-    # Our own prefix says only that we are imported, which whoever reads the episode has done.
-    recorded_id = spec.id if env_id.startswith("qevolve_bench:") else env_id
-    local = {name for entry in all_entries() if entry.id == spec.id for name in entry.local}
-    recorded = {k: v for k, v in (env_kwargs or {}).items() if k not in local}
-    if max_episode_steps not in (None, spec.max_episode_steps):
-        recorded["max_episode_steps"] = max_episode_steps
+    """Records of episodes that were not begun; see `recorded_as`."""
+    recorded_id, recorded = recorded_as(env_id, env_kwargs, max_episode_steps)
     return [
         Episode(
             env_id=recorded_id,
@@ -184,6 +174,24 @@ def prepare(
         )
         for task_id, seed in assignments
     ]
+
+
+def recorded_as(
+    env_id: str, env_kwargs: Mapping[str, Any] | None, max_episode_steps: int | None
+) -> tuple[str, dict[str, Any]]:
+    """The id and the arguments under which the episodes of an environment are recorded.
+
+    The arguments are those that change the world: not where this machine keeps its data, and the
+    horizon only where it is not the registered one.
+    """
+    spec = find_spec(env_id)
+    # Our own prefix says only that we are imported, which whoever reads the episode has done.
+    recorded_id = spec.id if env_id.startswith("qevolve_bench:") else env_id
+    local = {name for entry in all_entries() if entry.id == spec.id for name in entry.local}
+    recorded = {k: v for k, v in (env_kwargs or {}).items() if k not in local}
+    if max_episode_steps not in (None, spec.max_episode_steps):
+        recorded["max_episode_steps"] = max_episode_steps
+    return recorded_id, recorded
 
 
 class _Listener:

@@ -6,6 +6,8 @@ what is in them, so that all backends give the same bytes.
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -100,12 +102,13 @@ def play_ray(
         BenchError: When the agent or an environment cannot be made, or the cluster fails.
     """
     try:
-        import ray
+        # By name, so that types are checked alike with and without it.
+        ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise MissingData("Ray is missing: pip install 'qevolve-bench[ray]'.") from error
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=True, include_dashboard=False, logging_level="error")
+        ray.init(log_to_driver=True, include_dashboard=False, logging_level=logging.ERROR)
     actors: list[Any] = []
     try:
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))

@@ -80,7 +80,7 @@ def run_suite(
         "settings": {"batch_size": batch_size, **dataclasses.asdict(limits)},
         "skipped": skipped,
     }
-    job = Job(cells, agent, dict(options or {}), limits)
+    job = Job.of(cells, agent, options or {}, limits)
     units = cut(cells, panels, batch_size)
     with closing(open_run(out, plan, force=force)) as log:
         missing = [u for u in units if (cells[u.cell].name, u.batch) not in log.content.units]

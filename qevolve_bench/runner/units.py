@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qevolve_bench.evaluate import Assignment, draw_tasks, prepare
+from qevolve_bench.evaluate import Assignment, draw_tasks, recorded_as
 from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode
 
@@ -37,15 +37,26 @@ class Job:
 
     Attributes:
         cells: What is played.
+        recorded: The id and the arguments of each cell's environment as episodes record them;
+            finding them out takes as long as a hundred steps, so it is done once.
         agent: The agent's name.
         options: The agent's options; JSON scalars.
         limits: When an agent is given up.
     """
 
     cells: tuple[Cell, ...]
+    recorded: tuple[tuple[str, Mapping[str, Any]], ...]
     agent: str
     options: Mapping[str, Any]
     limits: Limits
+
+    @classmethod
+    def of(
+        cls, cells: Sequence[Cell], agent: str, options: Mapping[str, Any], limits: Limits
+    ) -> Job:
+        """The job of playing cells."""
+        recorded = (recorded_as(cell.env_id, cell.env_kwargs, cell.horizon) for cell in cells)
+        return cls(tuple(cells), tuple(recorded), agent, dict(options), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +75,12 @@ class Unit:
 
     def episodes(self, job: Job) -> list[Episode]:
         """Records of its episodes, not begun."""
-        cell = job.cells[self.cell]
-        return prepare(
-            self.assignments,
-            env_id=cell.env_id,
-            split=cell.split,
-            env_kwargs=cell.env_kwargs,
-            max_episode_steps=cell.horizon,
-            agent_name=job.agent,
-        )
+        env_id, env_kwargs = job.recorded[self.cell]
+        split = job.cells[self.cell].split
+        return [
+            Episode(env_id, dict(env_kwargs), task_id, split, seed, job.agent)
+            for task_id, seed in self.assignments
+        ]
 
 
 def cut(cells: Sequence[Cell], panels: Sequence[Sequence[str]], batch_size: int) -> list[Unit]:
