@@ -11,6 +11,7 @@ from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import leaderboard as leaderboard_command
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
+from qevolve_bench.commands import report as report_command
 from qevolve_bench.commands import robustness as robustness_command
 from qevolve_bench.commands import run as run_command
 from qevolve_bench.commands import suites as suites_command
@@ -23,6 +24,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     play_command,
     eval_command,
     compare_command,
+    report_command,
     robustness_command,
     suites_command,
     train_command,

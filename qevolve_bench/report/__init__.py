@@ -1,0 +1,16 @@
+"""`qevolve-bench report`: one self-contained page about evaluations, submissions and training runs.
+
+==============  ================================================================================
+`inputs`        what was given, gathered by method
+`numbers`       which function of `statistics`, `efficiency`, `robustness` answers each section
+`drawing`       a figure as a list of shapes; SVG (`png`: PNG by matplotlib, extra ``[report]``)
+`axes`, `forest`, `lines`, `radar`, `heatmap`   the kinds of figures
+`figures`       the figures of a report, each with the table behind it
+`episodes`      episodes, packed for the page
+`sections`, `browser`, `reproduce`, `tipping`   the parts of the page
+`page`          the whole of it
+`files`         writing it
+==============  ================================================================================
+
+The number of methods, tasks or episodes is not limited; what a page cannot show it says in words.
+"""

@@ -1,0 +1,147 @@
+"""Episodes, packed small enough for a page: texts once, numbers in columns, gzip, chunk by chunk.
+
+A page's script unpacks only the chunk of the episode that is looked at. The list of all episodes
+(`Packed.index`) is plain JSON and needs no unpacking.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qevolve_bench.report.inputs import Method
+from qevolve_envs.core import Feedback
+from qevolve_envs.episode import Episode
+
+#: Episodes that are unpacked together: their texts are stored once.
+CHUNK = 250
+FEEDBACK = tuple(feedback.value for feedback in Feedback)
+LOST, WON, FAILED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The episodes of a report.
+
+    Attributes:
+        index: For the page's list: methods, cells, and one row for each episode: numbers of method
+            and cell, task, seed, state (`LOST`, `WON`, `FAILED`), score, steps.
+        chunks: Base64 of gzipped JSON, `CHUNK` episodes each.
+        first: Number of the first episode, by (method, cell, task).
+        left_out: How many episodes are not in the browser.
+    """
+
+    index: dict[str, Any]
+    chunks: list[str]
+    first: dict[tuple[str, str, str], int]
+    left_out: int
+
+
+def pack(methods: Sequence[Method], *, most: int | None = None) -> Packed:
+    """Packs episodes for a page.
+
+    Args:
+        methods: Whose episodes.
+        most: Keep at most so many of each method and cell, the first ones; all of them when None.
+    """
+    rows: list[list[Any]] = []
+    kept: list[Episode] = []
+    first: dict[tuple[str, str, str], int] = {}
+    cells: dict[str, int] = {}
+    left_out = 0
+    for number, method in enumerate(methods):
+        for label, episodes in method.played.items():
+            shown = episodes if most is None else episodes[:most]
+            left_out += len(episodes) - len(shown)
+            for episode in shown:
+                first.setdefault((method.name, label, episode.task_id), len(kept))
+                cell = cells.setdefault(label, len(cells))
+                rows.append(_row(number, cell, episode))
+                kept.append(episode)
+    index = {
+        "methods": [method.name for method in methods],
+        "cells": list(cells),
+        "chunk": CHUNK,
+        "feedback": list(FEEDBACK),
+        "rows": rows,
+    }
+    chunks = [_packed(kept[i : i + CHUNK]) for i in range(0, len(kept), CHUNK)]
+    return Packed(index, chunks, first, left_out)
+
+
+def unpack(chunk: str) -> dict[str, Any]:
+    """What the page's script does, for tests and for the curious."""
+    found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(chunk)))
+    return found
+
+
+def state(episode: Episode) -> int:
+    """`LOST`, `WON` or `FAILED`."""
+    return FAILED if episode.error is not None else WON if episode.won else LOST
+
+
+def _row(method: int, cell: int, episode: Episode) -> list[Any]:
+    return [
+        method, cell, episode.task_id, episode.seed, state(episode), _short(episode.score),
+        len(episode.steps),
+    ]  # fmt: skip
+
+
+def _packed(episodes: Sequence[Episode]) -> str:
+    texts: dict[str, int] = {}
+
+    def place(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    packed = []
+    for episode in episodes:
+        one: dict[str, Any] = {
+            "goal": place(episode.goal),
+            "start": place(episode.first_observation),
+            "act": [place(step.action) for step in episode.steps],
+            "obs": [place(step.observation) for step in episode.steps],
+            "reward": _runs(_short(step.reward) for step in episode.steps),
+            "feedback": _runs(FEEDBACK.index(step.feedback) for step in episode.steps),
+            "score": _runs(_short(step.score) for step in episode.steps),
+            "end": "terminated" if episode.terminated else "truncated" if episode.truncated else "",
+            "digest": episode.digest[:16],
+        }
+        if episode.error is not None:
+            one["error"] = place(episode.error)
+        tokens = [(step.prompt_tokens, step.generated_tokens) for step in episode.steps]
+        if any(map(any, tokens)):
+            one["read"], one["written"] = zip(*tokens, strict=True)
+        packed.append(one)
+    text = json.dumps({"texts": list(texts), "episodes": packed}, separators=(",", ":"))
+    # No time stamp: the same episodes give the same page.
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def _runs(values: Iterator[float]) -> list[float]:
+    """Run lengths: value, count, value, count …; rewards and scores rarely change."""
+    found: list[float] = []
+    for value in values:
+        if found and found[-2] == value:
+            found[-1] += 1
+        else:
+            found += [value, 1]
+    return found
+
+
+def _short(number: float) -> float:
+    """Four decimals are more than anyone reads; whole numbers lose their ``.0``."""
+    rounded = round(number, 4)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def counts(methods: Sequence[Method]) -> Mapping[str, tuple[int, int, int]]:
+    """Episodes lost, won and failed, by method."""
+    found = {}
+    for method in methods:
+        states = [state(e) for episodes in method.played.values() for e in episodes]
+        found[method.name] = (states.count(LOST), states.count(WON), states.count(FAILED))
+    return found

@@ -1,0 +1,281 @@
+"""The figures of a report, each with the table behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from qevolve_bench.compare_sources import Cell
+from qevolve_bench.report.drawing import Drawing, Look, legend, look
+from qevolve_bench.report.episodes import FAILED, Packed, state
+from qevolve_bench.report.forest import Line, forest
+from qevolve_bench.report.heatmap import Tile, heatmap, ordered
+from qevolve_bench.report.html import Markup, table
+from qevolve_bench.report.inputs import Inputs
+from qevolve_bench.report.lines import curve_chart, profile_chart
+from qevolve_bench.report.numbers import Numbers
+from qevolve_bench.report.radar import LOOKS, radar, severities
+from qevolve_bench.robustness import Effect, Robustness
+from qevolve_bench.statistics import Estimate, Interval
+from qevolve_envs.perturb import parse
+
+AGGREGATES = {"mean": "Mean", "median": "Median", "iqm": "IQM", "optimality_gap": "Optimality gap"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the page, and of ``--figures``.
+
+    Attributes:
+        name: Of its files.
+        caption: Its heading.
+        drawing: Without a key to the methods.
+        key: The key, which stands once on the page and in every file; None where none is needed.
+        data: The table behind it.
+        group: What a control of the page chooses by (the axis of a learning curve), or "".
+    """
+
+    name: str
+    caption: str
+    drawing: Drawing
+    key: Drawing | None
+    data: Markup
+    group: str = ""
+
+    @property
+    def whole(self) -> Drawing:
+        """With its key: what a file holds."""
+        return self.drawing if self.key is None else self.drawing.below(self.key)
+
+
+def looks_of(inputs: Inputs) -> dict[str, Look]:
+    """The look of every method, in all figures."""
+    return {method.name: look(i) for i, method in enumerate(inputs.methods)}
+
+
+def key_of(looks: Mapping[str, Look], names: Iterable[str], width: float = 352) -> Drawing | None:
+    """A key to some methods."""
+    chosen = [name for name in looks if name in set(names)]
+    return legend(chosen, width=width, looks=[looks[n] for n in chosen]) if chosen else None
+
+
+def slug(*parts: str) -> str:
+    """A name for files."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")[:100]
+
+
+def percent(value: float) -> str:
+    """One decimal."""
+    shown = f"{100 * value:.1f}"
+    return "0.0" if shown == "-0.0" else shown
+
+
+def spelled(value: float, interval: Interval | None) -> str:
+    """A number with its interval; a missing one is said, not hidden."""
+    if interval is None:
+        return f"{percent(value)} [no interval]"
+    return f"{percent(value)} [{percent(interval.low)}, {percent(interval.high)}]"
+
+
+# ── intervals ───────────────────────────────────────────────────────────────
+
+
+def forests(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> list[Figure]:
+    """A forest plot for each cell, and of the mean over the cells of each board."""
+    figures = []
+    for i, board in enumerate(numbers.boards, 1):
+        rows = [(s.name, s.overall) for s in board.standings if s.overall is not None]
+        if len(board.cells) > 1 and rows:
+            caption = f"Mean over {len(board.cells)} cells, {numbers.outcome}"
+            lines = [Line(n, e.value, e.interval, looks[n]) for n, e in rows if e is not None]
+            figures.append(_forest(f"forest-all-{i}", caption, lines))
+    for cell in inputs.cells:
+        lines = [
+            Line(s.name, v.mean, v.interval, looks[s.name])
+            for board in numbers.boards
+            for s in board.standings
+            if (v := s.cells.get(cell)) is not None
+        ]
+        name = slug("forest", cell.label)
+        figures.append(_forest(name, f"{cell.label}, {numbers.outcome}", lines))
+    return figures
+
+
+def aggregates(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+    """Mean, median, IQM and optimality gap of the score, a forest plot each."""
+    figures = []
+    for i, board in enumerate(numbers.boards, 1):
+        many = f", board {i}" if len(numbers.boards) > 1 else ""
+        for kind, name in AGGREGATES.items():
+            lines = [
+                Line(s.name, s.aggregates[kind].value, s.aggregates[kind].interval, looks[s.name])
+                for s in board.standings
+                if kind in s.aggregates
+            ]
+            if lines:
+                better = ", less is better" if kind == "optimality_gap" else ""
+                caption = f"{name} of the score{better}{many}"
+                figures.append(_forest(slug("aggregate", kind, str(i)), caption, lines))
+    return figures
+
+
+def _forest(name: str, caption: str, lines: Sequence[Line], **how: float) -> Figure:
+    data = table(
+        ("", "%, with interval"),
+        [(line.name, spelled(line.value, line.interval)) for line in lines],
+        caption=caption,
+        numeric=(1,),
+    )
+    return Figure(name, caption, forest(caption, lines, **how), None, data)
+
+
+# ── profiles and curves ─────────────────────────────────────────────────────
+
+
+def profiles(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+    """A performance profile for each cell."""
+    figures = []
+    for cell, found in numbers.profiles.items():
+        if not found:
+            continue
+        caption = f"{cell.label}: share of tasks above each score"
+        shown = range(0, 50, 10)
+        data = table(
+            ("score above", *(f"{i / 50:.1f}" for i in shown)),
+            [
+                (
+                    name,
+                    *(
+                        spelled(float(p.share[i]), Interval(float(p.low[i]), float(p.high[i])))
+                        for i in shown
+                    ),
+                )
+                for name, p in found.items()
+            ],
+            caption=f"{caption}, % of tasks",
+            numeric=range(1, 6),
+        )
+        drawing = profile_chart(caption, found, looks)
+        key = key_of(looks, found)
+        figures.append(Figure(slug("profile", cell.label), caption, drawing, key, data))
+    return figures
+
+
+def curves(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+    """Learning curves, for each panel and axis."""
+    figures = []
+    for found in numbers.curves:
+        axis = found.axis.replace("_", " ")
+        caption = f"{found.label}: {numbers.outcome} by {axis}"
+        rows = [
+            (name, f"{p.budget:,.0f}", spelled(p.value, p.interval), p.seeds)
+            for name, points in found.lines.items()
+            for p in points
+        ]
+        data = table(("", axis, "%, with interval", "seeds"), rows, caption=caption,
+                     numeric=(1, 2, 3))  # fmt: skip
+        figures.append(
+            Figure(
+                slug("curve", found.label, found.axis),
+                caption,
+                curve_chart(caption, found, looks, numbers.outcome),
+                key_of(looks, found.lines),
+                data,
+                found.axis,
+            )
+        )
+    return figures
+
+
+# ── robustness ──────────────────────────────────────────────────────────────
+
+
+def robustness_figures(name: str, result: Robustness) -> list[Figure]:
+    """The radar plot, where there is one, and what is retained with intervals."""
+    panel = Cell(result.env_id, "{}", result.split).label
+    arguments = ", ".join(f"{k}={v}" for k, v in result.env_kwargs.items())
+    where = panel + (f" ({arguments})" if arguments else "")
+    data = effects_table(f"{name} on {where}", result)
+    figures = []
+    caption = f"{name} on {where}: share of {result.outcome} retained"
+    drawing = radar(caption, result)
+    if drawing is not None:
+        shown = severities(result)
+        key = legend([f"severity {s}" for s in shown], width=352, looks=[LOOKS[s] for s in shown])
+        figures.append(Figure(slug("radar", name, where), caption, drawing, key, data))
+    known = [e for e in result.effects if e.retained is not None]
+    if known:
+        lines = [_line(effect) for effect in known]
+        top = max(1.0, min(1.5, max(line.value for line in lines)))
+        plot = forest(caption, lines, top=top, reference=1.0)
+        figures.append(Figure(slug("retained", name, where), caption, plot, None, data))
+    return figures
+
+
+def effects_table(caption: str, result: Robustness) -> Markup:
+    """What each perturbation does, in numbers."""
+    rows = [
+        (
+            e.perturbation,
+            percent(e.perturbed),
+            "nothing to retain" if e.retained is None else _estimate(e.retained),
+            _estimate(e.drop),
+            "< 0.0001" if e.p_value < 1e-4 else f"{e.p_value:.2g}",
+        )
+        for e in result.effects
+    ]
+    return table(
+        ("perturbation", f"{result.outcome} %", "retained %", "drop, points", "p (Holm)"),
+        [("none", _estimate(result.clean), "", "", ""), *rows],
+        caption=f"{caption}; {result.effects[0].tasks} tasks, {result.level:.0%} intervals",
+        numeric=(1, 2, 3, 4),
+    )
+
+
+def _line(effect: Effect) -> Line:
+    assert effect.retained is not None
+    parts = parse(effect.perturbation)
+    own = LOOKS[max(severity for _, severity in parts)]
+    return Line(effect.perturbation, effect.retained.value, effect.retained.interval, own)
+
+
+def _estimate(estimate: Estimate) -> str:
+    return spelled(estimate.value, estimate.interval)
+
+
+# ── tasks ───────────────────────────────────────────────────────────────────
+
+
+def heatmaps(numbers: Numbers, inputs: Inputs, packed: Packed) -> list[Figure]:
+    """Every task of every cell, by method."""
+    figures = []
+    for cell in inputs.cells:
+        tiles: dict[str, dict[str, Tile]] = {}
+        for method in inputs.methods:
+            if cell not in method.entries:
+                continue
+            entry = method.entries[cell]
+            failed = {e.task_id for e in method.played.get(cell.label, ()) if state(e) == FAILED}
+            means = entry.table.mean(axis=0).tolist()
+            tiles[method.name] = {
+                task: Tile(value, task in failed, packed.first.get((method.name, cell.label, task)))
+                for task, value in zip(entry.tasks, means, strict=True)
+            }
+        tasks = ordered(tiles)
+        caption = f"{cell.label}: {numbers.outcome} on each of {len(tasks)} tasks"
+        data = table(
+            ("task", *tiles),
+            [(task, *(_tile(of.get(task)) for of in tiles.values())) for task in tasks],
+            caption=f"{caption}, %",
+            numeric=range(1, len(tiles) + 1),
+        )
+        drawing = heatmap(caption, tiles, tasks)
+        figures.append(Figure(slug("tasks", cell.label), caption, drawing, None, data))
+    return figures
+
+
+def _tile(tile: Tile | None) -> str:
+    if tile is None:
+        return "not played"
+    return f"{100 * tile.value:.0f}{' (failed)' if tile.failed else ''}"

@@ -1,0 +1,89 @@
+"""Writing a report: under a temporary name that is renamed when complete; never over another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from qevolve_bench.report import png
+from qevolve_bench.report.drawing import svg_file
+from qevolve_bench.report.figures import Figure
+from qevolve_envs.errors import BadFile
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuses a place where something lies already, or where nothing can lie.
+
+    Raises:
+        BadFile: Before anything is computed.
+    """
+    if path.is_dir():
+        raise BadFile(f"{path} is a folder: name the file of the page, such as {path}/report.html.")
+    if not path.parent.is_dir():
+        raise BadFile(f"There is no folder {path.parent} to put the page in.")
+    if path.exists() and not force:
+        raise BadFile(f"{path} exists: choose another name, or replace it with --force.")
+
+
+def check_figures(folder: Path, *, force: bool) -> None:
+    """Refuses a folder for figures that holds something already.
+
+    Raises:
+        BadFile: Before anything is computed.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BadFile(f"{folder} is a file: --figures names a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise BadFile(f"{folder} is not empty: choose another folder, or add to it with --force.")
+
+
+def write_figures(folder: Path, figures: Sequence[Figure]) -> list[str]:
+    """Writes every figure as SVG, and as PNG where matplotlib is installed.
+
+    Returns:
+        The names of the files.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadFile(f"Cannot make {folder}: {error.strerror or error}.") from None
+    written = []
+    for name, figure in zip(_distinct(f.name for f in figures), figures, strict=True):
+        write(folder / f"{name}.svg", svg_file(figure.whole).encode())
+        written.append(f"{name}.svg")
+        if png.available():
+            write(folder / f"{name}.png", png.png(figure.whole))
+            written.append(f"{name}.png")
+    return written
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name that is renamed when complete.
+
+    Raises:
+        BadFile: When the place cannot be written; nothing is left behind then.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names of files that differ, although slugs of different labels may agree."""
+    found: list[str] = []
+    for name in names:
+        number, free = 2, name
+        while free in found:
+            free, number = f"{name}-{number}", number + 1
+        found.append(free)
+    return found

@@ -1,0 +1,272 @@
+"""What a report is given, gathered by method: evaluations, training runs, studies, tipping results.
+
+Arguments are read and named as `qevolve-bench compare` does it; besides, a folder of a study stands
+for its arms, and a ``tipping.json``, or a folder that holds one, for its section.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qevolve_bench import compare_sources as sources
+from qevolve_bench.compare_sources import Budget, Cell, Entry
+from qevolve_bench.efficiency import AXES, Curve, common_budget
+from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.environments import PERTURBATION
+from qevolve_bench.results import Manifest, Run, read_lines
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile, BenchError
+
+#: Results of `qevolve_bench.tipping`, by the name of their file.
+TIPPING = "tipping.json"
+_STUDY = "results.json"
+
+
+@dataclass(slots=True)
+class Method:
+    """One agent or learner.
+
+    Attributes:
+        name: What it is called throughout the report.
+        entries: What it achieved, by cell; perturbed cells are in `perturbed`.
+        scores: The same, as scores.
+        perturbed: Episodes of runs that played perturbed worlds, the clean ones of these runs
+            included; one list for each run.
+        played: Its episodes, by the label of their cell.
+        manifests: Of its runs, by the name of the run; None where there is none.
+        specs: ``spec.json`` of its training runs, by the name of the run; None where it is missing.
+        curves: Its training runs.
+    """
+
+    name: str
+    entries: dict[Cell, Entry] = field(default_factory=dict)
+    scores: dict[Cell, Entry] = field(default_factory=dict)
+    perturbed: list[list[Episode]] = field(default_factory=list)
+    played: dict[str, list[Episode]] = field(default_factory=dict)
+    manifests: dict[str, Manifest | None] = field(default_factory=dict)
+    specs: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Everything that a report shows.
+
+    Attributes:
+        arguments: As they were given.
+        methods: In the order of the arguments.
+        axis: Of the budget at which the learners were taken; None where there are none.
+        tipping: What tipping results hold, by the path that was given.
+        notes: What a reader has to know, in whole sentences.
+    """
+
+    arguments: list[str]
+    methods: list[Method]
+    axis: str | None = None
+    tipping: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every clean cell that some method played, in the order of appearance."""
+        return list(dict.fromkeys(cell for method in self.methods for cell in method.entries))
+
+
+def read_inputs(
+    arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
+) -> Inputs:
+    """Reads what the arguments name.
+
+    Args:
+        arguments: Each ``PATH`` or ``NAME=PATH``; a path may be a glob.
+        outcome: What the tables hold.
+        budget: Where learners are compared; by default all that every run has spent, on the first
+            axis on which they spent anything.
+
+    Raises:
+        BenchError: For what cannot be read, or has no name of its own.
+    """
+    tipping = {a: _tipping(path) for a in arguments if (path := _tipping_file(a)) is not None}
+    found = [
+        # The readers of `compare`, so that a report names and groups things as `compare` does.
+        sources._read(expanded)
+        for argument in arguments
+        if argument not in tipping
+        for expanded in _expanded(argument)
+    ]
+    sources._check_distinct(found)
+    clean = sources._joined([source for source in found if not _has_perturbed(source)])
+    perturbed = [source for source in found if _has_perturbed(source)]
+    alone = [source for source in perturbed if _same_agent(source, clean) is None]
+    methods: dict[str, Method] = {}
+    listed = [*clean, *alone]
+    names = sources._names(listed)
+    for source, name in zip(listed, names, strict=True):
+        if source.curves:
+            _add_training(methods, source)
+            continue
+        if name in methods:
+            raise BenchError(f"Two methods are called {name!r}: name each, as in OTHER=PATH.")
+        methods[name] = _evaluated(name, source.runs, outcome)
+    for source in perturbed:
+        place = _same_agent(source, clean)
+        if place is not None:
+            _add_episodes(methods[names[place]], source.runs)
+    inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping)
+    _add_learners(inputs, outcome, budget)
+    if not inputs.methods and not inputs.tipping:
+        raise BenchError("There is nothing to report.")
+    return inputs
+
+
+def _has_perturbed(source: Any) -> bool:
+    return any(
+        PERTURBATION in episode.env_kwargs
+        for run in source.runs
+        for episodes in run.cells.values()
+        for episode in episodes[:1]
+    )
+
+
+def _same_agent(source: Any, others: Sequence[Any]) -> int | None:
+    """Which evaluation a robustness run belongs to: that of the same name, else the same agent."""
+    if source.name:
+        return next((i for i, o in enumerate(others) if o.name == source.name), None)
+    mine = _agent(source)
+    places = [i for i, other in enumerate(others) if other.runs and _agent(other) == mine]
+    return places[0] if len(places) == 1 else None
+
+
+def _agent(source: Any) -> Any:
+    run = source.runs[0]
+    return run.manifest["agent"] if run.manifest else run.agent
+
+
+def _expanded(argument: str) -> list[str]:
+    """The arms of a study, each ``NAME=GLOB``; any other argument as it is."""
+    folder = Path(argument)
+    if not (folder / _STUDY).is_file() or not (folder / "runs").is_dir():
+        return [argument]
+    arms = sorted(path for path in (folder / "runs").iterdir() if path.is_dir())
+    record = read_json(folder / _STUDY)
+    named = record.get("arms") if isinstance(record, dict) else None
+    if isinstance(named, dict):
+        # In the order of the plan.
+        order = list(named)
+        arms.sort(key=lambda a: order.index(a.name) if a.name in order else len(order))
+    if not arms:
+        raise BadFile(f"{folder} is a study without any run: its runs/ is empty.")
+    return [f"{arm.name}={glob.escape(str(arm))}/seed-*" for arm in arms]
+
+
+def _tipping_file(argument: str) -> Path | None:
+    path = Path(argument)
+    if path.name == TIPPING and path.is_file():
+        return path
+    return path / TIPPING if (path / TIPPING).is_file() else None
+
+
+def _tipping(path: Path) -> Any:
+    return read_json(path)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        BadFile: When it cannot be read, or is none.
+    """
+
+    def refuse(name: str) -> float:
+        raise BadFile(f"{path}: non-finite number {name}.")
+
+    try:
+        return json.loads(path.read_bytes(), parse_constant=refuse)
+    except OSError as error:
+        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"{path}: not JSON ({error}).") from None
+
+
+def _evaluated(name: str, runs: Sequence[Run], outcome: Outcome) -> Method:
+    method = Method(name)
+    for what, table in ((outcome, method.entries), ("score", method.scores)):
+        for cell, entry in sources._from_runs(name, runs, what).items():
+            if not is_perturbed(cell):
+                table[cell] = entry
+    _add_episodes(method, runs)
+    return method
+
+
+def _add_episodes(method: Method, runs: Sequence[Run]) -> None:
+    for run in runs:
+        method.manifests[_unused(run.name, method.manifests)] = run.manifest
+        episodes = [episode for played in run.cells.values() for episode in played]
+        if any(PERTURBATION in episode.env_kwargs for episode in episodes):
+            method.perturbed.append(episodes)
+        for episode in episodes:
+            method.played.setdefault(sources._cell(episode).label, []).append(episode)
+
+
+def is_perturbed(cell: Cell) -> bool:
+    """Whether a cell is a perturbed world, which the robustness section is about."""
+    return PERTURBATION in json.loads(cell.env_kwargs)
+
+
+def _add_training(methods: dict[str, Method], source: Any) -> None:
+    for curve in source.curves:
+        name = source.name or curve.learner
+        method = methods.setdefault(name, Method(name))
+        if method.manifests:
+            raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
+        method.curves.append(curve)
+    first = source.curves[0]
+    method = methods[source.name or first.learner]
+    for folder in source.paths:
+        if not folder.is_dir():
+            continue
+        spec = folder / "spec.json"
+        method.specs[_unused(folder.name, method.specs)] = (
+            read_json(spec) if spec.is_file() else None
+        )
+        for file in sorted((folder / "evaluation").glob("*.jsonl")):
+            for episode in read_lines(file):
+                method.played.setdefault(sources._cell(episode).label, []).append(episode)
+
+
+def _unused(name: str, taken: dict[str, Any]) -> str:
+    number = 2
+    free = name
+    while free in taken:
+        free = f"{name} ({number})"
+        number += 1
+    return free
+
+
+def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> None:
+    learners = [method for method in inputs.methods if method.curves]
+    if not learners:
+        if budget is not None:
+            raise BenchError("--at is for training runs with a curve.jsonl, and there is none.")
+        return
+    curves = [curve for method in learners for curve in method.curves]
+    if budget is None:
+        spent = [axis for axis in AXES if any(curve.final(axis) > 0 for curve in curves)]
+        budget = Budget(spent[0] if spent else AXES[0])
+    amount = budget.amount
+    if amount is None:
+        spends = any(curve.final(budget.axis) > 0 for curve in curves)
+        amount = common_budget(curves, budget.axis) if spends else 0.0
+    inputs.axis = budget.axis
+    inputs.notes.append(
+        f"Learners are compared at {budget.axis} = {amount:,.0f}; choose another budget with --at."
+    )
+    for method in learners:
+        of_learner = (method.name, method.curves)
+        method.entries = sources._from_curves(*of_learner, outcome, budget.axis, amount)
+        method.scores = sources._from_curves(*of_learner, "score", budget.axis, amount)

@@ -1,0 +1,267 @@
+"""The sections that are words and tables: summary, leaderboard, comparisons, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qevolve_bench.compare import Comparison
+from qevolve_bench.compare_text import sentence
+from qevolve_bench.report.drawing import Drawing, Look, svg_inline
+from qevolve_bench.report.episodes import counts
+from qevolve_bench.report.figures import AGGREGATES, Figure, percent, spelled
+from qevolve_bench.report.html import Content, Markup, join, table, tag
+from qevolve_bench.report.inputs import Inputs
+from qevolve_bench.report.numbers import Board, Numbers
+from qevolve_bench.report.reproduce import command, runs_of
+
+#: Sentences in the summary; all of them are in the section on comparisons.
+_SENTENCES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        id: Of its heading, for links.
+        name: In the navigation.
+        title: Its heading.
+        content: What stands under it.
+    """
+
+    id: str
+    name: str
+    title: str
+    content: Markup
+
+
+def summary(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> Section:
+    """What there is, and what may be said of it."""
+    played = counts(inputs.methods)
+    episodes = sum(map(sum, played.values()))
+    failed = sum(f for _, _, f in played.values())
+    tasks = len({
+        (cell, task)
+        for m in inputs.methods
+        for cell, entry in m.entries.items()
+        for task in entry.tasks
+    })  # fmt: skip
+    said = (
+        f"{_count(len(inputs.methods), 'method')} on {_count(len(inputs.cells), 'cell')} with"
+        f" {_count(tasks, 'task')}; {_count(episodes, 'episode')}"
+        + (f", {failed:,} of them failed by an error." if failed else ", none failed by an error.")
+    )
+    parts: list[Content] = [tag("p", said)]
+    cards = [
+        _card(standing.name, board, i, numbers, looks)
+        for board in numbers.boards
+        for i, standing in enumerate(board.standings)
+    ]
+    if cards:
+        parts.append(tag("ul", cards, class_="cards"))
+    conclusions = _conclusions(numbers)
+    if conclusions:
+        parts += [tag("h3", "What the data show"), tag("ul", conclusions, class_="said")]
+    if inputs.notes:
+        parts.append([tag("p", note, class_="note") for note in inputs.notes])
+    level = f"{numbers.level:.0%}"
+    parts.append(
+        tag(
+            "p",
+            f"[ ] hold {level} intervals. A failed episode is not won, and counts. Every figure has"
+            " its table, and a paragraph on how it was made.",
+            class_="note",
+        )
+    )
+    return Section("summary", "Summary", "Summary", join(parts))
+
+
+def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
+    """Standings of the methods that played the same cells."""
+    played = counts(inputs.methods)
+    parts: list[Content] = []
+    for board in numbers.boards:
+        headers: list[Content] = ["method", "rank", f"mean {numbers.outcome} %"]
+        headers += [cell.label for cell in board.cells] if len(board.cells) > 1 else []
+        headers += ["lost", "won", "failed"]
+        rows = []
+        for s in board.standings:
+            cells = [spelled(v.mean, v.interval) for v in (s.cells[c] for c in board.cells)]
+            overall = (
+                "no interval in some cell"
+                if s.overall is None
+                else spelled(s.overall.value, s.overall.interval)
+            )
+            first = [overall, *cells] if len(board.cells) > 1 else cells
+            rows.append((s.name, "–" if s.rank is None else str(s.rank), *first, *played[s.name]))
+        caption = f"{', '.join(cell.label for cell in board.cells)}: {numbers.outcome} in %"
+        columns = range(2, len(headers))
+        parts.append(table(headers, rows, caption=caption, numeric=columns))
+        if len(board.standings) == 1:
+            parts.append(tag("p", "One method: there is no one to be ranked with.", class_="note"))
+        parts += [tag("p", note, class_="note") for note in board.notes]
+    if not numbers.boards:
+        parts.append(tag("p", "No method played a world that is not perturbed."))
+    parts.append(
+        tag(
+            "p",
+            "Methods that played the same cells share a table. The mean is over cells, each of"
+            " which weighs the same; [ ] behind a rank hold the places that the tasks leave open,"
+            f" {numbers.level:.0%} for all of them together. Lost, won and failed count episodes,"
+            " those in perturbed worlds included.",
+            class_="note",
+        )
+    )
+    made = made_by(
+        "Means and intervals: Wilson's for single runs, t over seeds and tasks for several; ranks:"
+        " statistics.rank_ranges, 10,000 resamples, seed stream(0, 'report', 'ranks')."
+    )
+    return Section("leaderboard", "Leaderboard", "Leaderboard", join([*parts, made]))
+
+
+def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
+    """Pairs of methods on shared tasks."""
+    if not numbers.comparisons:
+        return Section("compare", "Compare", "Who is better", tag("p", numbers.comparison_note))
+    rows = [
+        (
+            f"{c.first.name} – {c.second.name}",
+            c.cell.label,
+            spelled(c.difference, c.interval),
+            "–" if c.adjusted is None else _p(c.adjusted),
+            f"{c.ahead[0]} : {c.ahead[1]}",
+            c.tasks,
+        )
+        for c in numbers.comparisons
+    ]
+    said = [sentence(c, level=numbers.level, outcome=numbers.outcome) for c in numbers.comparisons]
+    notes = list(dict.fromkeys(note for c in numbers.comparisons for note in c.notes))
+    headers = ("A – B", "cell", "A – B, points", "p (Holm)", "tasks ahead", "tasks")
+    arguments = ["compare", *inputs.arguments, "--outcome", numbers.outcome]
+    content = [
+        table(headers, rows, caption="Differences on shared tasks", numeric=(2, 3, 4, 5)),
+        tag("details", tag("summary", f"The {len(said)} comparisons as sentences"),
+            tag("ul", [tag("li", line) for line in said], class_="said")),
+        [tag("p", note, class_="note") for note in notes],
+        made_by(f"The same numbers, with their tests: {command(arguments)}"),
+    ]  # fmt: skip
+    return Section("compare", "Compare", "Who is better", join(content))
+
+
+def sources(numbers: Numbers, inputs: Inputs, options: Sequence[str]) -> Section:
+    """How every run, and this page, can be made again."""
+    page = command(["report", *inputs.arguments, *options])
+    parts: list[Content] = [
+        tag("p", "This page, byte for byte, from the same inputs and versions:"),
+        tag("pre", page, class_="action"),
+        tag("p", "Every run, as its manifest tells. Whether the episodes are what the environments"
+            " really answer is checked by ", tag("code", "qevolve-bench verify"), "."),
+        [runs_of(method) for method in inputs.methods],
+    ]  # fmt: skip
+    return Section("reproduce", "Reproduce", "How to reproduce all of this", join(parts))
+
+
+def panels(
+    figures: Sequence[Figure], key: Drawing | None = None, said: str = "", method: str = ""
+) -> Markup:
+    """Figures side by side, their common key, and how they were made."""
+    blocks = [
+        tag(
+            "figure",
+            tag("figcaption", figure.caption),
+            svg_inline(figure.drawing),
+            svg_inline(figure.key) if key is None and figure.key is not None else None,
+            tag("details", tag("summary", "Table"), tag("div", figure.data, class_="tall scroll")),
+            id=figure.name,
+            data_axis=figure.group or None,
+        )
+        for figure in figures
+    ]
+    return join(
+        [
+            tag("p", said) if said else None,
+            tag("div", svg_inline(key), class_="legend") if key is not None else None,
+            tag("div", blocks, class_="panels"),
+            made_by(method) if method else None,
+        ]
+    )
+
+
+def made_by(text: str) -> Markup:
+    """A folded paragraph on where numbers come from."""
+    return tag("details", tag("summary", "How this was made"), tag("p", text, class_="note"))
+
+
+def aggregate_names() -> str:
+    """For a sentence."""
+    return ", ".join(AGGREGATES.values())
+
+
+def _card(
+    name: str, board: Board, place: int, numbers: Numbers, looks: Mapping[str, Look]
+) -> Markup:
+    standing = board.standings[place]
+    sign = Drawing(18, 18, f"The mark of {name} in all figures")
+    sign.marker(9, 9, looks[name].marker, looks[name].colour, r=6)
+    cells = list(standing.cells.values())
+    if standing.overall is not None:
+        value, interval = standing.overall.value, standing.overall.interval
+    else:
+        value, interval = cells[0].mean, cells[0].interval
+    only = standing.overall is None and len(cells) > 1
+    where = board.cells[0].label if only or len(cells) == 1 else f"mean of {len(cells)} cells"
+    between = (
+        "no interval"
+        if interval is None
+        else f"[{percent(interval.low)}, {percent(interval.high)}]"
+    )
+    rank = "" if standing.rank is None else f", rank {standing.rank}"
+    return tag(
+        "li",
+        tag("div", svg_inline(sign), tag("span", name), class_="who"),
+        tag("div", f"{percent(value)} %", class_="big"),
+        tag("div", f"{between} {numbers.outcome}{rank}; {where}", class_="what"),
+    )
+
+
+def _conclusions(numbers: Numbers) -> list[Markup]:
+    said = []
+    # What is shown comes first; the rest of the sentences say that nothing is.
+    shown = sorted(
+        numbers.comparisons, key=lambda c: (c.adjusted is None, c.adjusted or 0.0, -_gap(c))
+    )
+    for c in shown[:_SENTENCES]:
+        said.append(sentence(c, level=numbers.level, outcome=numbers.outcome))
+    left = len(shown) - _SENTENCES
+    items = [tag("li", line) for line in said]
+    if left > 0:
+        more = tag("a", "Compare", href="#compare")
+        items.append(tag("li", f"{_count(left, 'more comparison')} under ", more, "."))
+    for name, results in numbers.robustness.items():
+        for result in results:
+            worst = result.worst
+            if worst is not None and worst.retained_worst is not None:
+                share = worst.retained_worst
+                items.append(
+                    tag(
+                        "li",
+                        f"Of its {result.outcome} on {result.env_id.rpartition('/')[2]}"
+                        f" {result.split}, {name} retains {spelled(share.value, share.interval)} %"
+                        f" under {worst.perturbation}, the worst of {len(result.effects)}"
+                        " perturbations.",
+                    )
+                )
+    return items
+
+
+def _gap(comparison: Comparison) -> float:
+    return abs(comparison.difference)
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
