@@ -8,16 +8,18 @@ by tasks, by both or by chance alone (`tests/bench/statistics/test_coverage.py`)
 ====================================================  ===========================  ============
 interval                                              seeds x tasks                held
 ====================================================  ===========================  ============
-percentile bootstrap over seeds                       5 x 60                       72-83 %
+percentile bootstrap over seeds                       5 x 60                       72-82 %
 BCa bootstrap over seeds                              5 x 60                       72-83 %
 percentile bootstrap over tasks alone                 5 x 60                       75-93 %
-percentile bootstrap, crossed                         5 x 60                       95-99 %
-t over the means of the seeds                         5 or 10 x 60 or 400          81-96 %
-t over seeds and tasks (`crossed_difference`)         5 or 10 x 60 or 400          94-96 %
-the same                                              3 x 60 or 400                93-97 %
+percentile bootstrap, nested                          5 x 60                       90-98 %
+percentile bootstrap, crossed                         5 x 60                       95-100 %
+t over the means of the seeds                         5 or 10 x 60 or 400          82-95 %
+t over seeds and tasks (`crossed_difference`)         5 or 10 x 60 or 400          93-96 %
+the same, seeds not paired                            5 or 10 x 60 or 400          94-96 %
+the same, paired or not                               3 x 60 or 400                92-98 %
 ====================================================  ===========================  ============
 
-The last is what `qevolve-bench compare` uses for learners. (The t over the means of the seeds is
+`crossed_difference` is what `qevolve-bench compare` uses for learners. (The t over the means of the seeds is
 right for the same tasks; it fails for new ones where the difference varies by task.)
 """
 

@@ -20,7 +20,7 @@ panel played by several seeds calls for.
 **Few runs.** A bootstrap of n runs knows a variance that is (n - 1)/n of the right one, and no
 tails. What 95 % intervals of the mean and the IQM of 6 tasks held under ``stratified``
 (`tests/bench/statistics/test_coverage.py`): percentile and BCa 86-87 % over 3 runs, 89-91 % over 5,
-93-94 % over 10; ``method="expanded"`` 94-96 % over any of these. Over whole seeds use
+92-94 % over 10; ``method="expanded"`` 94-96 % over any of these. Over whole seeds use
 `qevolve_bench.statistics.paired`, whose table is worse still for the bootstrap.
 """
 

@@ -35,12 +35,15 @@ VARIATIONS = {
 SIZES = [(3, 60), (3, 400), (5, 60), (5, 400), (10, 60), (10, 400)]
 
 
-def study(rng, sds, seeds, tasks):
-    """Outcomes of A and of B, each of shape (seeds, tasks)."""
+def study(rng, sds, seeds, tasks, *, strangers=False):
+    """Outcomes of A and of B, each of shape (seeds, tasks); strangers share no warm start."""
     by_seed, by_task, by_both = sds
-    shared = rng.normal(0, 1.5, (1, tasks)) + rng.normal(0, 0.5, (seeds, 1))
+    difficulty, warm = rng.normal(0, 1.5, (1, tasks)), rng.normal(0, 0.5, (seeds, 1))
+    shared = difficulty + warm
     gain = 0.5 + rng.normal(0, by_seed, (seeds, 1)) + rng.normal(0, by_task, (1, tasks))
     a = expit(shared + rng.normal(0, by_both, (seeds, tasks)))
+    if strangers:
+        shared = difficulty + rng.normal(0, 0.5, (seeds, 1))
     b = expit(shared + gain + rng.normal(0, by_both, (seeds, tasks)))
     return (rng.random(a.shape) < a).astype(float), (rng.random(b.shape) < b).astype(float)
 
@@ -75,15 +78,15 @@ def test_differences_over_seeds_and_tasks(variation):
         for _ in range(2_000):
             a, b = study(rng, sds, seeds, tasks)
             paired.append(crossed_difference(b, a).estimate.interval)
-            unpaired.append(crossed_difference(b, a, paired_runs=False).estimate.interval)
+            c, d = study(rng, sds, seeds, tasks, strangers=True)
+            unpaired.append(crossed_difference(d, c, paired_runs=False).estimate.interval)
             over_seeds.append(t_interval((b - a).mean(axis=1)).estimate.interval)
         shares = [held(found, true) for found in (paired, unpaired, over_seeds)]
         print(f"\n{variation}, {seeds} seeds x {tasks}: paired {shares[0]:.3f}, ", end="")
-        print(f"taken for unpaired {shares[1]:.3f}, t over seeds {shares[2]:.3f}", end="")
+        print(f"unpaired {shares[1]:.3f}, t over seeds {shares[2]:.3f}", end="")
         # Three seeds are the least that is claimed, and with less certainty.
-        assert (0.93 if seeds > 3 else 0.91) <= shares[0] <= 0.97
-        # Seeds that share a warm start lose by being treated as strangers, never the truth.
-        assert shares[1] >= 0.93
+        low, high = (0.93, 0.97) if seeds > 3 else (0.91, 0.98)
+        assert low <= shares[0] <= high and low <= shares[1] <= high
 
 
 @pytest.mark.parametrize("variation", VARIATIONS)
