@@ -19,8 +19,8 @@ the same, seeds not paired                            5 or 10 x 60 or 400       
 the same, paired or not                               3 x 60 or 400                92-98 %
 ====================================================  ===========================  ============
 
-`crossed_difference` is what `qevolve-bench compare` uses for learners. (The t over the means of the seeds is
-right for the same tasks; it fails for new ones where the difference varies by task.)
+`crossed_difference` is what `qevolve-bench compare` uses for learners. (The t over the means of the
+seeds is right for the same tasks; it fails for new ones where the difference varies by task.)
 """
 
 from __future__ import annotations

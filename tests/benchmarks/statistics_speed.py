@@ -3,8 +3,9 @@
     pip install -e ".[rliable]"             in an environment of its own: rliable needs pandas < 3
     python tests/benchmarks/statistics_speed.py
 
-The same scores, aggregates and numbers of replications go to both; each time is the best of a few
-rounds, in which the two take turns. Without rliable only our side is measured.
+The same scores, aggregates and numbers of replications go to both; each figure is the best of a few
+rounds, in which the two take turns. It is processor time over all threads, so that other work on
+the machine decides nothing. Without rliable only our side is measured.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def rliable_sides() -> tuple[Callable[..., object], Callable[..., object]] | Non
 def race(
     ours: Callable[[], object], theirs: Callable[[], object] | None, rounds: int
 ) -> tuple[float, float | None]:
-    """Best seconds of both, in turns."""
+    """Least processor seconds of both, in turns."""
     mine, other = [], []
     for _ in range(rounds):
         mine.append(_seconds(ours))
@@ -91,9 +92,9 @@ def race(
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def against_rliable(resamples: int, improvements: int, rounds: int) -> list[tuple[str, ...]]:
