@@ -88,7 +88,9 @@ def check_online(learner: str, collect: CollectConfig, optim: OptimConfig) -> No
         )
 
 
-def iterations(run: Run, total: int, learner: str, keep: int = 0) -> Iterator[tuple[int, str]]:
+def iterations(
+    run: Run, total: int, learner: str, keep: int | None = 0
+) -> Iterator[tuple[int, str]]:
     """Counts iterations until the budget is spent, from where the last save was.
 
     Args:
@@ -96,6 +98,7 @@ def iterations(run: Run, total: int, learner: str, keep: int = 0) -> Iterator[tu
         total: Most iterations; 0 for no limit but the budget.
         learner: Named in errors.
         keep: Of how many earlier iterations the episodes are still asked for; others are removed.
+            None keeps all.
 
     Yields:
         The number of an iteration, from 1, and the name of its stage.
@@ -125,7 +128,8 @@ def iterations(run: Run, total: int, learner: str, keep: int = 0) -> Iterator[tu
             # killed in between would play another.
             run.end("iterations" if run.spent or number == total else stage)
         # Not before that save: a run that is killed in between would miss them.
-        forget(run, f"iteration-{number - keep}")
+        if keep is not None:
+            forget(run, f"iteration-{number - keep}")
         if run.done("iterations"):
             return
 

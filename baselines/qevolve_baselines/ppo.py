@@ -17,17 +17,16 @@ does. Rates are those of a small model made from scratch (verl-agent's: 1e-6 and
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qevolve_baselines.batches import Batch, Data, bucketed, make_batch, passes_of
-from qevolve_baselines.forward import frozen, hidden_states
+from qevolve_baselines.forward import frozen
 from qevolve_baselines.losses import (
     Floats,
     explained_variance,
@@ -50,6 +49,7 @@ from qevolve_baselines.run import Run
 from qevolve_baselines.self_collect import CollectConfig
 from qevolve_baselines.sft import draw_epochs
 from qevolve_baselines.surrogate import OwnData, token_weights
+from qevolve_baselines.value import ValueNetwork
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 
@@ -103,44 +103,21 @@ class PPOConfig:
 # ── the critic ──────────────────────────────────────────────────────────────
 
 
-class TokenCritic(nn.Module):
-    """The value of what has been read and written before each action token.
-
-    Args:
-        policy: Gives the backbone: a copy of its weights, or the model itself when `shared`.
-        shared: Read the policy's own hidden states, without training them.
-    """
-
-    def __init__(self, policy: Policy, *, shared: bool) -> None:
-        super().__init__()
-        # A shared model belongs to the policy: hidden from this module's parameters.
-        self._shared = [policy.model] if shared else []
-        self.backbone = None if shared else copy.deepcopy(policy.model)
-        self.head = nn.Linear(policy.model.config.hidden_size, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        self.to(policy.device)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Values, shape (n,), one for each action token of the batch."""
-        if self.backbone is None:
-            with torch.no_grad():
-                states = hidden_states(self._shared[0], batch.ids)
-        else:
-            states = hidden_states(self.backbone, batch.ids)
-        values: Tensor = self.head(states[batch.rows, batch.columns - 1].float())[:, 0]
-        return values
+def before_tokens(critic: ValueNetwork, batch: Batch) -> Tensor:
+    """The value of what stands before each action token of a batch, shape (n,)."""
+    values: Tensor = critic(batch.ids, batch.rows, batch.columns - 1)
+    return values
 
 
 @torch.no_grad()
-def token_values(critic: TokenCritic, data: Data, token_budget: int) -> Floats:
+def token_values(critic: ValueNetwork, data: Data, token_budget: int) -> Floats:
     """The value before every action token of the data, shape (tokens,)."""
     critic.eval()
     device = critic.head.weight.device
     values = np.zeros(data.tokens)
     for indices in bucketed([len(s.ids) for s in data.samples], token_budget):
         batch = make_batch(data, indices, device)
-        values[batch.tokens.cpu().numpy()] = critic(batch).double().cpu().numpy()
+        values[batch.tokens.cpu().numpy()] = before_tokens(critic, batch).double().cpu().numpy()
     return values
 
 
@@ -195,7 +172,7 @@ class PPO:
         """Iterations of sampling and improving; demonstrations are not used."""
         config = self.config
         reference = frozen(policy.model) if config.kl else None
-        critic = TokenCritic(policy, shared=config.shared)
+        critic = ValueNetwork(policy, shared=config.shared)
         actor = Trainer(policy.model.parameters(), config.optim, 1, "policy")
         judge = Trainer(critic.parameters(), config.critic_optim, 1, "critic")
         run.track("policy", policy.model)
@@ -255,7 +232,7 @@ class PPO:
         number: int,
         stage: str,
         policy: Policy,
-        critic: TokenCritic,
+        critic: ValueNetwork,
         actor: Trainer,
         judge: Trainer,
         own: OwnData,
@@ -284,7 +261,7 @@ class PPO:
                     )
                     actor.backward(loss, **figures)
                     run.ledger.trained_tokens += batch.size
-                judged = critic(batch)
+                judged = before_tokens(critic, batch)
                 pick = batch.tokens.cpu()
                 judge.backward(
                     value_loss(
@@ -295,7 +272,7 @@ class PPO:
                         config.value_clip,
                     )
                 )
-                run.ledger.trained_tokens += batch.size
+                run.ledger.trained_tokens += critic.trained_tokens(batch)
             critic_figures = {f"critic_{k}": v for k, v in judge.step().items()}
             figures = actor.step() if warm else {}
             run.log(stage="policy", iteration=number, update=index, **figures, **critic_figures)

@@ -81,9 +81,7 @@ def behaviour_logprobs(trajectories: Sequence[Trajectory], data: Data) -> npt.ND
     return np.array(drawn, dtype=np.float32)
 
 
-def token_weights(
-    data: Data, update: Sequence[Sequence[int]], mean: str, constant: int
-) -> npt.NDArray[np.float64]:
+def token_weights(data: Data, update: Sequence[Sequence[int]], mean: str, constant: int) -> Floats:
     """How much each action token counts in the mean loss of an update; shape (tokens,).
 
     - ``token``: all alike (DAPO, Yu et al. 2025); long episodes count for more.
@@ -104,12 +102,13 @@ def token_weights(
     for index in (i for indices in update for i in indices):
         sample = data.samples[index]
         chosen[sample.first : sample.first + len(sample.targets)] = 1.0
-    if mean == "token":
-        return chosen / chosen.sum()
-    weights = chosen * share
-    if mean == "episode":
-        return weights / weights.sum()
-    return chosen / (weights.sum() * constant)
+    by_episode = chosen * share
+    weights: Floats = {
+        "token": chosen / chosen.sum(),
+        "episode": by_episode / by_episode.sum(),
+        "constant": chosen / (by_episode.sum() * constant),
+    }[mean]
+    return weights
 
 
 @dataclass(slots=True)

@@ -180,9 +180,9 @@ def test_token_weights(played):
     update = [[0, 1], [4]]
     counts = np.array([len(s.targets) for s in data.samples])
     chosen = np.repeat(np.isin(np.arange(6), [0, 1, 4]), counts)
-    token = token_weights(data, update, "token", 0)
+    token = token_weights(data, update, "token", 1)
     assert token == pytest.approx(chosen / counts[[0, 1, 4]].sum())
-    episode = token_weights(data, update, "episode", 0)
+    episode = token_weights(data, update, "episode", 1)
     assert episode == pytest.approx(chosen / np.repeat(counts, counts) / 3)
     constant = token_weights(data, update, "constant", 100)
     assert constant == pytest.approx(chosen / 300)

@@ -16,7 +16,7 @@ from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.ppo import (
     PPO,
     PPOConfig,
-    TokenCritic,
+    before_tokens,
     token_bounds,
     token_rewards,
     token_values,
@@ -24,6 +24,7 @@ from qevolve_baselines.ppo import (
 )
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
+from qevolve_baselines.value import ValueNetwork
 from qevolve_envs.errors import BenchError
 
 CONFIG = PPOConfig(
@@ -82,7 +83,7 @@ def test_value_loss_gradient():
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_critic_reads_what_stands_before_a_token(data, shared):
     policy = tiny.policy()
-    critic = TokenCritic(policy, shared=shared)
+    critic = ValueNetwork(policy, shared=shared)
     assert not token_values(critic, data, 1000).any()  # its head begins at zero
     with torch.no_grad():
         critic.head.weight.fill_(1.0)
@@ -96,7 +97,7 @@ def test_the_critic_reads_what_stands_before_a_token(data, shared):
     sample.ids[0], first = 0, sample.ids[0]
     assert token_values(critic, data, 1000) != pytest.approx(before, abs=1e-6)
     sample.ids[0] = first
-    critic(make_batch(data, [0, 1], "cpu")).sum().backward()
+    before_tokens(critic, make_batch(data, [0, 1], "cpu")).sum().backward()
     trained = {id(p) for p in critic.parameters() if p.grad is not None}
     assert not trained & {id(p) for p in policy.model.parameters()}
     assert (len(trained) == 2) is shared
