@@ -563,16 +563,21 @@ def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -
     else:
         lam = config.gae_lambda if config.advantage == "gae" else 0.0
         raw = generalised_advantages(rewards, v, facts.bounds, gamma, lam)
-    spread = max(float(raw.std()), 1e-8)
-    normalised = {
-        "none": lambda: raw,
-        "centre": lambda: raw - raw.mean(),
-        "standardise": lambda: standardised(raw),
-        "scale": lambda: raw / spread,
-    }[config.advantage_norm]()
+    normalised = normalise(raw, config.advantage_norm)
     if config.advantage_clip > 0:
         normalised = normalised.clip(-config.advantage_clip, config.advantage_clip)
     return normalised
+
+
+def normalise(raw: Floats, norm: str) -> Floats:
+    """Advantages under one of `NORMS`."""
+    if norm == "centre":
+        return raw - raw.mean()
+    if norm == "standardise":
+        return standardised(raw)
+    if norm == "scale":
+        return raw / max(float(raw.std()), 1e-8)
+    return raw
 
 
 def health(facts: Facts, v: Floats, advantages: Floats, config: QEvolveConfig) -> dict[str, Any]:
