@@ -49,8 +49,8 @@ class Step:
         # By hand, because a runner writes every step while the environments are waiting; json
         # would take several times as long for the same text.
         return (
-            f'{{"action":{json.dumps(self.action)},"observation":{json.dumps(self.observation)},'
-            f'"reward":{_number(self.reward)},"feedback":{json.dumps(self.feedback)},'
+            f'{{"action":{_quote(self.action)},"observation":{_quote(self.observation)},'
+            f'"reward":{_number(self.reward)},"feedback":{_quote(self.feedback)},'
             f'"score":{_number(self.score)},"prompt_tokens":{self.prompt_tokens},'
             f'"generated_tokens":{self.generated_tokens}}}'
         )
@@ -133,7 +133,7 @@ class Episode:
         )
         # The text that `_chain` would make of [observation, reward, feedback, score, won,
         # terminated, truncated], in a third of the time.
-        answer = f'{json.dumps(observation)},{float(reward)!r},"{feedback}",{self.score!r}'
+        answer = f'{_quote(observation)},{float(reward)!r},"{feedback}",{self.score!r}'
         flags = f"{_BOOL[self.won]},{_BOOL[self.terminated]},{_BOOL[self.truncated]}"
         self.digest = _sha256(f'["{self.digest}",{answer},{flags}]')
 
@@ -269,6 +269,8 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+#: What `json.dumps` does to a text, without its look at nine options.
+_quote = json.JSONEncoder().encode
 _BOOL = ("false", "true")
 _NO_STEPS = ',"steps":[],"score":'
 
