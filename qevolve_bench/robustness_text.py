@@ -17,6 +17,8 @@ from qevolve_envs.perturb import PERTURBATIONS, SEVERITIES, parse
 Format = Literal["text", "md", "latex", "json"]
 FORMATS: tuple[str, ...] = get_args(Format)
 _TABULATE = {"text": "simple", "md": "github", "latex": "latex_booktabs"}
+#: A clean outcome that may be below this makes shares of it uninformative.
+_LITTLE = 0.05
 #: Of Okabe and Ito's palette for the colour-blind, from the mildest to the most severe; dashes
 #: tell them apart without colour.
 _STROKES = {1: ("#0072B2", ""), 2: ("#E69F00", "6 3"), 3: ("#D55E00", "2 3")}
@@ -138,6 +140,8 @@ def _table(result: Robustness, format: Format) -> str:
             f"Worst: {worst.perturbation} retains {worst.retained_worst:.2f}, with an interval"
             f" that holds for all {len(result.effects)} together."
         )
+    if worst is not None and result.clean.interval.low < _LITTLE:
+        notes.append("There is little to retain: read the drop rather than the share.")
     won = "won in every one of these worlds" if result.outcome == "success" else "the worst of all"
     notes.append(f"Task by task, {won}: {_percent(result.everywhere)}.")
     mark = "% " if format == "latex" else ""

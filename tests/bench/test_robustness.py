@@ -80,6 +80,13 @@ def test_nothing_to_retain_is_said_and_not_divided_by():
     assert "nothing to retain" in render([found]) and "–" in render([found])
 
 
+def test_little_to_retain_is_said():
+    few, many = [1] + [0] * 39, [1] * 20 + [0] * 20
+    for clean, said in ((few, True), (many, False)):
+        (found,) = robustness(episodes("", clean) + episodes("typos:1", clean))
+        assert ("little to retain" in render([found])) is said
+
+
 def test_agents_and_panels_are_kept_apart():
     played = [
         e

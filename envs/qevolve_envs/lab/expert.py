@@ -39,7 +39,9 @@ class Scripted:
                 self._hand.see(observation)
                 return next(self._script)
             return self._script.send(observation)
-        except StopIteration:
+        except (StopIteration, RuntimeError, LookupError, ValueError):
+            # Its script is done, or has met a text that it cannot make sense of, as in a perturbed
+            # world: it is at a loss, which is not an error of the program.
             return "look around"
 
 

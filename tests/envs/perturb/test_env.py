@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import toy  # noqa: F401 - registers toy/Corridor-v0
 
+from qevolve_envs.agent import TaskView
 from qevolve_envs.core import Feedback
 from qevolve_envs.perturb import make_perturbed, perturb
 from qevolve_envs.perturb.noise import LOST
@@ -129,3 +130,17 @@ def test_rendering_shows_what_the_agent_sees():
     env = make_perturbed(HOUSEHOLD, "dropout:3", render_mode="ansi")
     for _, (text, *_) in walk(env):
         assert env.render() == text
+
+
+@pytest.mark.parametrize("perturbation", ("dropout:3", "typos:3", "distractors:3"))
+def test_an_expert_that_is_lost_plays_on(perturbation):
+    """It reads exact texts, so that it may lose; but it is not an agent that crashes."""
+    env = make_perturbed("qevolve/Lab-v0", perturbation, split="unseen")
+    expert = env.unwrapped.expert()
+    for task in env.unwrapped.task_ids("unseen")[:58]:
+        text, info = env.reset(seed=3, options={"task": task})
+        expert.reset([TaskView("", task, info["goal"], 3, list)])
+        over = False
+        while not over:
+            text, _, terminated, truncated, _ = env.step(expert.act([text])[0])
+            over = terminated or truncated
