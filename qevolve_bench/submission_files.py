@@ -171,7 +171,10 @@ def unpacked_lines(data: bytes, label: str) -> Iterator[bytes]:
     if data[3] or any(data[4:8]):
         raise BadFile(f"{label} has a name, a time or extra data in its gzip header.")
     machine = zlib.decompressobj(wbits=31)
-    view, place, total, rest = memoryview(data), 0, 0, b""
+    view, place, total = memoryview(data), 0, 0
+    # The line that is not complete yet, in pieces, and its length.
+    pieces: list[bytes] = []
+    length = 0
     while not machine.eof:
         # What the last call left over comes first; then the next block of the file.
         chunk: bytes | memoryview = machine.unconsumed_tail
@@ -187,17 +190,21 @@ def unpacked_lines(data: bytes, label: str) -> Iterator[bytes]:
         total += len(text)
         if total > MAX_UNPACKED_BYTES:
             raise BadFile(f"{label} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes.")
-        *lines, rest = (rest + text).split(b"\n")
-        # A line that is complete at last has at most a block more than `rest` had.
-        yield from lines
-        if len(rest) > MAX_LINE_BYTES:
+        first, *others = text.split(b"\n")
+        pieces.append(first)
+        length += len(first)
+        if length > MAX_LINE_BYTES:
             raise BadFile(f"{label} has a line of more than {MAX_LINE_BYTES:,} bytes.")
+        if others:
+            yield b"".join(pieces)
+            yield from others[:-1]
+            pieces, length = [others[-1]], len(others[-1])
     left = machine.unused_data + bytes(view[place : place + 2])
     if left[:2] == b"\x1f\x8b":
         raise BadFile(f"{label} has a second gzip member.")
     if left:
         raise BadFile(f"{label} has data behind the end of its gzip member.")
-    if rest:
+    if length:
         raise BadFile(f"{label} does not end with a newline.")
 
 
