@@ -14,7 +14,7 @@ from qevolve_envs.errors import BenchError
 def cohens_d(differences: npt.ArrayLike, *, unbiased: bool = False) -> float:
     """Cohen's d of paired differences: their mean over their standard deviation (d_z).
 
-    J. Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", 2nd ed., section 2.3.
+    J. Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", 2nd ed.
 
     Args:
         differences: Shape (n,), n >= 2, one for each pair.
@@ -72,7 +72,7 @@ def cliffs_delta(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 def cohens_h(first: float, second: float) -> float:
     """Cohen's h of two proportions: 2 asin sqrt(p1) - 2 asin sqrt(p2).
 
-    Cohen (1988), section 6.2. A step of h is as easy to see near 0 and 1 as at 1/2.
+    Cohen (1988), chapter 6. A step of h is as easy to see near 0 and 1 as at 1/2.
     """
     for share in (first, second):
         if not 0 <= share <= 1:

@@ -212,7 +212,7 @@ def bca_levels(
 ) -> tuple[float, float]:
     """The two quantiles of the resampled values at which a BCa interval ends.
 
-    Efron (1987), section 3: with the bias z0 = Phi^-1(share of resampled values below the estimate)
+    Efron (1987): with the bias z0 = Phi^-1(share of resampled values below the estimate)
     and the acceleration a = sum u^3 / (6 (sum u^2)^1.5) of the influences u, the ends lie at
     Phi(z0 + (z0 + z)/(1 - a (z0 + z))) for z = Phi^-1((1 -+ level)/2). Half of the ties count as
     below, because discrete scores have many.
@@ -243,7 +243,7 @@ def bca_levels(
 def expanded_levels(units: int, degrees: int, level: float) -> tuple[float, float]:
     """Quantiles that give a resampled mean of `units` numbers the reach of a t interval.
 
-    Hesterberg (2015), section 4.2: Phi(-sqrt(n / (n - 1)) t) in place of (1 - level)/2, with t the
+    Hesterberg (2015): Phi(-sqrt(n / (n - 1)) t) in place of (1 - level)/2, with t the
     quantile of Student's distribution with n - 1 degrees of freedom, or with those that several
     samples of n have together.
     """
