@@ -9,14 +9,21 @@ from qevolve_bench.runner.units import Limits
 from qevolve_envs.errors import BenchError
 from qevolve_envs.replay import replay
 
-STEP = Limits(step_seconds=1.0)
+# Far more than a good answer takes, also on a busy machine.
+STEP = Limits(step_seconds=3.0)
+
+
+@pytest.fixture
+def train(suite):
+    """The first cell alone."""
+    return type(suite)("one-v0", suite.cells[:1])
 
 
 @pytest.mark.parametrize(
     ("agent", "limits", "reason"),
     [
-        ("mine:hangs", STEP, "agent.act took longer than 1 s"),
-        ("mine:hangs_without_python", STEP, "agent.act took longer than 1 s"),
+        ("mine:hangs", STEP, "agent.act took longer than 3 s"),
+        ("mine:hangs_without_python", STEP, "agent.act took longer than 3 s"),
         ("mine:exits", Limits(), "the worker exited with code 3 during agent.act"),
         (
             "mine:is_killed",
@@ -27,34 +34,29 @@ STEP = Limits(step_seconds=1.0)
         ("mine:eats_memory", Limits(memory_mib=4000), "agent.act raised MemoryError"),
     ],
 )
-def test_a_lost_worker_fails_the_batch_that_it_played(play, folder, agent, limits, reason):
-    manifest = play(agent, workers=1, limits=limits)
-    run = load_run(folder / "run")
-    train = run.cells["train"]
-    assert [len(cell) for cell in run.cells.values()] == [12, 10]
-    (place,) = [i for i, e in enumerate(train) if e.task_id.endswith("0004")]
+def test_a_lost_worker_fails_the_batch_that_it_played(play, folder, train, agent, limits, reason):
+    manifest = play(agent, workers=1, limits=limits, suite=train)
+    (episodes,) = load_run(folder / "run").cells.values()
+    (place,) = [i for i, e in enumerate(episodes) if e.task_id.endswith("0004")]
     batch = range(place - place % 4, place - place % 4 + 4)
-    for index, episode in enumerate(train):
+    assert len(episodes) == 12
+    for index, episode in enumerate(episodes):
         assert replay(episode) is None
         assert (episode.error is not None) is (index in batch)
         assert episode.won is (index not in batch)
     for index in batch:
-        episode = train[index]
+        episode = episodes[index]
         assert episode.error.startswith(reason)
         # What it had done by then is kept: two steps, and their tokens.
         assert [s.action for s in episode.steps] == ["right"] * 2
         assert [(s.prompt_tokens, s.generated_tokens) for s in episode.steps] == [(1, 2), (2, 2)]
-    failed = [e for e in run.cells["test"] if e.error is not None]
-    assert {e.seed for e in failed if e.task_id.endswith("0004")} and len(failed) <= 8
     assert manifest["summary"]["train"]["failed"] == 4
     assert manifest["summary"]["train"]["won"] == 8
 
 
-def test_an_episode_can_take_too_long(play, folder, suite):
-    (cell,) = (c for c in suite.cells if c.name == "train")
-    only = type(suite)("one-v0", (cell,))
+def test_an_episode_can_take_too_long(play, folder, train):
     # Every episode takes three answers at least, and two are all there is time for.
-    play("mine:drags", workers=2, limits=Limits(episode_seconds=1.0), suite=only, batch_size=6)
+    play("mine:drags", workers=2, limits=Limits(episode_seconds=1.0), suite=train, batch_size=6)
     (episodes,) = load_run(folder / "run").cells.values()
     assert {e.error for e in episodes} == {"the episode took longer than 1 s"}
     assert all(replay(e) is None and len(e.steps) <= 2 for e in episodes)
