@@ -135,12 +135,19 @@ def _hf(env: gymnasium.Env[Any, Any], **options: Any) -> Agent:
     return make_agent(options)
 
 
+def _checkpoint(env: gymnasium.Env[Any, Any], *, path: str, **options: Any) -> Agent:
+    from qevolve_bench.checkpoint import make_agent
+
+    return make_agent(str(path), options)
+
+
 #: The agents that come with the harness: functions of an environment and of the agent's options.
 BUILT_IN: dict[str, Callable[..., Agent]] = {
     "random": _random,
     "expert": _expert,
     "replay": _replay,  # file=EPISODES.jsonl
     "mock": _mock,  # script=FILE, one action a line
+    "checkpoint": _checkpoint,  # path=RUN and some of `checkpoint.OPTIONS`
     "openai": _openai,  # model=NAME base_url=URL and the fields of `llm.endpoint.EndpointConfig`
     "hf": _hf,  # model=FOLDER and the fields of `llm.huggingface.HuggingFaceConfig`
 }

@@ -1,23 +1,27 @@
-"""Training runs: a learner, a world, a starting point and a budget, in a folder that can be resumed.
+"""Training runs: a learner, a world, a starting point and a budget, in a resumable folder.
 
 A run folder holds ``spec.json`` (everything that decides the result), ``metrics.jsonl``,
 ``curve.jsonl`` (one evaluation per checkpoint), ``state.pt`` and ``stages/`` (what a resume needs),
 ``evaluation/<split>.jsonl`` (the episodes of the last evaluation), ``policy/`` (the trained model,
 as Hugging Face saves it), and, once all is done, ``result.json``.
 
-This is layer 3: it hands a learner its evaluation as a callback. Torch is imported when a run begins.
+This is layer 3: it hands a learner its evaluation as a callback. Torch is imported when a run
+begins.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qevolve_bench.checkpoint import policy_folder
 from qevolve_bench.results import write_json
 from qevolve_bench.seeding import child_seed, stream
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
@@ -26,7 +30,7 @@ from qevolve_envs.errors import BadFile, BenchError, UnknownName
 if TYPE_CHECKING:
     from qevolve_baselines.policy import Policy
     from qevolve_baselines.rollout import World
-    from qevolve_baselines.run import Ledger
+    from qevolve_baselines.run import Budget, Ledger
 
 SCHEMA = 1
 #: The panel of training tasks that a run keeps apart, for choosing settings.
@@ -55,7 +59,9 @@ class Training:
         warm: settings of that ``sft``, laid over its preset ``warm``.
         form: Form of the transcripts (fields of `Form`).
         device: ``cpu`` or ``cuda``.
-        dtype: Of a loaded model's weights.
+        dtype: Of the weights; those of ``bfloat16`` are updated by exact copies of them.
+        attention: Implementation of attention, such as ``flash_attention_2``; None for the default.
+        gradient_checkpointing: Compute activations twice instead of keeping them.
         evaluate: Panels that are evaluated at each checkpoint; ``tuning`` is the one kept apart.
         episodes: Episodes of each evaluation; 0 plays each task once.
         checkpoints: Points of the learning curve.
@@ -79,6 +85,8 @@ class Training:
     form: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     dtype: str = "float32"
+    attention: str | None = None
+    gradient_checkpointing: bool = False
     evaluate: tuple[str, ...] = ()
     episodes: int = 0
     checkpoints: int = 6
@@ -112,35 +120,42 @@ def finished(folder: Path) -> Outcome | None:
         raise BadFile(f"{file} is not the result of a training run: {error}.") from None
 
 
-def prepare_folder(spec: Training, folder: Path, *, force: bool) -> None:
+def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
     """Makes or checks the folder of a run, so that nothing is ever overwritten by accident.
+
+    Returns:
+        Whether it was made here; False when it holds the same run already.
 
     Raises:
         BenchError: When the folder holds something else, or a run with another specification.
     """
     file = folder / "spec.json"
     wanted = json.loads(json.dumps({"schema": SCHEMA, **asdict(spec)}))
-    if force and file.is_file():
-        shutil.rmtree(folder)
-    if folder.exists() and not folder.is_dir():
-        raise BadFile(f"{folder} is a file: choose another folder.")
-    if file.is_file():
-        try:
+    try:
+        if force and file.is_file():
+            shutil.rmtree(folder)
+        if folder.exists() and not folder.is_dir():
+            raise BadFile(f"{folder} is a file: choose another folder.")
+        if file.is_file():
             found = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise BadFile(f"{file} cannot be read: {error}.") from None
-        differing = [k for k in wanted if found.get(k) != wanted[k]]
-        if differing:
-            name = differing[0]
-            raise BenchError(
-                f"{folder} holds a run with another {name} ({found.get(name)!r}, not"
-                f" {wanted[name]!r}): choose another folder, or replace that run with --force."
+            differing = [k for k in wanted if found.get(k) != wanted[k]]
+            if differing:
+                name = differing[0]
+                raise BenchError(
+                    f"{folder} holds a run with another {name} ({found.get(name)!r}, not"
+                    f" {wanted[name]!r}): choose another folder, or replace that run with --force."
+                )
+            return False
+        if folder.is_dir() and any(folder.iterdir()):
+            raise BadFile(
+                f"{folder} is not empty and holds no training run: choose another folder."
             )
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise BadFile(f"{folder} is not empty and holds no training run: choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"{folder} cannot hold a training run: {reason}.") from None
     write_json(file, wanted)
+    return True
 
 
 def train(
@@ -169,16 +184,11 @@ def train(
     learner = make_learner(spec.learner, spec.preset, spec.settings)
     budget = Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
     world, kept_apart = worlds(spec)
-    prepare_folder(spec, folder, force=force)
+    created = prepare_folder(spec, folder, force=force)
     done = finished(folder)
     if done is not None:
         return done
     say = on_stage or (lambda text: None)
-
-    say("demonstrations")
-    demos = _demonstrations(spec, world, folder)
-    policy = _starting_point(spec, demos, folder, on_log, say)
-    say(f"training {spec.learner}")
 
     def on_checkpoint(number: int, current: Policy, ledger: Ledger) -> None:
         say(f"evaluation {number}")
@@ -186,18 +196,30 @@ def train(
         _add_point(folder, spec, number, asdict(ledger), results)
         say(f"training {spec.learner}")
 
-    run = Run(
-        seed=spec.seed,
-        budget=budget,
-        folder=folder,
-        on_checkpoint=on_checkpoint if spec.evaluate else None,
-        checkpoints=spec.checkpoints,
-        on_log=on_log,
-    )
-    if spec.evaluate and not (folder / "curve.jsonl").is_file():
-        # Where the curve begins: the policy before any training.
-        on_checkpoint(0, policy, run.ledger)
-    trained = learner.train(world, demos, policy, run)
+    try:
+        with memory_in_a_sentence():
+            say("demonstrations")
+            demos = _demonstrations(spec, world, kept_apart, budget, folder)
+            policy = _starting_point(spec, demos, folder, on_log, say)
+            say(f"training {spec.learner}")
+            run = Run(
+                seed=spec.seed,
+                budget=budget,
+                folder=folder,
+                on_checkpoint=on_checkpoint if spec.evaluate else None,
+                checkpoints=spec.checkpoints,
+                on_log=on_log,
+                accelerator=spec.device != "cpu",
+            )
+            if spec.evaluate and not (folder / "curve.jsonl").is_file():
+                # Where the curve begins: the policy before any training.
+                on_checkpoint(0, policy, run.ledger)
+            trained = learner.train(world, demos, policy, run)
+    except BenchError:
+        # A run that was refused before it had done anything leaves nothing behind.
+        if created and not (folder / "state.pt").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     trained.save(folder / "policy")
     points = read_curve(folder)
     outcome = Outcome(folder, asdict(run.ledger), points[-1]["results"] if points else {})
@@ -208,6 +230,29 @@ def train(
     shutil.rmtree(folder / "stages", ignore_errors=True)
     (folder / "state.pt").unlink(missing_ok=True)
     return outcome
+
+
+@contextlib.contextmanager
+def memory_in_a_sentence() -> Iterator[None]:
+    """Says what to do when memory runs out, on an accelerator or here.
+
+    Raises:
+        BenchError: Then.
+    """
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        # Torch has no exception of its own for the memory of the CPU.
+        if isinstance(error, RuntimeError) and not re.search(
+            "out of memory|can't allocate memory", str(error), re.IGNORECASE
+        ):
+            raise
+        raise BenchError(
+            "Out of memory: lower the learner's optim.pass_tokens or collect.batch_size (--set),"
+            " turn --gradient-checkpointing on, or take a smaller model."
+        ) from error
 
 
 def worlds(spec: Training) -> tuple[World, tuple[str, ...]]:
@@ -326,24 +371,40 @@ def _add_point(
     part.replace(folder / "curve.jsonl")
 
 
-def _demonstrations(spec: Training, world: World, folder: Path) -> list[Episode]:
+def _demonstrations(
+    spec: Training, world: World, kept_apart: Sequence[str], budget: Budget, folder: Path
+) -> list[Episode]:
+    """Played by the expert, or read from a file; of tasks to train on only."""
     from qevolve_baselines.rollout import demonstrate
 
+    file = folder / "demonstrations.jsonl"
     if isinstance(spec.demos, str):
         episodes = list(read_episodes(spec.demos))
-        foreign = next((e for e in episodes if e.env_id != spec.env_id), None)
-        if foreign is not None:
-            raise BenchError(
-                f"{spec.demos} holds episodes of {foreign.env_id}, not of {spec.env_id}."
-            )
-        return episodes
-    if spec.demos == 0:
-        return []
-    file = folder / "demonstrations.jsonl"
-    if file.is_file():
-        return list(read_episodes(file))
-    episodes = demonstrate(world, spec.demos, spec.seed)
-    write_episodes(file, episodes)
+        panel = {*world.task_ids(), *kept_apart}
+        for episode in episodes:
+            if episode.env_id != spec.env_id:
+                raise BenchError(
+                    f"{spec.demos} holds episodes of {episode.env_id}, not of {spec.env_id}."
+                )
+            if episode.task_id not in panel:
+                raise BenchError(
+                    f"{spec.demos} holds an episode of {episode.task_id}, which is not a task of"
+                    f" the panel {spec.split!r} to train on."
+                )
+        apart = set(kept_apart)
+        episodes = [episode for episode in episodes if episode.task_id not in apart]
+    elif spec.demos == 0:
+        episodes = []
+    elif file.is_file():
+        episodes = list(read_episodes(file))
+    else:
+        episodes = demonstrate(world, spec.demos, spec.seed)
+        write_episodes(file, episodes)
+    if budget.expert_episodes is not None and len(episodes) > budget.expert_episodes:
+        raise BenchError(
+            f"The budget allows {budget.expert_episodes} expert episodes, and there are"
+            f" {len(episodes)}: give fewer (--demos)."
+        )
     return episodes
 
 
@@ -357,36 +418,47 @@ def _starting_point(
     """The policy that training starts from."""
     from qevolve_baselines.config import build
     from qevolve_baselines.learner import make_learner
-    from qevolve_baselines.policy import Form, Policy, ScratchConfig
+    from qevolve_baselines.policy import (
+        Form,
+        Policy,
+        ScratchConfig,
+        checkpoint_gradients,
+        find_device,
+        find_dtype,
+    )
     from qevolve_baselines.run import Run
 
     if spec.init is not None and spec.model is not None:
         raise BenchError("A run starts from --init or from --model, not from both.")
-    form = build(Form, spec.form) if spec.form else None
+    form = build(Form, spec.form, "form.") if spec.form else None
+    loading: dict[str, Any] = {
+        "attention": spec.attention,
+        "gradient_checkpointing": spec.gradient_checkpointing,
+    }
     if spec.init is not None or spec.model is not None:
-        path = Path(str(spec.init or spec.model))
-        # A run folder is as good as the policy in it.
-        if (path / "policy").is_dir():
-            path = path / "policy"
-        return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form)
-    if not demos:
+        path = policy_folder(str(spec.init or spec.model))
+        return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
+    if len(demos) < 2:
         raise BenchError(
-            "A model from scratch needs demonstrations, for its tokenizer and to begin with: set"
-            " --demos above 0, or start from --init or --model."
+            f"A model from scratch needs demonstrations, for its tokenizer and to begin with, and"
+            f" {len(demos)} will not do: raise --demos, or start from --init or --model."
         )
     config = build(ScratchConfig, spec.scratch, "scratch.")
     policy = Policy.scratch(texts_of(demos), config, form or Form(), spec.seed)
-    policy.model.to(spec.device)
+    if spec.gradient_checkpointing:
+        checkpoint_gradients(policy.model)
+    policy.model.to(device=find_device(spec.device), dtype=find_dtype(spec.dtype))
     if spec.learner == "sft":
         return policy
     say("warm start")
     warm = folder / "warm-start"
     if not (warm / "policy").is_dir():
         sft = make_learner("sft", "warm", spec.warm)
-        run = Run(seed=spec.seed, folder=warm, on_log=on_log)
+        accelerator = spec.device != "cpu"
+        run = Run(seed=spec.seed, folder=warm, on_log=on_log, accelerator=accelerator)
         world, _ = worlds(spec)
         sft.train(world, demos, policy, run).save(warm / "policy")
-    return Policy.load(warm / "policy", device=spec.device)
+    return Policy.load(warm / "policy", device=spec.device, dtype=spec.dtype, **loading)
 
 
 def texts_of(episodes: Sequence[Episode]) -> list[str]:

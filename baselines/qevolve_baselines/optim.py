@@ -61,8 +61,13 @@ class Trainer:
         self.updates = 0
         self._figures: dict[str, float] = {}
         self._parameters = [p for p in parameters if p.requires_grad]
+        # A step of the usual size is less than bfloat16 resolves, so exact copies are stepped.
+        self._exact = [
+            p if p.dtype in (torch.float32, torch.float64) else p.detach().float()
+            for p in self._parameters
+        ]
         self._adam = torch.optim.AdamW(
-            self._parameters,
+            self._exact,
             lr=config.lr,
             betas=(0.9, config.beta2),
             weight_decay=config.weight_decay,
@@ -89,7 +94,7 @@ class Trainer:
             figures: What to log, already multiplied by the part's share; summed over the update.
 
         Raises:
-            BenchError: When the loss is not a number, or memory runs out.
+            BenchError: When the loss is not a number.
         """
         value = loss.item()
         if not math.isfinite(value):
@@ -97,13 +102,7 @@ class Trainer:
                 f"The loss of the {self.what} is {value} at update {self.updates + 1}:"
                 f" lower its learning rate (now {self.config.lr:g})."
             )
-        try:
-            loss.backward()  # type: ignore[no-untyped-call]
-        except torch.cuda.OutOfMemoryError:
-            raise BenchError(
-                f"Out of memory while training the {self.what}: lower pass_tokens"
-                f" (now {self.config.pass_tokens}), or turn gradient checkpointing on."
-            ) from None
+        loss.backward()  # type: ignore[no-untyped-call]
         for name, figure in {"loss": value, **figures}.items():
             self._figures[name] = self._figures.get(name, 0.0) + float(figure)
 
@@ -116,7 +115,11 @@ class Trainer:
         Raises:
             BenchError: When the gradient is not a number.
         """
-        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
+        for parameter, exact in zip(self._parameters, self._exact, strict=True):
+            if exact is not parameter and parameter.grad is not None:
+                exact.grad = parameter.grad.float()
+                parameter.grad = None
+        norm = float(nn.utils.clip_grad_norm_(self._exact, self.config.clip_norm))
         if not math.isfinite(norm):
             raise BenchError(
                 f"The gradient of the {self.what} is not a number at update {self.updates + 1}:"
@@ -126,15 +129,30 @@ class Trainer:
             group["lr"] = self.rate()
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
+        self._round()
         self.updates += 1
         figures, self._figures = self._figures, {}
         return {**figures, "gradient": norm}
 
+    @torch.no_grad()
+    def _round(self) -> None:
+        """Puts the exact copies into parameters of fewer bits."""
+        for parameter, exact in zip(self._parameters, self._exact, strict=True):
+            if exact is not parameter:
+                parameter.copy_(exact)
+
     def state_dict(self) -> dict[str, Any]:
         """For `Run.track`."""
-        return {"adam": self._adam.state_dict(), "updates": self.updates}
+        copies = {
+            str(i): exact for i, exact in enumerate(self._exact) if exact is not self._parameters[i]
+        }
+        return {"adam": self._adam.state_dict(), "updates": self.updates, "exact": copies}
 
+    @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """For `Run.track`."""
         self._adam.load_state_dict(state_dict["adam"])
         self.updates = state_dict["updates"]
+        for i, exact in state_dict["exact"].items():
+            self._exact[int(i)].copy_(exact)
+        self._round()

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,7 @@ class Policy:
         device: str = "cpu",
         dtype: str = "float32",
         attention: str | None = None,
+        gradient_checkpointing: bool = False,
         form: Form | None = None,
     ) -> Policy:
         """Loads a policy that `save` wrote, or any Hugging Face model and its tokenizer.
@@ -209,6 +212,7 @@ class Policy:
             dtype: One of `DTYPES`.
             attention: ``sdpa``, ``eager`` or ``flash_attention_2``; what transformers chooses by
                 default, which is the fastest that needs no other package.
+            gradient_checkpointing: See `checkpoint_gradients`.
             form: The form of transcripts; by default the saved one.
 
         Raises:
@@ -216,19 +220,21 @@ class Policy:
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        if dtype not in DTYPES:
-            raise UnknownName.of("dtype", dtype, DTYPES)
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise MissingData("There is no CUDA device here: use --device cpu.")
+        kind, where = find_dtype(dtype), find_device(device)
+        chosen = {} if attention is None else {"attn_implementation": attention}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(path)
-            model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=DTYPES[dtype], attn_implementation=attention
-            )
-        except (OSError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())[:300]
+            with quiet():
+                tokenizer = AutoTokenizer.from_pretrained(path)
+                model = AutoModelForCausalLM.from_pretrained(path, dtype=kind, **chosen)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            # A damaged file is told in a way of its own by each of the libraries underneath.
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise BadFile(f"Cannot load a model from {path}: {reason}") from error
-        return cls(model.to(device), tokenizer, form or read_form(path))
+        if gradient_checkpointing:
+            checkpoint_gradients(model)
+        return cls(model.to(where), tokenizer, form or read_form(path))
 
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
@@ -241,8 +247,9 @@ class Policy:
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            self.model.save_pretrained(part)
-            self.tokenizer.save_pretrained(part)
+            with quiet():
+                self.model.save_pretrained(part)
+                self.tokenizer.save_pretrained(part)
             (part / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
             old = path.with_name(path.name + ".old")
             shutil.rmtree(old, ignore_errors=True)
@@ -263,6 +270,14 @@ class Policy:
         """Number of parameters."""
         return sum(p.numel() for p in self.model.parameters())
 
+    def digest(self) -> str:
+        """SHA-256 of the weights, which names the policy in records."""
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            found.update(name.encode())
+            found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
+
     def decoder(self, kind: str = "lockstep") -> Decoder:
         """A decoder of one of the kinds of `DECODERS`.
 
@@ -274,6 +289,58 @@ class Policy:
         if kind == "lockstep" and reads_in_lockstep(self.model, self.form.context):
             return LockstepDecoder(self.model)
         return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        BenchError: When there is none of that name.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BenchError(f"{name!r} is not a device: use cpu, cuda or cuda:1.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise MissingData(f"There is no CUDA device {name!r} here: use --device cpu.")
+    return device
+
+
+def find_dtype(name: str) -> torch.dtype:
+    """The type of numbers of a name.
+
+    Raises:
+        UnknownName: For a name that is not in `DTYPES`.
+    """
+    if name not in DTYPES:
+        raise UnknownName.of("dtype", name, DTYPES)
+    return DTYPES[name]
+
+
+def checkpoint_gradients(model: Any) -> None:
+    """Lets a model compute its activations a second time instead of keeping them.
+
+    Training then takes a third more time, and memory for one layer's activations only.
+    """
+    # transformers 5 has given it another name, and warns of the old one.
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    enable({"use_reentrant": False})
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Lets transformers load and save without bars and warnings; its settings are put back."""
+    from transformers.utils import logging
+
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def read_form(path: str | Path) -> Form:
@@ -380,6 +447,7 @@ class PolicyAgent:
         return {
             "kind": "policy",
             "parameters": self.policy.parameters(),
+            "weights": self.policy.digest(),
             "temperature": self.temperature,
             "form": asdict(self.policy.form),
         }

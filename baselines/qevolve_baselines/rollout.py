@@ -15,6 +15,7 @@ from qevolve_envs.chance import Chance
 from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
+from qevolve_envs.perturb import perturb
 from qevolve_envs.registration import register_all
 
 _CHANCE = Chance(entropy=20260608)
@@ -48,10 +49,12 @@ class World:
     def make(self) -> gymnasium.Env[str, str]:
         """One copy of the environment, with its horizon."""
         register_all()
-        extra = {} if self.horizon is None else {"max_episode_steps": self.horizon}
-        return gymnasium.make(
-            self.env_id, split=self.split, disable_env_checker=True, **self.kwargs, **extra
-        )
+        kwargs = dict(self.kwargs)
+        perturbation = kwargs.pop("perturbation", None)
+        if self.horizon is not None:
+            kwargs["max_episode_steps"] = self.horizon
+        env = gymnasium.make(self.env_id, split=self.split, disable_env_checker=True, **kwargs)
+        return env if perturbation is None else perturb(env, perturbation)
 
     def task_ids(self) -> Sequence[str]:
         """The tasks to learn on."""

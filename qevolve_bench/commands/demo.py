@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plays the demonstration study and prints its table."""
-    from qevolve_bench.commands.train import require_torch
+    from qevolve_bench.checkpoint import require_torch
 
     require_torch()
     if args.out is not None:

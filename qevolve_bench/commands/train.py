@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qevolve_bench.checkpoint import require_torch
 from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs
-from qevolve_envs.errors import MissingData
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
@@ -22,9 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Train a policy. An interrupted run goes on when the same command is given"
         " again, and ends with the same weights.",
     )
-    parser.add_argument(
-        "learner", metavar="LEARNER", help="sft, rft, grpo, q_evolve …"
-    )
+    parser.add_argument("learner", metavar="LEARNER", help="sft, rft, grpo, q_evolve …")
     parser.add_argument("--env", required=True, metavar="ID", help="such as qevolve/Household-v0")
     add_env_arg(parser)
     parser.add_argument("--split", default="train", help="panel to train on (default train)")
@@ -72,7 +70,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="form of the transcripts: style=react, context=4096 …",
     )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--dtype", default="float32", help="of a loaded model: bfloat16 …")
+    parser.add_argument("--dtype", default="float32", help="of the weights: bfloat16 …")
+    parser.add_argument("--attention", metavar="NAME", help="such as flash_attention_2")
+    parser.add_argument(
+        "--gradient-checkpointing",
+        action="store_true",
+        help="save memory by computing activations twice",
+    )
     parser.add_argument("--threads", type=at_least(1), metavar="N", help="threads of torch")
     parser.add_argument(
         "--evaluate",
@@ -118,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
         form=parse_overrides(args.form),
         device=args.device,
         dtype=args.dtype,
+        attention=args.attention,
+        gradient_checkpointing=args.gradient_checkpointing,
         evaluate=tuple(name for name in args.evaluate.split(",") if name),
         episodes=args.eval_episodes,
         checkpoints=args.checkpoints,
@@ -152,22 +158,6 @@ def run(args: argparse.Namespace) -> int:
 def _pair(item: str) -> tuple[str, float]:
     axis, _, limit = item.partition("=")
     return axis, float(limit.replace("_", ""))
-
-
-def require_torch() -> None:
-    """Says what to install where learning is not installed.
-
-    Raises:
-        MissingData: Without torch, transformers or what they need.
-    """
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-        import yaml  # noqa: F401
-    except ImportError as error:
-        raise MissingData(
-            f"Training needs {error.name}: pip install 'qevolve-bench[train]'."
-        ) from None
 
 
 def results_table(learner: str, results: dict[str, dict[str, Any]]) -> str:

@@ -23,6 +23,7 @@ import torch
 
 from qevolve_baselines.learner import make_learner
 from qevolve_baselines.run import Budget, Run
+from qevolve_bench.training import Training, train
 
 OPTIM = {"batch_tokens": 150, "lr": 1e-2}
 SETTINGS = {
@@ -41,6 +42,19 @@ SETTINGS = {
         "unhealthy": "log",
     },
 }
+#: A whole training run, warm start and learning curve included.
+COMMAND = "train"
+SPEC = Training(
+    learner="rft",
+    env_id=tiny.ENV_ID,
+    demos=12,
+    settings=SETTINGS["rft"],
+    budget={"env_steps": 200.0},
+    scratch={"hidden_size": 32, "layers": 1, "vocabulary": 360},
+    warm={"epochs": 2, "optim": OPTIM},
+    form={"context": 256, "max_action_tokens": 8, "max_observation_tokens": 48},
+    evaluate=("train", "unseen"),
+)
 
 
 class Fate:
@@ -57,7 +71,7 @@ class Fate:
 
 
 def learn(name: str, folder: Path, fate: Fate) -> str:
-    """One attempt; the digest of the weights that came of it."""
+    """One attempt; a digest of the weights and metrics that came of it."""
     real_fsync = os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -65,29 +79,32 @@ def learn(name: str, folder: Path, fate: Fate) -> str:
         real_fsync(descriptor)
 
     os.fsync = fsync
-    # Dropout must be resumed as well.
-    policy = tiny.policy()
-    for layer in policy.model.model.layers:
-        layer.self_attn.attention_dropout = 0.1
-    run = Run(
-        seed=1,
-        budget=Budget(env_steps=10_000),
-        folder=folder,
-        save_every=0.0,
-        on_log=lambda line: fate.tick(),
-    )
-    demos = tiny.demos()
-    learner = make_learner(name, None, SETTINGS[name])
-    trained = learner.train(tiny.world(), demos, policy, run)
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    figures = [
-        {k: v for k, v in json.loads(line).items() if k != "ledger"}
-        | {k: v for k, v in json.loads(line)["ledger"].items() if "seconds" not in k}
-        for line in lines
-    ]
-    digest = hashlib.sha256(json.dumps(figures).encode())
-    for key, tensor in sorted(trained.model.state_dict().items()):
-        digest.update(key.encode() + tensor.numpy().tobytes())
+    digest = hashlib.sha256()
+    if name == COMMAND:
+        train(SPEC, folder, on_log=lambda line: fate.tick())
+        points = (folder / "curve.jsonl").read_text().splitlines()
+        digest.update((folder / "policy" / "model.safetensors").read_bytes())
+        digest.update(json.dumps([json.loads(p)["results"] for p in points]).encode())
+        assert not (folder / "state.pt").exists() and not list(folder.rglob("*.part"))
+    else:
+        policy = tiny.policy()
+        for layer in policy.model.model.layers:  # Dropout must be resumed as well.
+            layer.self_attn.attention_dropout = 0.1
+        run = Run(
+            seed=1,
+            budget=Budget(env_steps=10_000),
+            folder=folder,
+            save_every=0.0,
+            on_log=lambda line: fate.tick(),
+        )
+        learner = make_learner(name, None, SETTINGS[name])
+        trained = learner.train(tiny.world(), tiny.demos(), policy, run)
+        for key, tensor in sorted(trained.model.state_dict().items()):
+            digest.update(key.encode() + tensor.numpy().tobytes())
+    for text in (folder / "metrics.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        ledger = {k: v for k, v in line.pop("ledger").items() if "seconds" not in k}
+        digest.update(json.dumps([line, ledger]).encode())
     return digest.hexdigest()
 
 
@@ -124,7 +141,7 @@ def main(folder: Path) -> None:
         make_learner(name)
     rng = random.Random(3)
     report = {}
-    for name in SETTINGS:
+    for name in (*SETTINGS, COMMAND):
         undisturbed = attempt(name, folder / f"{name}-whole", None)
         assert undisturbed is not None
         expected, points = undisturbed

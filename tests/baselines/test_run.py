@@ -50,7 +50,7 @@ def test_killed_anywhere_a_run_ends_with_the_same_weights(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == {"sft", "rft", "q_evolve"}
+    assert set(report) == {"sft", "rft", "q_evolve", "train"}
     for name, found in report.items():
         assert found["killed"] == found["whole"], name
         assert found["kills"] >= 3, name
