@@ -9,8 +9,8 @@ from qevolve_bench.report.drawing import Drawing
 
 #: Of every panel: it fits a phone, and several stand side by side on a desk.
 WIDTH = 352.0
-HEIGHT = 236.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 12.0, 10.0, 40.0
+HEIGHT = 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 12.0, 26.0, 38.0
 
 Scale = Callable[[float], float]
 
@@ -68,5 +68,5 @@ def frame(
         drawing.text(x(tick), bottom + 16, short(tick), anchor="middle", size=11, colour="muted")
     drawing.line((_LEFT, bottom), (right, bottom), stroke="muted")
     drawing.text((_LEFT + right) / 2, HEIGHT - 6, x_label, anchor="middle", size=12)
-    drawing.text(4, HEIGHT - 6, y_label, size=12)
+    drawing.text(6, 12, y_label, size=11, colour="muted")
     return drawing, x, y

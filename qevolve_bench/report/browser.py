@@ -96,7 +96,6 @@ def _viewer() -> Markup:
             tag("input", id="slider", type="range", min="0", max="0", value="0"),
             controls,
             turn,
-            tag("h4", "More"),
             episodes,
             id="viewer",
             tabindex="-1",

@@ -191,9 +191,16 @@ def look(number: int) -> Look:
     )
 
 
-def legend(names: Sequence[str], *, width: float, looks: Sequence[Look] | None = None) -> Drawing:
+def swatch(name: str, own: Look) -> Drawing:
+    """The line and marker of one method, for a key in HTML."""
+    drawing = Drawing(32, 14, f"Line of {name}")
+    drawing.line((1, 7), (31, 7), stroke=own.colour, width=2, dash=own.dash)
+    drawing.marker(16, 7, own.marker, own.colour)
+    return drawing
+
+
+def legend(names: Sequence[str], *, width: float, looks: Sequence[Look]) -> Drawing:
     """A key to the looks of methods, in as many columns as fit."""
-    looks = looks or [look(i) for i in range(len(names))]
     longest = max(map(len, names))
     columns = max(1, min(len(names), int(width // (48 + 6.6 * min(longest, 40)))))
     rows = math.ceil(len(names) / columns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,10 +138,13 @@ def _short(number: float) -> float:
     return int(rounded) if rounded == int(rounded) else rounded
 
 
-def counts(methods: Sequence[Method]) -> Mapping[str, tuple[int, int, int]]:
-    """Episodes lost, won and failed, by method."""
+def counts(
+    methods: Sequence[Method], labels: Container[str] | None = None
+) -> Mapping[str, tuple[int, int, int]]:
+    """Episodes lost, won and failed, by method; in some cells, or in all."""
     found = {}
     for method in methods:
-        states = [state(e) for episodes in method.played.values() for e in episodes]
+        chosen = [e for label, e in method.played.items() if labels is None or label in labels]
+        states = [state(episode) for episodes in chosen for episode in episodes]
         found[method.name] = (states.count(LOST), states.count(WON), states.count(FAILED))
     return found

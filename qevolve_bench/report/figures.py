@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qevolve_bench.compare_sources import Cell
+from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import Drawing, Look, legend, look
 from qevolve_bench.report.episodes import FAILED, Packed, state
-from qevolve_bench.report.forest import Line, forest
+from qevolve_bench.report.forest import Line, forest, retained
 from qevolve_bench.report.heatmap import Tile, heatmap, ordered
 from qevolve_bench.report.html import Markup, table
 from qevolve_bench.report.inputs import Inputs
@@ -29,7 +31,8 @@ class Figure:
 
     Attributes:
         name: Of its files.
-        caption: Its heading.
+        heading: On the page, under the heading of its section.
+        caption: What it shows, for whoever has nothing else.
         drawing: Without a key to the methods.
         key: The key, which stands once on the page and in every file; None where none is needed.
         data: The table behind it.
@@ -37,6 +40,7 @@ class Figure:
     """
 
     name: str
+    heading: str
     caption: str
     drawing: Drawing
     key: Drawing | None
@@ -54,10 +58,10 @@ def looks_of(inputs: Inputs) -> dict[str, Look]:
     return {method.name: look(i) for i, method in enumerate(inputs.methods)}
 
 
-def key_of(looks: Mapping[str, Look], names: Iterable[str], width: float = 352) -> Drawing | None:
-    """A key to some methods."""
+def key_of(looks: Mapping[str, Look], names: Iterable[str]) -> Drawing:
+    """A key to some methods, for files and for figures of which the page has few."""
     chosen = [name for name in looks if name in set(names)]
-    return legend(chosen, width=width, looks=[looks[n] for n in chosen]) if chosen else None
+    return legend(chosen, width=WIDTH, looks=[looks[name] for name in chosen])
 
 
 def slug(*parts: str) -> str:
@@ -87,9 +91,9 @@ def forests(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> list
     for i, board in enumerate(numbers.boards, 1):
         rows = [(s.name, s.overall) for s in board.standings if s.overall is not None]
         if len(board.cells) > 1 and rows:
-            caption = f"Mean over {len(board.cells)} cells, {numbers.outcome}"
+            heading = f"Mean over {board.label}"
             lines = [Line(n, e.value, e.interval, looks[n]) for n, e in rows if e is not None]
-            figures.append(_forest(f"forest-all-{i}", caption, lines))
+            figures.append(_forest(f"forest-all-{i}", heading, numbers.outcome, lines))
     for cell in inputs.cells:
         lines = [
             Line(s.name, v.mean, v.interval, looks[s.name])
@@ -98,7 +102,7 @@ def forests(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> list
             if (v := s.cells.get(cell)) is not None
         ]
         name = slug("forest", cell.label)
-        figures.append(_forest(name, f"{cell.label}, {numbers.outcome}", lines))
+        figures.append(_forest(name, cell.label, numbers.outcome, lines))
     return figures
 
 
@@ -106,28 +110,34 @@ def aggregates(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
     """Mean, median, IQM and optimality gap of the score, a forest plot each."""
     figures = []
     for i, board in enumerate(numbers.boards, 1):
-        many = f", board {i}" if len(numbers.boards) > 1 else ""
+        many = f", {board.label}" if len(numbers.boards) > 1 else ""
         for kind, name in AGGREGATES.items():
             lines = [
-                Line(s.name, s.aggregates[kind].value, s.aggregates[kind].interval, looks[s.name])
+                Line(s.name, found.value, _spread(found.interval), looks[s.name])
                 for s in board.standings
-                if kind in s.aggregates
+                if (found := s.aggregates.get(kind)) is not None
             ]
             if lines:
-                better = ", less is better" if kind == "optimality_gap" else ""
-                caption = f"{name} of the score{better}{many}"
-                figures.append(_forest(slug("aggregate", kind, str(i)), caption, lines))
+                better = " (less is better)" if kind == "optimality_gap" else ""
+                heading = f"{name}{better}{many}"
+                figures.append(_forest(slug("aggregate", kind, str(i)), heading, "score", lines))
     return figures
 
 
-def _forest(name: str, caption: str, lines: Sequence[Line], **how: float) -> Figure:
+def _spread(interval: Interval) -> Interval | None:
+    """None for an interval of no width: all resamples agreed, which says nothing of other tasks."""
+    return interval if interval.high > interval.low else None
+
+
+def _forest(name: str, heading: str, outcome: str, lines: Sequence[Line]) -> Figure:
+    caption = f"{heading}: {outcome}"
     data = table(
         ("", "%, with interval"),
         [(line.name, spelled(line.value, line.interval)) for line in lines],
         caption=caption,
         numeric=(1,),
     )
-    return Figure(name, caption, forest(caption, lines, **how), None, data)
+    return Figure(name, heading, caption, forest(caption, lines), None, data)
 
 
 # ── profiles and curves ─────────────────────────────────────────────────────
@@ -158,7 +168,7 @@ def profiles(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
         )
         drawing = profile_chart(caption, found, looks)
         key = key_of(looks, found)
-        figures.append(Figure(slug("profile", cell.label), caption, drawing, key, data))
+        figures.append(Figure(slug("profile", cell.label), cell.label, caption, drawing, key, data))
     return figures
 
 
@@ -178,6 +188,7 @@ def curves(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
         figures.append(
             Figure(
                 slug("curve", found.label, found.axis),
+                found.label,
                 caption,
                 curve_chart(caption, found, looks, numbers.outcome),
                 key_of(looks, found.lines),
@@ -193,28 +204,31 @@ def curves(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
 
 def robustness_figures(name: str, result: Robustness) -> list[Figure]:
     """The radar plot, where there is one, and what is retained with intervals."""
-    panel = Cell(result.env_id, "{}", result.split).label
-    arguments = ", ".join(f"{k}={v}" for k, v in result.env_kwargs.items())
-    where = panel + (f" ({arguments})" if arguments else "")
-    data = effects_table(f"{name} on {where}", result)
+    where = panel_of(result)
+    heading = f"{name} on {where}"
+    data = effects_table(heading, result)
     figures = []
     caption = f"{name} on {where}: share of {result.outcome} retained"
     drawing = radar(caption, result)
     if drawing is not None:
         shown = severities(result)
-        key = legend([f"severity {s}" for s in shown], width=352, looks=[LOOKS[s] for s in shown])
-        figures.append(Figure(slug("radar", name, where), caption, drawing, key, data))
+        key = legend([f"severity {s}" for s in shown], width=WIDTH, looks=[LOOKS[s] for s in shown])
+        figures.append(Figure(slug("radar", name, where), heading, caption, drawing, key, data))
     known = [e for e in result.effects if e.retained is not None]
     if known:
         lines = [_line(effect) for effect in known]
-        top = max(1.0, min(1.5, max(line.value for line in lines)))
-        plot = forest(caption, lines, top=top, reference=1.0)
-        figures.append(Figure(slug("retained", name, where), caption, plot, None, data))
+        plot = retained(caption, lines)
+        figures.append(Figure(slug("retained", name, where), heading, caption, plot, None, data))
     return figures
 
 
+def panel_of(result: Robustness) -> str:
+    """The panel of a result, for people."""
+    return Cell(result.env_id, json.dumps(dict(result.env_kwargs)), result.split).label
+
+
 def effects_table(caption: str, result: Robustness) -> Markup:
-    """What each perturbation does, in numbers."""
+    """What each perturbation does, in numbers; `caption` names the method and the panel."""
     rows = [
         (
             e.perturbation,
@@ -247,15 +261,15 @@ def _estimate(estimate: Estimate) -> str:
 # ── tasks ───────────────────────────────────────────────────────────────────
 
 
-def heatmaps(numbers: Numbers, inputs: Inputs, packed: Packed) -> list[Figure]:
-    """Every task of every cell, by method."""
+def heatmaps(inputs: Inputs, packed: Packed) -> list[Figure]:
+    """The score on every task of every cell, by method."""
     figures = []
     for cell in inputs.cells:
         tiles: dict[str, dict[str, Tile]] = {}
         for method in inputs.methods:
-            if cell not in method.entries:
+            if cell not in method.scores:
                 continue
-            entry = method.entries[cell]
+            entry = method.scores[cell]
             failed = {e.task_id for e in method.played.get(cell.label, ()) if state(e) == FAILED}
             means = entry.table.mean(axis=0).tolist()
             tiles[method.name] = {
@@ -263,7 +277,8 @@ def heatmaps(numbers: Numbers, inputs: Inputs, packed: Packed) -> list[Figure]:
                 for task, value in zip(entry.tasks, means, strict=True)
             }
         tasks = ordered(tiles)
-        caption = f"{cell.label}: {numbers.outcome} on each of {len(tasks)} tasks"
+        heading = f"{cell.label}, {len(tasks)} tasks"
+        caption = f"{heading}: mean score on each"
         data = table(
             ("task", *tiles),
             [(task, *(_tile(of.get(task)) for of in tiles.values())) for task in tasks],
@@ -271,7 +286,7 @@ def heatmaps(numbers: Numbers, inputs: Inputs, packed: Packed) -> list[Figure]:
             numeric=range(1, len(tiles) + 1),
         )
         drawing = heatmap(caption, tiles, tasks)
-        figures.append(Figure(slug("tasks", cell.label), caption, drawing, None, data))
+        figures.append(Figure(slug("tasks", cell.label), heading, caption, drawing, None, data))
     return figures
 
 

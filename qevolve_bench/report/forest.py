@@ -9,8 +9,6 @@ from qevolve_bench.report.axes import WIDTH, percent_ticks
 from qevolve_bench.report.drawing import Drawing, Look, shortened
 from qevolve_bench.statistics import Interval
 
-_ROW = 30
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -28,50 +26,73 @@ class Line:
     interval: Interval | None
     look: Look
 
+    @property
+    def said(self) -> str:
+        """In percent."""
+        if self.interval is None:
+            return f"{100 * self.value:.1f}, no interval"
+        low, high = self.interval
+        return f"{100 * self.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
-def forest(
-    title: str, lines: Sequence[Line], *, top: float = 1.0, reference: float | None = None
-) -> Drawing:
-    """A forest plot between 0 and `top`; what exceeds that ends in an arrow.
 
-    Args:
-        title: Of the figure.
-        lines: From top to bottom.
-        top: Right end of the axis.
-        reference: Where a vertical line stands, such as 1 for "as good as clean".
-    """
-    left, right = 12.0, WIDTH - 16.0
-    bottom = 12 + _ROW * len(lines)
-    drawing = Drawing(WIDTH, bottom + 26, title)
+def forest(title: str, lines: Sequence[Line]) -> Drawing:
+    """A forest plot from 0 to 100 %; names of any length stand above their lines."""
+    row, left, right = 36.0, 12.0, WIDTH - 22.0
+    bottom = 8 + row * len(lines)
+    drawing = Drawing(WIDTH, bottom + 22, title)
+    _axis(drawing, left, right, bottom, 1.0)
+    for i, line in enumerate(lines):
+        y = 30 + row * i
+        drawing.text(left, y - 10, shortened(line.name, 26), title=line.name)
+        drawing.text(WIDTH - 6, y - 10, line.said, anchor="end", colour="muted")
+        _estimate(drawing, line, y, left, right, 1.0)
+    return drawing
+
+
+def retained(title: str, lines: Sequence[Line]) -> Drawing:
+    """A forest plot of short names on one line each, around a mark at 100 %."""
+    row, left, right = 18.0, 104.0, WIDTH - 114.0
+    ends = [line.value if line.interval is None else line.interval.high for line in lines]
+    top = 1.25 if max(ends) > 1 else 1.0
+    bottom = 8 + row * len(lines)
+    drawing = Drawing(WIDTH, bottom + 22, title)
+    _axis(drawing, left, right, bottom, top)
+    whole = left + (right - left) / top
+    drawing.line((whole, 6), (whole, bottom), stroke="muted", width=1.5)
+    for i, line in enumerate(lines):
+        y = 17 + row * i
+        drawing.text(left - 10, y + 4, shortened(line.name, 16), anchor="end", size=11,
+                     title=line.name)  # fmt: skip
+        drawing.text(WIDTH - 4, y + 4, line.said, anchor="end", size=11, colour="muted")
+        _estimate(drawing, line, y, left, right, top)
+    return drawing
+
+
+def _axis(drawing: Drawing, left: float, right: float, bottom: float, top: float) -> None:
+    for tick in percent_ticks(top):
+        x = left + (right - left) * tick / top
+        unit = " %" if tick == 1 else ""
+        drawing.line((x, 6), (x, bottom), stroke="grid")
+        if top == 1 or tick in (0, 0.5, 1):
+            drawing.text(x, bottom + 15, f"{100 * tick:.0f}{unit}", anchor="middle", size=11,
+                         colour="muted")  # fmt: skip
+
+
+def _estimate(
+    drawing: Drawing, line: Line, y: float, left: float, right: float, top: float
+) -> None:
+    """A marker with its interval; what goes beyond the axis ends in an arrow."""
 
     def x(value: float) -> float:
         return left + (right - left) * min(max(value, 0.0), top) / top
 
-    for tick in percent_ticks(top):
-        drawing.line((x(tick), 6), (x(tick), bottom), stroke="grid")
-        drawing.text(x(tick), bottom + 16, f"{100 * tick:.0f}", anchor="middle", size=11,
-                     colour="muted")  # fmt: skip
-    drawing.text(right + 14, bottom + 16, "%", anchor="end", size=11, colour="muted")
-    if reference is not None:
-        drawing.line((x(reference), 6), (x(reference), bottom), stroke="muted", width=1.5)
-    for i, line in enumerate(lines):
-        y = 34 + _ROW * i
-        said = f"{100 * line.value:.1f}"
-        if line.interval is not None:
-            low, high = line.interval
-            said += f" [{100 * low:.1f}, {100 * high:.1f}]"
-            ends = x(low), x(high)
-            drawing.line((ends[0], y), (ends[1], y), stroke=line.look.colour, width=2,
-                         title=f"{line.name}: {said}")  # fmt: skip
-            for end, value in zip(ends, (low, high), strict=True):
-                if value > top:
-                    drawing.line((end - 6, y - 4), (end, y), (end - 6, y + 4),
-                                 stroke=line.look.colour, width=2)  # fmt: skip
-                else:
-                    drawing.line((end, y - 4), (end, y + 4), stroke=line.look.colour, width=2)
-        drawing.marker(
-            x(line.value), y, line.look.marker, line.look.colour, title=f"{line.name}: {said}"
-        )
-        drawing.text(left, y - 9, shortened(line.name, 26), size=12, title=line.name)
-        drawing.text(right + 4, y - 9, said, anchor="end", size=12, colour="muted")
-    return drawing
+    own, title = line.look, f"{line.name}: {line.said}"
+    if line.interval is not None:
+        low, high = line.interval
+        drawing.line((x(low), y), (x(high), y), stroke=own.colour, width=2, title=title)
+        drawing.line((x(low), y - 4), (x(low), y + 4), stroke=own.colour, width=2)
+        ending = ((x(high) - 6, y - 4), (x(high), y), (x(high) - 6, y + 4))
+        if high <= top:
+            ending = ((x(high), y - 4), (x(high), y), (x(high), y + 4))
+        drawing.line(*ending, stroke=own.colour, width=2)
+    drawing.marker(x(line.value), y, own.marker, own.colour, title=title)

@@ -9,7 +9,7 @@ from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import Drawing, shortened
 
 _LEFT, _RIGHT = 88.0, 8.0
-_TILE = 11.0
+_TILE = 13.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def read_inputs(
     for source in perturbed:
         place = _same_agent(source, clean)
         if place is not None:
-            _add_episodes(methods[names[place]], source.runs)
+            _add_episodes(methods[names[place]], source.runs, apart=", clean counterpart")
     inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping)
     _add_learners(inputs, outcome, budget)
     if not inputs.methods and not inputs.tipping:
@@ -203,14 +203,18 @@ def _evaluated(name: str, runs: Sequence[Run], outcome: Outcome) -> Method:
     return method
 
 
-def _add_episodes(method: Method, runs: Sequence[Run]) -> None:
+def _add_episodes(method: Method, runs: Sequence[Run], *, apart: str = "") -> None:
+    """Adds what runs played; `apart` marks clean cells that the method has played elsewhere."""
     for run in runs:
         method.manifests[_unused(run.name, method.manifests)] = run.manifest
         episodes = [episode for played in run.cells.values() for episode in played]
         if any(PERTURBATION in episode.env_kwargs for episode in episodes):
             method.perturbed.append(episodes)
         for episode in episodes:
-            method.played.setdefault(sources._cell(episode).label, []).append(episode)
+            label = sources._cell(episode).label
+            if PERTURBATION not in episode.env_kwargs:
+                label += apart
+            method.played.setdefault(label, []).append(episode)
 
 
 def is_perturbed(cell: Cell) -> bool:

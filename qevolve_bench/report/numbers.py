@@ -72,6 +72,11 @@ class Board:
     standings: list[Standing]
     notes: list[str]
 
+    @property
+    def label(self) -> str:
+        """What was played, in few words."""
+        return self.cells[0].label if len(self.cells) == 1 else f"{len(self.cells)} cells"
+
 
 @dataclass(frozen=True, slots=True)
 class Curves:

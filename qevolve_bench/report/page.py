@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -17,9 +17,10 @@ from qevolve_bench import __version__
 from qevolve_bench.report import figures as fig
 from qevolve_bench.report import sections as sec
 from qevolve_bench.report.browser import browser
+from qevolve_bench.report.drawing import Look
 from qevolve_bench.report.episodes import Packed
 from qevolve_bench.report.figures import Figure
-from qevolve_bench.report.html import Content, Markup, embedded_json, join, tag
+from qevolve_bench.report.html import Markup, embedded_json, join, tag
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.numbers import RESAMPLES, Numbers
 from qevolve_bench.report.sections import Section
@@ -56,15 +57,13 @@ def build(
     aggregates = fig.aggregates(numbers, looks)
     profiles = fig.profiles(numbers, looks)
     curves = fig.curves(numbers, looks)
-    tasks = fig.heatmaps(numbers, inputs, packed)
+    tasks = fig.heatmaps(inputs, packed)
     retained = [
         figure
         for name, results in numbers.robustness.items()
         for result in results
         for figure in fig.robustness_figures(name, result)
     ]
-    every = [m.name for m in inputs.methods]
-    key = fig.key_of(looks, every, width=900)
     level = f"{numbers.level:.0%}"
     parts = [
         sec.summary(numbers, inputs, looks),
@@ -85,6 +84,8 @@ def build(
                 tag("h3", "The score over all tasks of all cells") if aggregates else None,
                 sec.panels(
                     aggregates,
+                    said="Where every resample gives the same number, no interval is shown: it"
+                    " would have no width, and say nothing of other tasks.",
                     method=f"statistics.bootstrap, {RESAMPLES:,} resamples of tasks (of seeds and"
                     " tasks for learners), seed stream(0, 'report', 'aggregates', METHOD). IQM:"
                     " mean of the middle half; optimality gap: what is missing to 1.",
@@ -99,7 +100,7 @@ def build(
             join([
                 sec.panels(
                     profiles,
-                    key,
+                    looks,
                     "How large a share of the tasks ends with a score above each threshold: the"
                     " higher line is better, whichever number one prefers.",
                     f"statistics.performance_profile of scores, {RESAMPLES:,} resamples of tasks"
@@ -109,7 +110,7 @@ def build(
                 [tag("p", note, class_="note") for note in numbers.profile_notes],
             ]),
         ),
-        Section("curves", "Learning", "Learning curves", _curves(numbers, curves, key, level)),
+        Section("curves", "Learning", "Learning curves", _curves(numbers, curves, looks, level)),
         Section("robustness", "Robustness", "Robustness", _robustness(numbers, retained, level)),
         Section(
             "tasks",
@@ -118,8 +119,8 @@ def build(
             sec.panels(
                 tasks,
                 None,
-                f"The {numbers.outcome} on every task, the easiest first. A tile opens the task's"
-                " first episode; by keyboard, find it in the episode browser.",
+                "The final score on every task, the easiest first. A tile opens the task's first"
+                " episode; by keyboard, find it in the episode browser.",
                 "Means over rounds and seeds of each task, as they were played: nothing is"
                 " estimated. Tasks are sorted by their mean over methods.",
             ) if tasks else tag("p", "There are no tasks to show."),
@@ -134,10 +135,13 @@ def build(
     return Report(page, [*forests, *aggregates, *profiles, *curves, *retained, *tasks])
 
 
-def _curves(numbers: Numbers, figures: list[Figure], key: Content, level: str) -> Markup:
+def _curves(
+    numbers: Numbers, figures: list[Figure], looks: Mapping[str, Look], level: str
+) -> Markup:
     if not figures:
         return tag("p", "No input has a learning curve (curve.jsonl of a training run).")
     axes = list(dict.fromkeys(figure.group for figure in figures))
+    drawn = {name for curves in numbers.curves for name in curves.lines}
     choices = [tag("option", axis.replace("_", " "), value=axis) for axis in axes]
     notes = {
         axis: list(dict.fromkeys(n for c in numbers.curves if c.axis == axis for n in c.notes))
@@ -157,7 +161,7 @@ def _curves(numbers: Numbers, figures: list[Figure], key: Content, level: str) -
         ],
         sec.panels(
             figures,
-            None,
+            {name: looks[name] for name in looks if name in drawn},
             f"Mean over seeds and tasks with its {level} band; thin lines are single seeds. A run"
             " is worth what its last checkpoint within the budget achieved.",
             f"efficiency.learning_curve, a t interval over seeds and tasks at each budget ({level},"
@@ -176,8 +180,12 @@ def _robustness(numbers: Numbers, figures: list[Figure], level: str) -> Markup:
         )
         return join([None if said else tag("p", missing), said])
     nothing = [
-        tag("p", f"{name} achieves nothing on the clean tasks of {r.env_id.rpartition('/')[2]}"
-            f" {r.split}, so there is nothing to retain.", fig.effects_table(name, r))
+        [
+            tag("p", f"{name} achieves nothing on the clean tasks of {fig.panel_of(r)}, so there is"
+                " nothing to retain."),
+            tag("details", tag("summary", "Table"),
+                fig.effects_table(f"{name} on {fig.panel_of(r)}", r)),
+        ]
         for name, results in numbers.robustness.items()
         for r in results
         if r.worst is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from io import BytesIO
+from typing import Any
 
 from qevolve_bench.report.drawing import LIGHT, Drawing, Path, Text
 
@@ -21,14 +22,12 @@ def available() -> bool:
 def png(drawing: Drawing) -> bytes:
     """A figure as PNG, in light colours, three times its size; the same bytes each time."""
     from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     size = (drawing.width / 96, drawing.height / 96)
     # Without the user's own settings, which would change the picture.
     with rc_context({"font.family": ["DejaVu Sans"], "path.simplify": False}):
         figure = Figure(figsize=size, dpi=_DPI, facecolor=LIGHT["paper"])
-        canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, drawing.width)
         axes.set_ylim(drawing.height, 0)
@@ -36,11 +35,11 @@ def png(drawing: Drawing) -> bytes:
         for order, shape in enumerate(drawing.shapes):
             axes.add_artist(_artist(shape, order))
         stream = BytesIO()
-        canvas.print_png(stream, metadata={"Software": None})
+        figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
 
 
-def _artist(shape: Path | Text, order: int):  # type: ignore[no-untyped-def]
+def _artist(shape: Path | Text, order: int) -> Any:
     from matplotlib.colors import to_rgba
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Outline

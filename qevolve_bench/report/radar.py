@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from qevolve_bench.report.axes import WIDTH
-from qevolve_bench.report.drawing import DASHES, Drawing, Look
+from qevolve_bench.report.drawing import DASHES, Anchor, Drawing, Look
 from qevolve_bench.robustness import Robustness
 from qevolve_bench.robustness_text import radar as shares_of
 from qevolve_envs.perturb import SEVERITIES
@@ -50,7 +50,7 @@ def radar(title: str, result: Robustness) -> Drawing | None:
     for name in axes:
         drawing.line(centre, point(name, 1.0), stroke="grid")
         cos, sin = math.cos(angles[name]), math.sin(angles[name])
-        anchor = "middle" if abs(cos) < 0.2 else "start" if cos > 0 else "end"
+        anchor: Anchor = "middle" if abs(cos) < 0.2 else "start" if cos > 0 else "end"
         drawing.text(
             centre[0] + (radius + 10) * cos, centre[1] + (radius + 12) * sin + 4, name,
             anchor=anchor, size=11.5,
@@ -60,7 +60,7 @@ def radar(title: str, result: Robustness) -> Drawing | None:
         shares = {name: values[severity] for name, values in axes.items() if severity in values}
         points = outline(shares)
         if len(points) > 2:
-            drawing.area(points, own.colour, 0.08)
+            drawing.area(points, own.colour, 0.05)
             drawing.line(*points, stroke=own.colour, width=2, dash=own.dash, closed=True)
         for (name, share), place in zip(shares.items(), points, strict=True):
             said = f"{name}, severity {severity}: {100 * share:.0f} % retained"

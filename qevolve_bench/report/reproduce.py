@@ -137,28 +137,12 @@ def _evaluation(name: str, manifest: Manifest) -> Markup:
     if said is None:
         parts.append(tag("p", "Its suite was given as a file, which the manifest does not name."))
     else:
-        parts.append(tag("pre", said, class_="action"))
+        parts.append(tag("pre", said, class_="command"))
     options = manifest["agent"]["description"]
     if options:
         described = ", ".join(f"{key} = {value}" for key, value in options.items())
         parts.append(tag("p", f"The agent describes itself: {described}.", class_="note"))
-    parts.append(
-        table(
-            ("cell", "horizon", "seeds", "tasks", "panel"),
-            [
-                (
-                    cell.name, cell.horizon, ", ".join(map(str, cell.seeds)),
-                    "–" if cell.tasks is None else cell.tasks,
-                    "not recorded" if cell.panel is None else tag("code", cell.panel[:16]),
-                )
-                for cell in suite.cells
-            ],
-            caption="What was played: panels by the first digits of their SHA-256",
-            numeric=(1, 3),
-        )
-        if len(suite.cells) <= 12
-        else _folded_cells(suite)
-    )  # fmt: skip
+    parts.append(_cells(suite))
     if manifest["skipped"]:
         skipped = "; ".join(f"{cell}: {why}" for cell, why in manifest["skipped"].items())
         parts.append(tag("p", f"Not played: {skipped}"))
@@ -166,15 +150,25 @@ def _evaluation(name: str, manifest: Manifest) -> Markup:
     return join(parts)
 
 
-def _folded_cells(suite: Suite) -> Markup:
+def _cells(suite: Suite) -> Markup:
+    rows = [
+        (
+            cell.name,
+            cell.horizon,
+            ", ".join(map(str, cell.seeds)),
+            "–" if cell.tasks is None else cell.tasks,
+            "not recorded" if cell.panel is None else tag("code", cell.panel[:16]),
+        )
+        for cell in suite.cells
+    ]
     return tag(
         "details",
-        tag("summary", f"{len(suite.cells)} cells"),
+        tag("summary", "Cells, seeds and panels"),
         table(
-            ("cell", "horizon", "panel"),
-            [(c.name, c.horizon, c.panel[:16] if c.panel else "not recorded") for c in suite.cells],
-            caption="What was played",
-            numeric=(1,),
+            ("cell", "horizon", "seeds", "tasks", "panel"),
+            rows,
+            caption="What was played; panels by the first digits of their SHA-256",
+            numeric=(1, 3),
         ),
     )
 
@@ -184,7 +178,7 @@ def _training(name: str, spec: dict[str, Any] | None) -> Markup:
         return tag("p", tag("strong", name), " has no spec.json: how it was trained is not known.")
     parts = [
         tag("summary", f"{name}: how it was trained"),
-        tag("pre", training_command(spec), class_="action"),
+        tag("pre", training_command(spec), class_="command"),
     ]
     beyond = {key: spec[key] for key in ("warm", "tuning_tasks") if spec.get(key)}
     if beyond:

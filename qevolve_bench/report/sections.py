@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from qevolve_bench.compare import Comparison
 from qevolve_bench.compare_text import sentence
-from qevolve_bench.report.drawing import Drawing, Look, svg_inline
+from qevolve_bench.report.drawing import Drawing, Look, svg_inline, swatch
 from qevolve_bench.report.episodes import counts
-from qevolve_bench.report.figures import AGGREGATES, Figure, percent, spelled
+from qevolve_bench.report.figures import Figure, panel_of, percent, spelled
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.numbers import Board, Numbers
 from qevolve_bench.report.reproduce import command, runs_of
 
-#: Sentences in the summary; all of them are in the section on comparisons.
-_SENTENCES = 6
+#: Pairs of methods in the summary; all of them are in the section on comparisons.
+_PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ def summary(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> Sect
 
 def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
     """Standings of the methods that played the same cells."""
-    played = counts(inputs.methods)
     parts: list[Content] = []
     for board in numbers.boards:
-        headers: list[Content] = ["method", "rank", f"mean {numbers.outcome} %"]
+        labels = {cell.label for cell in board.cells}
+        played = counts(inputs.methods, labels)
+        headers: list[Content] = ["method", "rank", f"mean {numbers.outcome} %", "failed"]
         headers += [cell.label for cell in board.cells] if len(board.cells) > 1 else []
-        headers += ["lost", "won", "failed"]
         rows = []
         for s in board.standings:
             cells = [spelled(v.mean, v.interval) for v in (s.cells[c] for c in board.cells)]
@@ -93,8 +93,11 @@ def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
                 if s.overall is None
                 else spelled(s.overall.value, s.overall.interval)
             )
-            first = [overall, *cells] if len(board.cells) > 1 else cells
-            rows.append((s.name, "–" if s.rank is None else str(s.rank), *first, *played[s.name]))
+            lost, won, failed = played[s.name]
+            errors = f"{failed:,} of {lost + won + failed:,}"
+            rank = "–" if s.rank is None else str(s.rank)
+            first = cells[0] if len(cells) == 1 else overall
+            rows.append((s.name, rank, first, errors, *(cells if len(cells) > 1 else ())))
         caption = f"{', '.join(cell.label for cell in board.cells)}: {numbers.outcome} in %"
         columns = range(2, len(headers))
         parts.append(table(headers, rows, caption=caption, numeric=columns))
@@ -108,8 +111,8 @@ def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
             "p",
             "Methods that played the same cells share a table. The mean is over cells, each of"
             " which weighs the same; [ ] behind a rank hold the places that the tasks leave open,"
-            f" {numbers.level:.0%} for all of them together. Lost, won and failed count episodes,"
-            " those in perturbed worlds included.",
+            f" {numbers.level:.0%} for all of them together. Failed counts the episodes that"
+            " ended by an error (of learners, in the last evaluation).",
             class_="note",
         )
     )
@@ -138,13 +141,14 @@ def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
     said = [sentence(c, level=numbers.level, outcome=numbers.outcome) for c in numbers.comparisons]
     notes = list(dict.fromkeys(note for c in numbers.comparisons for note in c.notes))
     headers = ("A – B", "cell", "A – B, points", "p (Holm)", "tasks ahead", "tasks")
+    differences = table(headers, rows, caption="Differences on shared tasks", numeric=(2, 3, 4, 5))
     arguments = ["compare", *inputs.arguments, "--outcome", numbers.outcome]
     content = [
-        table(headers, rows, caption="Differences on shared tasks", numeric=(2, 3, 4, 5)),
+        tag("div", differences, class_="tall"),
         tag("details", tag("summary", f"The {len(said)} comparisons as sentences"),
             tag("ul", [tag("li", line) for line in said], class_="said")),
         [tag("p", note, class_="note") for note in notes],
-        made_by(f"The same numbers, with their tests: {command(arguments)}"),
+        made_by("The same numbers, with their tests: ", tag("code", command(arguments))),
     ]  # fmt: skip
     return Section("compare", "Compare", "Who is better", join(content))
 
@@ -154,7 +158,7 @@ def sources(numbers: Numbers, inputs: Inputs, options: Sequence[str]) -> Section
     page = command(["report", *inputs.arguments, *options])
     parts: list[Content] = [
         tag("p", "This page, byte for byte, from the same inputs and versions:"),
-        tag("pre", page, class_="action"),
+        tag("pre", page, class_="command"),
         tag("p", "Every run, as its manifest tells. Whether the episodes are what the environments"
             " really answer is checked by ", tag("code", "qevolve-bench verify"), "."),
         [runs_of(method) for method in inputs.methods],
@@ -163,16 +167,26 @@ def sources(numbers: Numbers, inputs: Inputs, options: Sequence[str]) -> Section
 
 
 def panels(
-    figures: Sequence[Figure], key: Drawing | None = None, said: str = "", method: str = ""
+    figures: Sequence[Figure],
+    key: Mapping[str, Look] | None = None,
+    said: str = "",
+    method: str = "",
 ) -> Markup:
-    """Figures side by side, their common key, and how they were made."""
+    """Figures side by side, and how they were made.
+
+    Args:
+        figures: At least one.
+        key: Looks that the figures have in common; without it, each shows its own key.
+        said: Before them, how to read them.
+        method: Folded away, how they were made.
+    """
     blocks = [
         tag(
             "figure",
-            tag("figcaption", figure.caption),
+            tag("figcaption", figure.heading),
             svg_inline(figure.drawing),
             svg_inline(figure.key) if key is None and figure.key is not None else None,
-            tag("details", tag("summary", "Table"), tag("div", figure.data, class_="tall scroll")),
+            tag("details", tag("summary", "Table"), tag("div", figure.data, class_="tall")),
             id=figure.name,
             data_axis=figure.group or None,
         )
@@ -181,21 +195,23 @@ def panels(
     return join(
         [
             tag("p", said) if said else None,
-            tag("div", svg_inline(key), class_="legend") if key is not None else None,
+            None if key is None else _key(key),
             tag("div", blocks, class_="panels"),
             made_by(method) if method else None,
         ]
     )
 
 
-def made_by(text: str) -> Markup:
+def _key(looks: Mapping[str, Look]) -> Markup:
+    items = [
+        tag("li", svg_inline(swatch(name, own)), tag("span", name)) for name, own in looks.items()
+    ]
+    return tag("ul", items, class_="key")
+
+
+def made_by(*said: Content) -> Markup:
     """A folded paragraph on where numbers come from."""
-    return tag("details", tag("summary", "How this was made"), tag("p", text, class_="note"))
-
-
-def aggregate_names() -> str:
-    """For a sentence."""
-    return ", ".join(AGGREGATES.values())
+    return tag("details", tag("summary", "How this was made"), tag("p", said, class_="note"))
 
 
 def _card(
@@ -205,12 +221,11 @@ def _card(
     sign = Drawing(18, 18, f"The mark of {name} in all figures")
     sign.marker(9, 9, looks[name].marker, looks[name].colour, r=6)
     cells = list(standing.cells.values())
+    value, interval = cells[0].mean, cells[0].interval
     if standing.overall is not None:
         value, interval = standing.overall.value, standing.overall.interval
-    else:
-        value, interval = cells[0].mean, cells[0].interval
     only = standing.overall is None and len(cells) > 1
-    where = board.cells[0].label if only or len(cells) == 1 else f"mean of {len(cells)} cells"
+    where = board.cells[0].label if only or len(cells) == 1 else f"mean over {board.label}"
     between = (
         "no interval"
         if interval is None
@@ -226,37 +241,53 @@ def _card(
 
 
 def _conclusions(numbers: Numbers) -> list[Markup]:
-    said = []
-    # What is shown comes first; the rest of the sentences say that nothing is.
-    shown = sorted(
-        numbers.comparisons, key=lambda c: (c.adjusted is None, c.adjusted or 0.0, -_gap(c))
-    )
-    for c in shown[:_SENTENCES]:
-        said.append(sentence(c, level=numbers.level, outcome=numbers.outcome))
-    left = len(shown) - _SENTENCES
-    items = [tag("li", line) for line in said]
-    if left > 0:
+    pairs: dict[tuple[str, str], list[Comparison]] = {}
+    for c in numbers.comparisons:
+        pairs.setdefault((c.first.name, c.second.name), []).append(c)
+    items = [tag("li", _pair(found, numbers)) for found in list(pairs.values())[:_PAIRS]]
+    if len(pairs) > _PAIRS:
         more = tag("a", "Compare", href="#compare")
-        items.append(tag("li", f"{_count(left, 'more comparison')} under ", more, "."))
+        items.append(tag("li", f"{_count(len(pairs) - _PAIRS, 'more pair')} under ", more, "."))
     for name, results in numbers.robustness.items():
         for result in results:
             worst = result.worst
             if worst is not None and worst.retained_worst is not None:
                 share = worst.retained_worst
-                items.append(
-                    tag(
-                        "li",
-                        f"Of its {result.outcome} on {result.env_id.rpartition('/')[2]}"
-                        f" {result.split}, {name} retains {spelled(share.value, share.interval)} %"
-                        f" under {worst.perturbation}, the worst of {len(result.effects)}"
-                        " perturbations.",
-                    )
+                said = (
+                    f"Of its {result.outcome} on {panel_of(result)}, {name} retains"
+                    f" {spelled(share.value, share.interval)} % under {worst.perturbation}, the"
+                    f" worst of {_count(len(result.effects), 'perturbation')}."
                 )
+                items.append(tag("li", said))
     return items
 
 
-def _gap(comparison: Comparison) -> float:
-    return abs(comparison.difference)
+def _pair(found: Sequence[Comparison], numbers: Numbers) -> str:
+    """One pair of methods in one sentence, over all cells that both played."""
+    if len(found) == 1:
+        return sentence(found[0], level=numbers.level, outcome=numbers.outcome)
+    first, second = found[0].first.name, found[0].second.name
+    shown = [c for c in found if c.adjusted is not None and c.adjusted <= 1 - numbers.level]
+    ahead = [c for c in shown if c.difference > 0]
+    behind = [c for c in shown if c.difference < 0]
+    open_ = [c for c in found if c not in shown]
+    parts = [
+        f"{one} beats {other} on {_where(cells, found)}"
+        for one, other, cells in ((first, second, ahead), (second, first, behind))
+        if cells
+    ]
+    if open_:
+        between = "" if parts else f" between {first} and {second}"
+        parts.append(f"no difference is shown{between} on {_where(open_, found)}")
+    said = "; ".join(parts)
+    family = f" (Holm over {found[0].family})" if found[0].family > 1 else ""
+    return f"{said[0].upper() if not shown else said[0]}{said[1:]}{family}."
+
+
+def _where(cells: Sequence[Comparison], every: Sequence[Comparison]) -> str:
+    if len(cells) == len(every):
+        return f"all {len(every)} cells"
+    return ", ".join(f"{c.cell.label} ({percent(abs(c.difference))} points)" for c in cells)
 
 
 def _p(p: float) -> str:
