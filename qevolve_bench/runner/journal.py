@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from qevolve_envs.episode import Episode, Step
+from qevolve_envs.errors import BadFile
 
 #: What a worker is doing, by the number that it shows in its status.
 PHASES = ("", "agent.reset", "agent.act", "making the agent")
@@ -41,8 +42,10 @@ class Journal:
     """
 
     def __init__(self, path: Path, status: Status) -> None:
-        # Unbuffered, because what is in this process's memory goes down with it.
-        self._file = path.open("wb", buffering=0)
+        self._path = path
+        with self._writing():
+            # Unbuffered, because what is in this process's memory goes down with it.
+            self._file = path.open("wb", buffering=0)
         self._status = status
         self._pending: list[str] = []
         #: The steps of each episode, as they stand in its line.
@@ -50,8 +53,9 @@ class Journal:
 
     def open(self, count: int) -> None:
         """Begins a batch of so many episodes."""
-        self._file.seek(0)
-        self._file.truncate()
+        with self._writing():
+            self._file.seek(0)
+            self._file.truncate()
         self._status[BEGAN] = 0.0
         self._pending = []
         self.steps = [[] for _ in range(count)]
@@ -59,7 +63,8 @@ class Journal:
     def enter(self, phase: str) -> None:
         """Shows the phase; before the agent's turn, everything so far is written."""
         if phase and self._pending:
-            self._file.write("".join(self._pending).encode("ascii"))
+            with self._writing():
+                self._file.write("".join(self._pending).encode("ascii"))
             self._pending = []
         # The time first, so that nobody takes the old time for that of the new phase.
         self._status[SINCE] = now = time.monotonic()
@@ -83,6 +88,14 @@ class Journal:
         """Writes why an episode failed; one that is over has said so by its last step."""
         if episode.error is not None:
             self._pending.append(json.dumps({"error": [index, episode.error]}) + "\n")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A full disk is no failure of the agent: it ends the run, which can be continued."""
+        try:
+            yield
+        except OSError as error:
+            raise BadFile(f"Cannot write {self._path}: {error.strerror or error}.") from None
 
 
 def restore(path: Path, episodes: Sequence[Episode], reason: str) -> None:

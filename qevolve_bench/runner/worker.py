@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from contextlib import ExitStack
 from multiprocessing import connection, parent_process
 from pathlib import Path
@@ -130,6 +131,10 @@ def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
                 done = player.play(unit)
             except BenchError as error:
                 pipe.send(("error", str(error)))
+            except Exception:
+                # What the agent raises was caught long before: this is nobody's failed episode.
+                traceback.print_exc()
+                pipe.send(("error", "A fault of qevolve-bench ended its worker (see above)."))
             else:
                 pipe.send(("lines", done, time.monotonic() - start))
     player.close()

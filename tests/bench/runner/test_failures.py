@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qevolve_bench.results import load_run
+from qevolve_bench.runner.journal import Journal
 from qevolve_bench.runner.units import Limits
-from qevolve_envs.errors import BenchError
+from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay
 
 # Far more than a good answer takes, also on a busy machine.
@@ -95,6 +98,14 @@ def test_an_agent_that_cannot_be_used_is_a_mistake_of_the_user(play, folder, age
     assert words in str(error.value)
     if "clock" not in agent:
         assert not (folder / "run").exists()
+
+
+def test_a_full_disk_is_no_failure_of_the_agent():
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no /dev/full on this system")
+    with pytest.raises(BadFile, match="Cannot write /dev/full"):
+        Journal(full, [0.0] * 3).open(4)
 
 
 def test_the_ledger_counts_tokens(play, folder):
