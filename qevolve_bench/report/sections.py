@@ -14,6 +14,7 @@ from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.numbers import Board, Numbers
 from qevolve_bench.report.reproduce import command, runs_of
+from qevolve_bench.statistics import Interval
 
 #: Pairs of methods in the summary; all of them are in the section on comparisons.
 _PAIRS = 10
@@ -83,21 +84,22 @@ def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
     for board in numbers.boards:
         labels = {cell.label for cell in board.cells}
         played = counts(inputs.methods, labels)
-        headers: list[Content] = ["method", "rank", f"mean {numbers.outcome} %", "failed"]
+        headers: list[Content] = ["method", "rank", f"mean {numbers.outcome} %"]
         headers += [cell.label for cell in board.cells] if len(board.cells) > 1 else []
+        headers.append("failed")
         rows = []
         for s in board.standings:
-            cells = [spelled(v.mean, v.interval) for v in (s.cells[c] for c in board.cells)]
+            cells = [_stacked(v.mean, v.interval) for v in (s.cells[c] for c in board.cells)]
             overall = (
-                "no interval in some cell"
+                Markup("no interval in some cell")
                 if s.overall is None
-                else spelled(s.overall.value, s.overall.interval)
+                else _stacked(s.overall.value, s.overall.interval)
             )
             lost, won, failed = played[s.name]
             errors = f"{failed:,} of {lost + won + failed:,}"
             rank = "–" if s.rank is None else str(s.rank)
             first = cells[0] if len(cells) == 1 else overall
-            rows.append((s.name, rank, first, errors, *(cells if len(cells) > 1 else ())))
+            rows.append((s.name, rank, first, *(cells if len(cells) > 1 else ()), errors))
         caption = f"{', '.join(cell.label for cell in board.cells)}: {numbers.outcome} in %"
         columns = range(2, len(headers))
         parts.append(table(headers, rows, caption=caption, numeric=columns))
@@ -272,22 +274,42 @@ def _pair(found: Sequence[Comparison], numbers: Numbers) -> str:
     behind = [c for c in shown if c.difference < 0]
     open_ = [c for c in found if c not in shown]
     parts = [
-        f"{one} beats {other} on {_where(cells, found)}"
+        f"{one} beats {other} on {_won(cells, len(found))}"
         for one, other, cells in ((first, second, ahead), (second, first, behind))
         if cells
     ]
     if open_:
         between = "" if parts else f" between {first} and {second}"
-        parts.append(f"no difference is shown{between} on {_where(open_, found)}")
+        where = ", ".join(c.cell.label for c in open_) if parts else _all(len(found))
+        parts.append(f"no difference is shown{between} on {where}")
     said = "; ".join(parts)
     family = f" (Holm over {found[0].family})" if found[0].family > 1 else ""
-    return f"{said[0].upper() if not shown else said[0]}{said[1:]}{family}."
+    return f"{said if shown else said[0].upper() + said[1:]}{family}."
 
 
-def _where(cells: Sequence[Comparison], every: Sequence[Comparison]) -> str:
-    if len(cells) == len(every):
-        return f"all {len(every)} cells"
-    return ", ".join(f"{c.cell.label} ({percent(abs(c.difference))} points)" for c in cells)
+def _won(cells: Sequence[Comparison], played: int) -> str:
+    """Where, and by how much at least and at most."""
+    where = _all(played) if len(cells) == played else ", ".join(c.cell.label for c in cells)
+    ordered = sorted(cells, key=lambda c: abs(c.difference))
+    ends = [ordered[0], ordered[-1]] if len(cells) > 1 else ordered
+    return f"{where} by {' to '.join(_lead(c) for c in ends)} points"
+
+
+def _lead(c: Comparison) -> str:
+    """The difference in favour of who is ahead."""
+    if c.difference >= 0 or c.interval is None:
+        return spelled(abs(c.difference), c.interval)
+    return spelled(-c.difference, Interval(-c.interval.high, -c.interval.low))
+
+
+def _all(cells: int) -> str:
+    return "both cells" if cells == 2 else f"all {cells} cells"
+
+
+def _stacked(value: float, interval: Interval | None) -> Markup:
+    """A number over its interval, for tables of many columns."""
+    number, _, between = spelled(value, interval).partition(" ")
+    return join([number, " ", tag("small", between)])
 
 
 def _p(p: float) -> str:
