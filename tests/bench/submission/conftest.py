@@ -15,5 +15,13 @@ _spec.loader.exec_module(sys.modules["forge"])
 
 @pytest.fixture(scope="session")
 def good(tmp_path_factory):
-    """An honest submission; nobody changes it."""
-    return sys.modules["forge"].make_good(tmp_path_factory.mktemp("submission"))
+    """An honest submission of the suite quick; nobody changes it."""
+    forge = sys.modules["forge"]
+    return forge.make_good(tmp_path_factory.mktemp("submission"), forge.QUICK)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The same with fewer episodes, of the suite `forge.SMALL`."""
+    forge = sys.modules["forge"]
+    return forge.make_good(tmp_path_factory.mktemp("small"), forge.SMALL)

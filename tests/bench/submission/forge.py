@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -18,9 +19,12 @@ from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.agent import Failed, PerEpisode, TaskView
 from qevolve_envs.episode import Episode
 
+#: What leads to a purchase.
+BUY, ITEM = ("click[buy now]",), "click[q0"
+
 
 class Halting(PerEpisode):
-    """Plays at random, and fails some episodes after three steps."""
+    """Plays this and that, buys soon, and fails some episodes after three steps."""
 
     def __init__(self) -> None:
         super().__init__(self._start)
@@ -35,6 +39,8 @@ class Halting(PerEpisode):
             commands = task.commands()
             if steps > 3 and task.seed % 5 == 0:
                 return Failed("the model had enough")
+            if task.seed % 2 and (buy := [c for c in commands if c in BUY or c.startswith(ITEM)]):
+                return buy[0]
             return commands[(task.seed + steps) % len(commands)]
 
         return policy
@@ -154,6 +160,16 @@ def dump(episode: dict[str, Any]) -> bytes:
     return json.dumps(episode, separators=(",", ":")).encode()
 
 
-def make_good(folder: Path) -> Path:
-    """An honest submission of the suite ``quick``."""
-    return pack(write_run(folder / "run", load_suite("quick")), folder / "good")
+def smaller(suite: Suite, episodes: int) -> Suite:
+    """The suite with fewer episodes in each cell, for tests that verify hundreds of times."""
+    cells = tuple(dataclasses.replace(cell, episodes=episodes) for cell in suite.cells)
+    return dataclasses.replace(suite, cells=cells)
+
+
+def make_good(folder: Path, suite: Suite) -> Path:
+    """An honest submission."""
+    return pack(write_run(folder / "run", suite), folder / "good")
+
+
+QUICK = load_suite("quick")
+SMALL = smaller(QUICK, 12)

@@ -10,7 +10,7 @@ import re
 import zlib
 
 import pytest
-from forge import Forge, dump
+from forge import SMALL, Forge, dump
 
 from qevolve_bench.submission import verify
 from qevolve_bench.suites import Suite
@@ -157,7 +157,7 @@ for _expected, _path, _value in [
     (r"the suite 'nope-v0' is not one of", "suite/name", "nope-v0"),
     (r"the suite '/etc/passwd.json' is not one of", "suite/name", "/etc/passwd.json"),
     (r"the suite 7 is not one of", "suite/name", 7),
-    (r"digest of suite core-v0 is not that of its cells", "suite/name", "core-v0"),
+    (r"the suite 'core-v0' is not one of quick-v0", "suite/name", "core-v0"),
     (r"digest of suite quick-v0 is not that of its cells", "suite/digest", "0" * 64),
     (r"the agent's name '<script>", "agent/name", "<script>alert(1)</script>"),
     (r"the agent's name '\[x\]\(javascript", "agent/name", "[x](javascript:alert(1))"),
@@ -174,7 +174,7 @@ for _expected, _path, _value in [
     (r"control character", "agent/description/prompt", "\u009b31m"),
     (r"agent has an unknown field 'html'", "agent/html", "x"),
     (r"an int as 'description'|a int as 'description'", "agent/description", 3),
-    (r"says episodes 61, the episodes 60", "ledger/episodes", 61),
+    (r"says episodes 37, the episodes 36", "ledger/episodes", 37),
     (r"the ledger .* says env_steps 1,", "ledger/env_steps", 1),
     (r"the ledger .* says generated_tokens 5,", "ledger/generated_tokens", 5),
     (r"a float as 'prompt_tokens'", "ledger/prompt_tokens", 5.0),
@@ -208,10 +208,10 @@ def suite_field(forge, index, field, value):
     forge.manifest(edit)
 
 
-@forgery(r"the cells in manifest.json are not those of core-v0")
-def suite_of_another_name(forge):
+@forgery(r"the cells in manifest.json are not those of quick-v0")
+def cell_fewer(forge):
     def edit(manifest):
-        raw = {**manifest["suite"], "name": "core-v0", "digest": None}
+        raw = {**manifest["suite"], "cells": manifest["suite"]["cells"][:2], "digest": None}
         manifest["suite"] = Suite.from_json(raw).to_json()
 
     forge.manifest(edit)
@@ -262,7 +262,7 @@ for _name, _expected, _change in [
     ("bomb_of_lines", r"not a complete JSON line", lambda data: _recompressed(b"\n" * 40_000_000)),
     ("too_large", r"larger than 33,554,432 bytes", lambda d: d + bytes(2**25)),
     ("no_newline", r"end with a newline", lambda d: _recompressed(gzip.decompress(d)[:-1])),
-    ("no_episode", r"20 of 20 episodes are missing", lambda data: _recompressed(b"")),
+    ("no_episode", r"12 of 12 episodes are missing", lambda data: _recompressed(b"")),
     ("pickle", r"not UTF-8", lambda data: _recompressed(b"\x80\x04cposix\nsystem\n.\n")),
 ]:
 
@@ -353,12 +353,12 @@ def duplicated(episodes):
     episodes[3] = episodes[1]
 
 
-@episodes(r"episode 20: .*one more|episode 21: .* is already episode 20")
+@episodes(r"episode 13: .* is already episode 12")
 def one_more(episodes):
     episodes.append(episodes[-1])
 
 
-@episodes(r"lab-unseen: 1 of 20 episodes are missing")
+@episodes(r"lab-unseen: 1 of 12 episodes are missing")
 def last_one_missing(episodes):
     episodes.pop()
 
@@ -373,7 +373,7 @@ def swapped(episodes):
     episodes[0], episodes[1] = episodes[1], episodes[0]
 
 
-@episodes(r"episode 1: it is the episode of place 20")
+@episodes(r"episode 1: it is the episode of place 12")
 def reversed_(episodes):
     episodes.reverse()
 
@@ -634,10 +634,10 @@ def every_first_observation(forge):
 
 
 @pytest.mark.parametrize(("tamper", "expected"), CORPUS)
-def test_refused_for_its_reason(good, tmp_path, tamper, expected):
-    forge = Forge(good, tmp_path / "forged")
+def test_refused_for_its_reason(small, tmp_path, tamper, expected):
+    forge = Forge(small, tmp_path / "forged")
     tamper(forge)
-    verdict = verify(forge.path)
+    verdict = verify(forge.path, suite=SMALL)
     assert verdict.status == "refused"
     sentences = [str(finding) for finding in verdict.findings]
     for sentence in sentences:

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from forge import Forge, dump, make_good, write_run
+from forge import QUICK, SMALL, Forge, dump, make_good, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +40,7 @@ def run(good):
 
 
 def test_packing_gives_the_same_bytes(good, tmp_path):
-    again = make_good(tmp_path)
+    again = make_good(tmp_path, QUICK)
     assert contents(again) == contents(good)
     assert set(contents(good)) == {
         "manifest.json",
@@ -125,6 +125,22 @@ def test_a_link_of_the_agent_is_accepted(good, tmp_path):
     assert verify(forge.path).status == "verified"
 
 
+def test_the_suite_is_the_packages_own(good, tmp_path):
+    """Whatever the manifest says of it, and whatever it is called."""
+    forge = Forge(good, tmp_path / "forged")
+    for name, expected in [
+        ("core-v0", "the cells in manifest.json are not those of core-v0."),
+        ("mine-v0", "the suite 'mine-v0' is not one of core-v0, "),
+    ]:
+
+        def edit(manifest, name=name):
+            raw = {**manifest["suite"], "name": name, "digest": None}
+            manifest["suite"] = Suite.from_json(raw).to_json()
+
+        forge.manifest(edit)
+        assert str(verify(forge.path).findings[0]).startswith(expected)
+
+
 def test_findings_of_all_cells_are_told(good, tmp_path):
     forge = Forge(good, tmp_path / "forged")
     for cell in CELLS:
@@ -151,18 +167,18 @@ VALUES = {
 }
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(data=st.data())
-def test_any_changed_field_is_detected(good, tmp_path_factory, data):
+def test_any_changed_field_is_detected(small, tmp_path_factory, data):
     """Of an episode or of a step; the forger makes digests, summaries and ledger agree.
 
     Two things are claims, which nobody can recompute: the number of tokens, and the words of an
     error. Those are held by digest and ledger only.
     """
-    forge = Forge(good, tmp_path_factory.mktemp("property") / "forged")
+    forge = Forge(small, tmp_path_factory.mktemp("property") / "forged")
     cell = data.draw(st.sampled_from(CELLS))
     episodes = forge.episodes(cell)
-    place = episodes[data.draw(st.integers(0, 19), label="episode")]
+    place = episodes[data.draw(st.integers(0, 11), label="episode")]
     if data.draw(st.booleans(), label="a step"):
         place = place["steps"][data.draw(st.integers(0, len(place["steps"]) - 1), label="step")]
     field = data.draw(st.sampled_from(sorted(set(place) - {"steps"})), label="field")
@@ -175,7 +191,7 @@ def test_any_changed_field_is_detected(good, tmp_path_factory, data):
     # An action that is answered in every way alike is no forgery, so it too needs the digest.
     held = field in ("action", "prompt_tokens", "generated_tokens") or (field == "error" and old)
     forge.write(cell, [dump(episode) for episode in episodes], seal=not held)
-    verdict = verify(forge.path)
+    verdict = verify(forge.path, suite=SMALL)
     assert verdict.status == "refused"
     assert verdict.findings[0].cell == cell
 
