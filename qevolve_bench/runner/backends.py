@@ -78,7 +78,7 @@ def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]
         for unit in units:
             start = time.monotonic()
             told = description(player.agent(unit.cell))
-            yield Done(unit, player.play(unit), time.monotonic() - start, told)
+            yield Done(unit, *player.play(unit), time.monotonic() - start, told)
     remove(path)
 
 

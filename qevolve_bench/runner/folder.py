@@ -7,10 +7,9 @@ is written last. A process can be killed between any two of these steps and the 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +28,7 @@ from qevolve_bench.results import (
     write_json,
 )
 from qevolve_bench.runner import log
-from qevolve_bench.runner.log import Content, Log
+from qevolve_bench.runner.log import Content, Log, Place
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 
@@ -124,13 +123,14 @@ def finish(folder: Path, log_: Log) -> Manifest:
         name = cell["name"]
         if name in manifest["skipped"]:
             continue
-        units = log.copy_units(folder / log.NAME, content.ordered(name))
+        units = content.ordered(name)
+        count(manifest, name, units)
         try:
             episodes.mkdir(exist_ok=True)
-            digest = _write_cell(episodes / f"{name}.jsonl", units, manifest, name)
+            lines = log.copy_units(folder / log.NAME, units)
+            manifest["files"][name] = _write_cell(episodes / f"{name}.jsonl", lines)
         except OSError as error:
             raise BadFile(f"Cannot write {episodes}: {error.strerror or error}.") from None
-        manifest["files"][name] = digest
     seconds = {
         cell["name"]: round(sum(place.seconds for place in content.ordered(cell["name"])), 3)
         for cell in content.plan["suite"]["cells"]
@@ -158,12 +158,9 @@ def load_partial(folder: Path) -> Run:
     cells: dict[str, list[Episode]] = {}
     for cell in content.plan["suite"]["cells"]:
         name = cell["name"]
-        units = list(log.copy_units(path, content.ordered(name)))
-        for lines in units:
-            count(manifest, name, lines)
-        if units:
-            average(manifest, name)
-            text = b"".join(units).decode("ascii")
+        if units := content.ordered(name):
+            count(manifest, name, units)
+            text = b"".join(log.copy_units(path, units)).decode("ascii")
             cells[name] = [Episode.from_json(line) for line in text.splitlines()]
     return Run(folder.resolve().name, cells, manifest)
 
@@ -190,47 +187,41 @@ def outline(content: Content) -> Manifest:
     )
 
 
-def count(manifest: Manifest, cell: str, lines: bytes) -> None:
-    """Adds the episodes of a unit to the ledger and to the summary of their cell."""
-    summary = manifest["summary"].setdefault(
-        cell, CellSummary(episodes=0, failed=0, won=0, success=0.0, score=0.0, env_steps=0)
+def count(manifest: Manifest, cell: str, units: Sequence[Place]) -> None:
+    """Puts the units of a cell into the summary and the ledger."""
+    tallies = [unit.tally for unit in units]
+    scores = [score for tally in tallies for score in tally["scores"]]
+    total = 0.0
+    for score in scores:
+        # One by one, as `verify` does: from Python 3.12 on, `sum` rounds otherwise.
+        total += score
+    won, env_steps = (sum(tally[name] for tally in tallies) for name in ("won", "env_steps"))
+    manifest["summary"][cell] = CellSummary(
+        episodes=len(scores),
+        failed=sum(tally["failed"] for tally in tallies),
+        won=won,
+        success=round(won / len(scores), 6),
+        score=round(total / len(scores), 6),
+        env_steps=env_steps,
     )
     ledger = manifest["ledger"]
-    for line in lines.splitlines():
-        episode = json.loads(line)
-        steps = episode["steps"]
-        failed = episode["error"] is not None
-        summary["episodes"] += 1
-        summary["failed"] += failed
-        summary["won"] += episode["won"] and not failed
-        summary["score"] += episode["score"]  # The sum, until `average` divides it.
-        summary["env_steps"] += len(steps)
-        ledger["episodes"] += 1
-        ledger["env_steps"] += len(steps)
-        ledger["prompt_tokens"] += sum(step["prompt_tokens"] for step in steps)
-        ledger["generated_tokens"] += sum(step["generated_tokens"] for step in steps)
+    ledger["episodes"] += len(scores)
+    ledger["env_steps"] += env_steps
+    ledger["prompt_tokens"] += sum(tally["prompt_tokens"] for tally in tallies)
+    ledger["generated_tokens"] += sum(tally["generated_tokens"] for tally in tallies)
 
 
-def average(manifest: Manifest, cell: str) -> None:
-    """Turns the sums of a cell's summary into means."""
-    summary = manifest["summary"][cell]
-    summary["success"] = round(summary["won"] / summary["episodes"], 6)
-    summary["score"] = round(summary["score"] / summary["episodes"], 6)
-
-
-def _write_cell(path: Path, units: Iterable[bytes], manifest: Manifest, cell: str) -> str:
-    """Writes the episodes of a cell, counts them, and returns their SHA-256."""
+def _write_cell(path: Path, units: Iterable[bytes]) -> str:
+    """Writes the episodes of a cell, and returns their SHA-256."""
     part = path.with_name(path.name + ".part")
     digest = hashlib.sha256()
     with part.open("wb") as stream:
         for lines in units:
             stream.write(lines)
             digest.update(lines)
-            count(manifest, cell, lines)
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)
-    average(manifest, cell)
     return digest.hexdigest()
 
 

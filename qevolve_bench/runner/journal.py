@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from qevolve_envs.episode import Episode, Step
 from qevolve_envs.errors import BadFile
@@ -148,6 +148,30 @@ def lines(episodes: Sequence[Episode], steps: Sequence[Sequence[str]] | None = N
         return "".join(e.to_json() + "\n" for e in episodes).encode("ascii")
     pairs = zip(episodes, steps, strict=True)
     return "".join(e.to_json(own) + "\n" for e, own in pairs).encode("ascii")
+
+
+class Tally(TypedDict):
+    """What the episodes of a unit add to the summary and to the ledger of a run."""
+
+    failed: int
+    won: int
+    scores: list[float]
+    env_steps: int
+    prompt_tokens: int
+    generated_tokens: int
+
+
+def tally(episodes: Sequence[Episode]) -> Tally:
+    """Counts episodes, so that nobody has to parse their lines again."""
+    steps = [step for episode in episodes for step in episode.steps]
+    return Tally(
+        failed=sum(e.error is not None for e in episodes),
+        won=sum(e.won and e.error is None for e in episodes),
+        scores=[e.score for e in episodes],
+        env_steps=len(steps),
+        prompt_tokens=sum(step.prompt_tokens for step in steps),
+        generated_tokens=sum(step.generated_tokens for step in steps),
+    )
 
 
 def remove(path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from qevolve_bench.results import LOG
+from qevolve_bench.runner.journal import Tally
 from qevolve_envs.errors import BadFile
 
 NAME = LOG
@@ -33,11 +34,13 @@ class Place:
     Attributes:
         offset: Of the first byte.
         size: In bytes.
+        tally: What its episodes add to the summary of the run.
         seconds: How long the unit took.
     """
 
     offset: int
     size: int
+    tally: Tally
     seconds: float
 
 
@@ -90,7 +93,7 @@ class Log:
         self._append(_line({"agent": description}))
         self.content.description = description
 
-    def append(self, cell: str, batch: int, lines: bytes, seconds: float) -> None:
+    def append(self, cell: str, batch: int, lines: bytes, tally: Tally, seconds: float) -> None:
         """Records a unit.
 
         Raises:
@@ -100,12 +103,13 @@ class Log:
             "unit": [cell, batch],
             "bytes": len(lines),
             "sha256": hashlib.sha256(lines).hexdigest(),
+            "tally": tally,
             "seconds": round(seconds, 3),
         }
         line = _line(head)
         offset = self._file.tell() + len(line)
         self._append(line + lines)
-        self.content.units[cell, batch] = Place(offset, len(lines), seconds)
+        self.content.units[cell, batch] = Place(offset, len(lines), tally, seconds)
 
     def close(self) -> None:
         """Lets another process have the log."""
@@ -187,7 +191,9 @@ def read(stream: IO[bytes], path: Path) -> Content:
             sessions.append(record["session"])
         else:
             cell, batch = record["unit"]
-            units[cell, batch] = Place(record["offset"], record["bytes"], record["seconds"])
+            units[cell, batch] = Place(
+                record["offset"], record["bytes"], record["tally"], record["seconds"]
+            )
         end = stream.tell()
     return Content(head["plan"], sessions, description, units, end)
 

@@ -214,7 +214,7 @@ def _record(log: Log, cell: str, result: Done) -> None:
             f"The agent describes itself differently than before ({changed}): a run has one agent;"
             " begin another with --out or --force."
         )
-    log.append(cell, result.unit.batch, result.lines, result.seconds)
+    log.append(cell, result.unit.batch, result.lines, result.tally, result.seconds)
 
 
 def _fingerprints(options: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner import journal, worker
-from qevolve_bench.runner.journal import BEGAN, PHASE, PHASES, SINCE
+from qevolve_bench.runner.journal import BEGAN, PHASE, PHASES, SINCE, Tally
 from qevolve_bench.runner.units import Job, Unit
 from qevolve_envs.errors import BenchError
 
@@ -30,12 +30,14 @@ class Done:
     Attributes:
         unit: Which.
         lines: Its episodes as JSON lines.
+        tally: What they add to the summary of the run.
         seconds: How long it took, by the wall clock.
         description: What the agent said of itself.
     """
 
     unit: Unit
     lines: bytes
+    tally: Tally
     seconds: float
     description: dict[str, Any]
 
@@ -148,9 +150,9 @@ class Supervised:
                     return self._finish(*values)
         return None
 
-    def _finish(self, lines: bytes, seconds: float) -> Done:
+    def _finish(self, lines: bytes, tally: Tally, seconds: float) -> Done:
         assert self.unit is not None
-        done = Done(self.unit, lines, seconds, self._description or {})
+        done = Done(self.unit, lines, tally, seconds, self._description or {})
         self.unit = None
         return done
 
@@ -188,7 +190,8 @@ class Supervised:
         self._kill()  # Its children may have survived it.
         episodes = self.unit.episodes(self._job)
         journal.restore(self._journal, episodes, reason)
-        return self._finish(journal.lines(episodes), time.monotonic() - self._since)
+        seconds = time.monotonic() - self._since
+        return self._finish(journal.lines(episodes), journal.tally(episodes), seconds)
 
     def _kill(self) -> None:
         """Kills the process, which lives or has just died, and all that it has started."""

@@ -18,7 +18,7 @@ from typing import Any
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.environments import make_env
 from qevolve_bench.loading import describe
-from qevolve_bench.runner.journal import Journal, Status, lines
+from qevolve_bench.runner.journal import Journal, Status, Tally, lines, tally
 from qevolve_bench.runner.play import Slot, play_batch
 from qevolve_bench.runner.units import Job, Unit
 from qevolve_envs.agent import Agent, Describes
@@ -43,8 +43,8 @@ class Player:
         self._cell = -1
         self._slots: list[Slot] = []
 
-    def play(self, unit: Unit) -> bytes:
-        """Plays a unit; returns the lines of its episodes.
+    def play(self, unit: Unit) -> tuple[bytes, Tally]:
+        """Plays a unit; returns the lines of its episodes, and what they add to the summary.
 
         Raises:
             BenchError: When the agent or the environment cannot be made.
@@ -54,7 +54,7 @@ class Player:
         agent = self.agent(unit.cell)
         slots = self._take_slots(unit.cell, len(episodes))
         play_batch(slots, agent, episodes, self._journal)
-        return lines(episodes, self._journal.steps)
+        return lines(episodes, self._journal.steps), tally(episodes)
 
     def agent(self, cell: int) -> Agent:
         """The agent of a cell; made when it is first needed."""
@@ -111,8 +111,8 @@ def description(agent: Agent) -> dict[str, Any]:
 def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
     """Runs a worker until its pipe closes.
 
-    It answers every unit with ``("agent", description)`` once, then ``("lines", bytes, seconds)``
-    or ``("error", sentence)``.
+    It sends ``("agent", description)`` once, and answers every unit with
+    ``("played", lines, tally, seconds)`` or ``("error", sentence)``.
     """
     _own_session()
     _die_with_parent()
@@ -136,7 +136,7 @@ def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
                 traceback.print_exc()
                 pipe.send(("error", "A fault of qevolve-bench ended its worker (see above)."))
             else:
-                pipe.send(("lines", done, time.monotonic() - start))
+                pipe.send(("played", *done, time.monotonic() - start))
     player.close()
 
 
