@@ -33,6 +33,9 @@ model. The default differs from it in what is known to fail for small models mad
   trajectory, with the online V instead of a slow copy. With one-step targets a few hundred updates
   leave V(s_0) near zero, every advantage then has the sign of the outcome, and Q-Evolve becomes
   self-imitation.
+- *Data of the critic.* `critic.data`: on ``hybrid`` data, V mixes the expert's future with the
+  agent's. Where the two differ much, it is too high for the agent, whose valid actions then have
+  negative advantages; ``self`` fits V to the agent's own episodes.
 - *Rewards of the advantage.* `advantage_rewards`: the critic has learnt r_env + r_aux. Inside a
   failing loop its V is negative, and GAE on r_env alone gives the next invalid action a positive
   advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels
@@ -104,7 +107,7 @@ class CriticConfig:
         weight_time: The term t/T of w_t.
         weight_success: The term d of w_t.
         held_out: Share of the trajectories that the critic is judged on instead of trained on.
-        data: ``hybrid`` (the paper's D), or ``self``: V is then the value of the policy that
+        data: ``hybrid``, the paper's D, or ``self``: V is then the value of the policy that
             collected, instead of a mixture with the expert's.
     """
 
@@ -119,7 +122,7 @@ class CriticConfig:
     weight_time: bool = True
     weight_success: bool = True
     held_out: float = 0.05
-    data: str = "hybrid"
+    data: str = "self"
 
 
 @dataclass(slots=True)
@@ -143,12 +146,12 @@ class PolicyConfig:
     """
 
     epochs: int = 3
-    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=5e-4))
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=2e-4))
     objective: str = "clipped"
     ratio: str = "token"
     clip_low: float = 0.8
     clip_high: float = 0.4
-    kl: float = 0.05
+    kl: float = 0.1
     reference: str = "bc"
     awr_beta: float = 1.0
     awr_clip: float = 20.0
@@ -572,7 +575,7 @@ def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -
 def normalise(raw: Floats, norm: str) -> Floats:
     """Advantages under one of `NORMS`."""
     if norm == "centre":
-        return raw - raw.mean()
+        return np.asarray(raw - raw.mean())
     if norm == "standardise":
         return standardised(raw)
     if norm == "scale":
