@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
 #: Elements without content or end tag.
 _VOID = frozenset({"meta", "input", "br", "hr", "link"})
+#: Control characters, lone surrogates and noncharacters, which neither HTML nor XML may hold.
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Markup(str):
@@ -25,9 +28,7 @@ def text(value: object) -> Markup:
     """Plain text as HTML: `Markup` stays, everything else is escaped."""
     if isinstance(value, Markup):
         return value
-    # NUL and the like are in no HTML document; the browser would replace them with no word said.
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
-    return Markup(escape(shown, quote=True))
+    return Markup(escape(_UNREADABLE.sub("\ufffd", str(value)), quote=True))
 
 
 def tag(name: str, /, *content: Content, **attributes: object) -> Markup:

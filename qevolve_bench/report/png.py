@@ -50,13 +50,13 @@ def _artist(shape: Path | Text, order: int) -> Any:
         return Label(
             shape.x,
             shape.y,
-            # A dollar sign would begin a formula.
-            shape.text.replace("$", r"\$"),
+            shape.text,
             color=LIGHT[shape.colour],
             ha=anchor,
             va="baseline",
             fontsize=shape.size * _POINTS,
             zorder=order,
+            parse_math=False,
         )
     points = [*shape.points, shape.points[0]] if shape.closed else list(shape.points)
     fill = "none" if shape.fill is None else to_rgba(LIGHT[shape.fill], shape.opacity)

@@ -1,0 +1,66 @@
+"""Foreign text stays text: it is never read as HTML, wherever it stands."""
+
+import json
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qevolve_bench.report.html import Markup, embedded_json, table, tag, text
+
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(1)">\'"&amp;'
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.data = [], [], ""
+
+    def handle_starttag(self, name, attributes):
+        self.tags.append(name)
+        self.attributes += attributes
+
+    def handle_data(self, data):
+        self.data += data
+
+
+def read(markup):
+    reader = Reader()
+    reader.feed(markup)
+    reader.close()
+    return reader
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"])) | st.just(HOSTILE))
+def test_text_comes_back_as_text(foreign):
+    reader = read(tag("p", foreign, title=foreign))
+    assert reader.tags == ["p"]
+    assert reader.data == foreign
+    assert reader.attributes == [("title", foreign)]
+
+
+@given(st.recursive(st.text() | st.just(HOSTILE), st.lists))
+def test_embedded_data_cannot_end_its_element(value):
+    markup = embedded_json(value, "data")
+    inner = markup.removeprefix('<script type="application/json" id="data">')
+    inner = inner.removesuffix("</script>")
+    assert not set(inner) & set("<>&")
+    assert json.loads(inner) == value
+
+
+def test_control_characters_are_shown_as_unreadable():
+    assert text("a\x00b\x1bc\ud800\n\t\u00a0d") == "a\ufffdb\ufffdc\ufffd\n\t\u00a0d"
+
+
+def test_markup_is_kept_and_attributes_are_named():
+    content = (Markup("<b>x</b>"), 3, None, ["a", "<"])
+    made = tag("td", *content, class_="num", aria_label="é", hidden=True, title=None, open=False)
+    assert made == '<td class="num" aria-label="é" hidden><b>x</b>3a&lt;</td>'
+    assert tag("input", type="range") == '<input type="range">'
+
+
+def test_a_table_names_its_rows_and_columns():
+    made = table(("who", "%"), [("<a>", 1)], caption="All", numeric=(1,))
+    assert '<th scope="row">&lt;a&gt;</th><td class="num">1</td>' in made
+    assert '<th scope="col">who</th><th scope="col" class="num">%</th>' in made
+    assert 'tabindex="0" role="region" aria-label="All"' in made
