@@ -241,7 +241,7 @@ def effects_table(caption: str, result: Robustness) -> Markup:
     ]
     return table(
         ("perturbation", f"{result.outcome} %", "retained %", "drop, points", "p (Holm)"),
-        [("none", _estimate(result.clean), "", "", ""), *rows],
+        [("clean", _estimate(result.clean), "", "", ""), *rows],
         caption=f"{caption}; {result.effects[0].tasks} tasks, {result.level:.0%} intervals",
         numeric=(1, 2, 3, 4),
     )

@@ -60,6 +60,7 @@ class Inputs:
     Attributes:
         arguments: As they were given.
         methods: In the order of the arguments.
+        compared: The arguments with which `qevolve-bench compare` compares the same runs.
         axis: Of the budget at which the learners were taken; None where there are none.
         tipping: What tipping results hold, by the path that was given.
         notes: What a reader has to know, in whole sentences.
@@ -67,6 +68,7 @@ class Inputs:
 
     arguments: list[str]
     methods: list[Method]
+    compared: list[str] = field(default_factory=list)
     axis: str | None = None
     tipping: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -92,13 +94,9 @@ def read_inputs(
         BenchError: For what cannot be read, or has no name of its own.
     """
     tipping = {a: _tipping(path) for a in arguments if (path := _tipping_file(a)) is not None}
-    found = [
-        # The readers of `compare`, so that a report names and groups things as `compare` does.
-        sources._read(expanded)
-        for argument in arguments
-        if argument not in tipping
-        for expanded in _expanded(argument)
-    ]
+    expanded = [e for a in arguments if a not in tipping for e in _expanded(a)]
+    # The readers of `compare`, so that a report names and groups things as `compare` does.
+    found = [sources._read(argument) for argument in expanded]
     sources._check_distinct(found)
     clean = sources._joined([source for source in found if not _has_perturbed(source)])
     perturbed = [source for source in found if _has_perturbed(source)]
@@ -118,6 +116,11 @@ def read_inputs(
         if place is not None:
             _add_episodes(methods[names[place]], source.runs, apart=", clean counterpart")
     inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping)
+    inputs.compared = [
+        argument
+        for argument, source in zip(expanded, found, strict=True)
+        if not _has_perturbed(source) or _same_agent(source, clean) is None
+    ]
     _add_learners(inputs, outcome, budget)
     if not inputs.methods and not inputs.tipping:
         raise BenchError("There is nothing to report.")

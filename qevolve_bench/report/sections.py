@@ -144,7 +144,7 @@ def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
     notes = list(dict.fromkeys(note for c in numbers.comparisons for note in c.notes))
     headers = ("A – B", "cell", "A – B, points", "p (Holm)", "tasks ahead", "tasks")
     differences = table(headers, rows, caption="Differences on shared tasks", numeric=(2, 3, 4, 5))
-    arguments = ["compare", *inputs.arguments, "--outcome", numbers.outcome]
+    arguments = ["compare", *inputs.compared, "--outcome", numbers.outcome]
     content = [
         tag("div", differences, class_="tall"),
         tag("details", tag("summary", f"The {len(said)} comparisons as sentences"),

@@ -252,10 +252,12 @@
     return place < 0 ? (by > 0 ? found[0] : undefined) : found[place + by];
   };
   function updateButtons() {
-    $("back").disabled = !data || step === 0;
-    $("forth").disabled = !data || step >= data.steps.length;
-    $("earlier").disabled = neighbour(-1) === undefined;
-    $("later").disabled = neighbour(1) === undefined;
+    // Not `disabled`, which would take the focus away from whoever is pressing the button.
+    const off = (id, yes) => $(id).setAttribute("aria-disabled", String(yes));
+    off("back", !data || step === 0);
+    off("forth", !data || step >= data.steps.length);
+    off("earlier", neighbour(-1) === undefined);
+    off("later", neighbour(1) === undefined);
   }
   const go = (by) => { const n = neighbour(by); if (n !== undefined) open(n); };
 
