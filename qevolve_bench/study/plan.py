@@ -109,7 +109,7 @@ class Study:
         spec.preset = "warm"
         spec.settings = self.warm
         spec.scratch = self.scratch
-        spec.evaluate = (TUNING, *self.evaluate)
+        spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
         spec.checkpoints = 1
         return spec
 
