@@ -71,8 +71,8 @@ class ScratchConfig:
     architecture: str = "llama"
     hidden_size: int = 64
     layers: int = 3
-    heads: int = 2
-    kv_heads: int = 2
+    heads: int = 4
+    kv_heads: int = 4
     mlp_ratio: float = 4.0
     vocabulary: int = 1024
 
