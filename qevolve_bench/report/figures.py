@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qevolve_bench.compare_sources import Cell
 from qevolve_bench.report.axes import WIDTH
@@ -51,6 +51,23 @@ class Figure:
     def whole(self) -> Drawing:
         """With its key: what a file holds."""
         return self.drawing if self.key is None else self.drawing.below(self.key)
+
+
+def distinct(*groups: Sequence[Figure]) -> list[list[Figure]]:
+    """The figures with names that differ, although slugs of different labels may agree."""
+    taken: set[str] = set()
+    renamed = []
+    for group in groups:
+        renamed.append([replace(figure, name=_free(figure.name, taken)) for figure in group])
+    return renamed
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    taken.add(free)
+    return free
 
 
 def looks_of(inputs: Inputs) -> dict[str, Look]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,12 +50,12 @@ def write_figures(folder: Path, figures: Sequence[Figure]) -> list[str]:
     except OSError as error:
         raise BadFile(f"Cannot make {folder}: {error.strerror or error}.") from None
     written = []
-    for name, figure in zip(_distinct(f.name for f in figures), figures, strict=True):
-        write(folder / f"{name}.svg", svg_file(figure.whole).encode())
-        written.append(f"{name}.svg")
+    for figure in figures:
+        write(folder / f"{figure.name}.svg", svg_file(figure.whole).encode())
+        written.append(f"{figure.name}.svg")
         if png.available():
-            write(folder / f"{name}.png", png.png(figure.whole))
-            written.append(f"{name}.png")
+            write(folder / f"{figure.name}.png", png.png(figure.whole))
+            written.append(f"{figure.name}.png")
     return written
 
 
@@ -76,14 +76,3 @@ def write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Names of files that differ, although slugs of different labels may agree."""
-    found: list[str] = []
-    for name in names:
-        number, free = 2, name
-        while free in found:
-            free, number = f"{name}-{number}", number + 1
-        found.append(free)
-    return found

@@ -53,17 +53,21 @@ def build(
         options: Of the command line, to say how the page is made again.
     """
     looks = fig.looks_of(inputs)
-    forests = fig.forests(numbers, inputs, looks)
-    aggregates = fig.aggregates(numbers, looks)
-    profiles = fig.profiles(numbers, looks)
-    curves = fig.curves(numbers, looks)
-    tasks = fig.heatmaps(inputs, packed)
     retained = [
         figure
         for name, results in numbers.robustness.items()
         for result in results
         for figure in fig.robustness_figures(name, result)
     ]
+    groups = fig.distinct(
+        fig.forests(numbers, inputs, looks),
+        fig.aggregates(numbers, looks),
+        fig.profiles(numbers, looks),
+        fig.curves(numbers, looks),
+        retained,
+        fig.heatmaps(inputs, packed),
+    )
+    forests, aggregates, profiles, curves, retained, tasks = groups
     level = f"{numbers.level:.0%}"
     parts = [
         sec.summary(numbers, inputs, looks),
@@ -132,7 +136,7 @@ def build(
     parts.append(Section("episodes", "Episodes", "Episodes", browser(packed)))
     parts.append(sec.sources(numbers, inputs, options))
     page = _document(title, parts, packed)
-    return Report(page, [*forests, *aggregates, *profiles, *curves, *retained, *tasks])
+    return Report(page, [figure for group in groups for figure in group])
 
 
 def _curves(

@@ -138,8 +138,8 @@ def _evaluation(name: str, manifest: Manifest) -> Markup:
         parts.append(tag("p", "Its suite was given as a file, which the manifest does not name."))
     else:
         parts.append(tag("pre", said, class_="command"))
-    options = manifest["agent"]["description"]
-    if options:
+    options = manifest["agent"].get("description")
+    if isinstance(options, dict) and options:
         described = ", ".join(f"{key} = {value}" for key, value in options.items())
         parts.append(tag("p", f"The agent describes itself: {described}.", class_="note"))
     parts.append(_cells(suite))

@@ -189,7 +189,7 @@ def panels(
             svg_inline(figure.drawing),
             svg_inline(figure.key) if key is None and figure.key is not None else None,
             tag("details", tag("summary", "Table"), tag("div", figure.data, class_="tall")),
-            id=figure.name,
+            id=f"figure-{figure.name}",
             data_axis=figure.group or None,
         )
         for figure in figures
@@ -291,8 +291,8 @@ def _won(cells: Sequence[Comparison], played: int) -> str:
     """Where, and by how much at least and at most."""
     where = _all(played) if len(cells) == played else ", ".join(c.cell.label for c in cells)
     ordered = sorted(cells, key=lambda c: abs(c.difference))
-    ends = [ordered[0], ordered[-1]] if len(cells) > 1 else ordered
-    return f"{where} by {' to '.join(_lead(c) for c in ends)} points"
+    ends = dict.fromkeys(_lead(c) for c in (ordered[0], ordered[-1]))
+    return f"{where} by {' to '.join(ends)} points"
 
 
 def _lead(c: Comparison) -> str:

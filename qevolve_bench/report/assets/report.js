@@ -154,7 +154,11 @@
     show(at === undefined ? Math.min(1, data.steps.length) : at, record ? "push" : "none");
     $("viewer").hidden = false;
     say("");
-    if (moveFocus) { $("viewer").focus({ preventScroll: true }); $("episodes").scrollIntoView(); }
+    if (moveFocus) $("viewer").focus({ preventScroll: true });
+    // On a phone the episode stands below its list, out of sight.
+    if (matchMedia("(max-width: 48rem)").matches && (moveFocus || record))
+      $("viewer").scrollIntoView();
+    else if (moveFocus) $("episodes").scrollIntoView();
   }
 
   function say(text) { $("state").textContent = text; $("state").hidden = text === ""; }

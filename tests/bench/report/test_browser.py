@@ -45,6 +45,7 @@ def open_page(chromium):
             viewport={"width": width, "height": 900}, color_scheme=scheme
         )
         contexts.append(context)
+        context.set_default_timeout(120_000)  # A busy machine is no failure.
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))

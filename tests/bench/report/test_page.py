@@ -107,7 +107,8 @@ def test_every_figure_has_a_table_and_a_name(everything):
     report = build_page(everything)
     reader = read(report.page)
     figures = [a for name, a in reader.elements if name == "figure"]
-    assert [a["id"] for a in figures] == [figure.name for figure in report.figures]
+    assert [a["id"] for a in figures] == [f"figure-{f.name}" for f in report.figures]
+    assert len({figure.name for figure in report.figures}) == len(report.figures)
     kinds = {figure.name.split("-")[0] for figure in report.figures}
     assert kinds == {"forest", "aggregate", "profile", "curve", "radar", "retained", "tasks"}
     assert all("<td" in figure.data and "<caption" in figure.data for figure in report.figures)
@@ -186,3 +187,30 @@ def test_runs_can_be_played_again(everything):
     parser = build_parser()
     for line in (line for line in said if "--out RUN" in line):
         assert callable(parser.parse_args(shlex.split(line)[1:]).run)
+
+
+def test_names_of_one_slug_have_figures_of_their_own(run_folder):
+    perturbed = [f"{name}:2" for name in ("typos", "rename", "dropout")]
+    outcomes = {"unseen": [1] * 4} | {("unseen", p): [1, 0, 1, 1] for p in perturbed}
+    folders = [run_folder(name, outcomes, suite="robustness") for name in ("a-b", "a+b")]
+    report = build_page([f"{folder.name}={folder}" for folder in folders])
+    names = [figure.name for figure in report.figures if figure.name.startswith("radar")]
+    assert names == ["radar-a-b-household-unseen", "radar-a-b-household-unseen-2"]
+    reader = read(report.page)
+    assert len(reader.ids) == len(set(reader.ids))
+
+
+def test_tipping_results_alone_make_a_page(tmp_path):
+    (tmp_path / "tipping.json").write_text('{"schema": 1}')
+    shown = " ".join(read(build_page([tmp_path / "tipping.json"]).page).shown)
+    assert "tipping results of schema 1" in shown
+
+
+def test_a_manifest_that_says_little_is_taken_as_it_is(run_folder):
+    folder = run_folder("a", {"unseen": [1, 0]})
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["agent"] = {"name": "a"}
+    manifest["provenance"] = {"git": {"package": {"revision": 3}}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    shown = " ".join(read(build_page([folder]).page).shown)
+    assert "The manifest names no versions." in shown
