@@ -153,6 +153,18 @@ class RaggedCache(Cache):  # type: ignore[misc]
         self._keys = [keys[rows] for keys in self._keys]
         self._values = [values[rows] for values in self._values]
 
+    def part(self, rows: Tensor) -> RaggedCache:
+        """A copy of some rows."""
+        made = RaggedCache(len(rows), self.lengths.device)
+        made.lengths = self.lengths[rows]
+        filled = int(made.lengths.max())
+        made._view = filled
+        room = made._capacity()
+        for mine, other in ((self._keys, made._keys), (self._values, made._values)):
+            for buffer in mine:
+                other.append(buffer[rows, :, : min(room, buffer.shape[2])])
+        return made
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Part of the interface; positions are always given, so nothing depends on it."""
         return 0
@@ -240,33 +252,78 @@ class LockstepDecoder:
         self._cache.lengths = torch.tensor(lengths, dtype=torch.long, device=self.device)
         logits = self._read_chunks(chunks)
 
-        open_ = torch.from_numpy(active).to(self.device)
         draws = None
         if uniforms is not None:
             draws = torch.from_numpy(uniforms[rows]).to(self.device)
-        tokens, logprobs, written = [], [], []
-        for step in range(max_new_tokens):
-            token, logprob = draw(logits, None if draws is None else draws[:, step], temperature)
-            tokens.append(token)
-            logprobs.append(logprob)
-            written.append(open_)
-            open_ = open_ & (token != stop)
-            if step + 1 == max_new_tokens or not bool(open_.any()):
-                break
-            logits = self._read_one(token, open_)
+        tokens, logprobs, counts = self._write(
+            logits,
+            torch.from_numpy(active).to(self.device),
+            draws,
+            stop,
+            max_new_tokens,
+            temperature,
+        )
         # One transfer for all of it.
-        all_tokens = torch.stack(tokens, 1).tolist()
-        all_logprobs = torch.stack(logprobs, 1).tolist()
-        counts = torch.stack(written, 1).sum(dim=1).tolist()
+        all_tokens, all_logprobs, all_counts = tokens.tolist(), logprobs.tolist(), counts.tolist()
         lengths = self._cache.lengths.tolist()
         for row, episode in enumerate(rows):
-            count = counts[row]
+            count = all_counts[row]
             answers[episode] = Sampled(all_tokens[row][:count], all_logprobs[row][:count])
             ids = transcripts[episode]
             if ids is not None:
-                # Of the answer, the last token is not read yet: it comes with the next turn.
+                # The end of the answer is not read yet: it comes with the next turn.
                 self._read[episode] = [*ids, *all_tokens[row][:count]][: lengths[row]]
         return answers
+
+    def _write(
+        self,
+        logits: Tensor,
+        open_: Tensor,
+        draws: Tensor | None,
+        stop: int,
+        max_new_tokens: int,
+        temperature: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draws tokens until every row has ended.
+
+        Once half of the rows have ended, the others go on in a copy of their part of the cache;
+        what they read there they read again with the next turn, which costs little.
+
+        Args:
+            logits: Of the first token, shape (rows, vocabulary).
+            open_: Which rows answer, shape (rows,).
+            draws: Shape (rows, max_new_tokens), or None.
+            stop: See `Decoder.turn`.
+            max_new_tokens: See `Decoder.turn`.
+            temperature: See `Decoder.turn`.
+
+        Returns:
+            Tokens and log-probabilities, shape (rows, max_new_tokens), and how many of them each
+            row has, shape (rows,).
+        """
+        shape = (len(open_), max_new_tokens)
+        tokens = torch.zeros(shape, dtype=torch.long, device=self.device)
+        logprobs = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        counts = torch.zeros(len(open_), dtype=torch.long, device=self.device)
+        cache, rows = self._cache, torch.arange(len(open_), device=self.device)
+        for step in range(max_new_tokens):
+            draw_now = None if draws is None else draws[rows, step]
+            token, logprob = draw(logits, draw_now, temperature)
+            tokens[rows, step] = token
+            logprobs[rows, step] = logprob.double()
+            counts[rows] += open_.long()
+            open_ = open_ & (token != stop)
+            left = int(open_.sum())
+            if left == 0 or step + 1 == max_new_tokens:
+                break
+            if left <= len(rows) // 2:
+                going_on = open_.nonzero()[:, 0]
+                cache, rows, token = cache.part(going_on), rows[going_on], token[going_on]
+                open_ = open_[going_on]
+            states = self._states(cache, token[:, None], open_.long())
+            cache.lengths = cache.lengths + open_.long()
+            logits = head_logits(self.model, states[:, 0])
+        return tokens, logprobs, counts
 
     def _compact(self, transcripts: Sequence[Sequence[int] | None]) -> None:
         """Drops rows of episodes that are over, once they are a quarter of the batch."""
@@ -290,22 +347,18 @@ class LockstepDecoder:
         for first in range(0, width, piece):
             part = ids[:, first : first + piece]
             filled = (counts - first).clamp(0, part.shape[1])
-            states = self._states(part, filled)[every, (filled - 1).clamp(min=0)]
+            states = self._states(self._cache, part, filled)[every, (filled - 1).clamp(min=0)]
             last = states if last is None else torch.where((filled > 0)[:, None], states, last)
             self._cache.lengths = self._cache.lengths + filled
         assert last is not None
         return head_logits(self.model, last)
 
-    def _read_one(self, token: Tensor, open_: Tensor) -> Tensor:
-        """Reads one token per row; rows that are done read into a place nobody looks at."""
-        states = self._states(token[:, None], open_.long())
-        self._cache.lengths = self._cache.lengths + open_.long()
-        return head_logits(self.model, states[:, 0])
+    def _states(self, cache: RaggedCache, ids: Tensor, filled: Tensor) -> Tensor:
+        """Last hidden states of the next tokens, of which row ``b`` has ``filled[b]``.
 
-    def _states(self, ids: Tensor, filled: Tensor) -> Tensor:
-        """Last hidden states of the next tokens, of which row ``b`` has ``filled[b]``."""
+        A row that is done reads into a place that nobody looks at.
+        """
         rows, width = ids.shape
-        cache = self._cache
         longest = int(cache.lengths.max()) + width
         cache.plan(width, longest)
         # Padding stays at the last position of its row: the one behind may be past the model's end.

@@ -48,7 +48,8 @@ class World:
 
     def make(self) -> gymnasium.Env[str, str]:
         """One copy of the environment, with its horizon."""
-        register_all()
+        if self.env_id not in gymnasium.registry:
+            register_all()  # It looks through all that is installed, which takes its time.
         kwargs = dict(self.kwargs)
         perturbation = kwargs.pop("perturbation", None)
         if self.horizon is not None:
