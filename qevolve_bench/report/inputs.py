@@ -18,13 +18,14 @@ from qevolve_bench.compare_sources import Budget, Cell, Entry
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.environments import PERTURBATION
-from qevolve_bench.results import Manifest, Run, read_lines
+from qevolve_bench.results import MANIFEST, Manifest, Run, read_lines
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 
 #: Results of `qevolve_bench.tipping`, by the name of their file.
 TIPPING = "tipping.json"
 _STUDY = "results.json"
+_CURVE = "curve.jsonl"
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ def read_inputs(
         BenchError: For what cannot be read, or has no name of its own.
     """
     tipping = {a: _tipping(path) for a in arguments if (path := _tipping_file(a)) is not None}
-    expanded = [e for a in arguments if a not in tipping for e in _expanded(a)]
+    notes: list[str] = []
+    expanded = [e for a in arguments if a not in tipping for e in _expanded(a, notes)]
     # The readers of `compare`, so that a report names and groups things as `compare` does.
     found = [sources._read(argument) for argument in expanded]
     sources._check_distinct(found)
@@ -115,7 +117,7 @@ def read_inputs(
         place = _same_agent(source, clean)
         if place is not None:
             _add_episodes(methods[names[place]], source.runs, apart=", clean counterpart")
-    inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping)
+    inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping, notes=notes)
     inputs.compared = [
         argument
         for argument, source in zip(expanded, found, strict=True)
@@ -150,21 +152,33 @@ def _agent(source: Any) -> Any:
     return run.manifest["agent"] if run.manifest else run.agent
 
 
-def _expanded(argument: str) -> list[str]:
+def _expanded(argument: str, notes: list[str]) -> list[str]:
     """The arms of a study, each ``NAME=GLOB``; any other argument as it is."""
     folder = Path(argument)
-    if not (folder / _STUDY).is_file() or not (folder / "runs").is_dir():
+    runs = folder / "runs"
+    if (folder / MANIFEST).exists() or not any(runs.glob("*/seed-*")):
         return [argument]
-    arms = sorted(path for path in (folder / "runs").iterdir() if path.is_dir())
-    record = read_json(folder / _STUDY)
-    named = record.get("arms") if isinstance(record, dict) else None
-    if isinstance(named, dict):
+    arms = sorted(path for path in runs.iterdir() if path.is_dir())
+    if (folder / _STUDY).is_file():
+        record = read_json(folder / _STUDY)
+        named = record.get("arms") if isinstance(record, dict) else None
         # In the order of the plan.
-        order = list(named)
-        arms.sort(key=lambda a: order.index(a.name) if a.name in order else len(order))
-    if not arms:
-        raise BadFile(f"{folder} is a study without any run: its runs/ is empty.")
-    return [f"{arm.name}={glob.escape(str(arm))}/seed-*" for arm in arms]
+        order = list(named) if isinstance(named, dict) else []
+        arms.sort(key=lambda arm: order.index(arm.name) if arm.name in order else len(order))
+    found = []
+    for arm in arms:
+        seeds = len(list(arm.glob("seed-*")))
+        known = len(list(arm.glob(f"seed-*/{_CURVE}")))
+        if known:
+            found.append(f"{arm.name}={glob.escape(str(arm))}/seed-*/{_CURVE}")
+        if known < seeds:
+            notes.append(
+                f"{seeds - known} of {seeds} runs of {arm.name} have no learning curve yet and are"
+                " left out."
+            )
+    if not found:
+        raise BadFile(f"{folder} is a study of which no run has a learning curve yet.")
+    return found
 
 
 def _tipping_file(argument: str) -> Path | None:
@@ -234,9 +248,10 @@ def _add_training(methods: dict[str, Method], source: Any) -> None:
         method.curves.append(curve)
     first = source.curves[0]
     method = methods[source.name or first.learner]
-    for folder in source.paths:
-        if not folder.is_dir():
+    for path in source.paths:
+        if path.name != _CURVE and not path.is_dir():
             continue
+        folder = path if path.is_dir() else path.parent
         spec = folder / "spec.json"
         method.specs[_unused(folder.name, method.specs)] = (
             read_json(spec) if spec.is_file() else None

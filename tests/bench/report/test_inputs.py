@@ -96,6 +96,20 @@ def test_a_study_stands_for_its_arms_in_the_order_of_the_plan(training, tmp_path
     inputs = read(study)
     assert list(methods(inputs)) == ["b", "a"]
     assert [len(method.curves) for method in inputs.methods] == [2, 2]
+    assert list(methods(inputs)["b"].specs) == ["seed-0", "seed-1"]
+
+
+def test_an_unfinished_study_shows_what_there_is(training, tmp_path):
+    study = tmp_path / "study"
+    training("rft", 0, folder=study / "runs" / "a" / "seed-0")
+    (study / "runs" / "a" / "seed-1").mkdir()
+    (study / "runs" / "b" / "seed-0").mkdir(parents=True)
+    inputs = read(study)
+    assert [len(method.curves) for method in inputs.methods] == [1]
+    assert inputs.notes[:2] == [
+        "1 of 2 runs of a have no learning curve yet and are left out.",
+        "1 of 1 runs of b have no learning curve yet and are left out.",
+    ]
 
 
 def test_tipping_results_are_found(run_folder, tmp_path):
@@ -131,9 +145,8 @@ def test_mistakes_are_told(run_folder, training, tmp_path):
     with pytest.raises(BadFile, match="non-finite number NaN"):
         read(tmp_path / "tipping.json")
     study = tmp_path / "study"
-    (study / "runs").mkdir(parents=True)
-    (study / "results.json").write_text("{}")
-    with pytest.raises(BadFile, match="study without any run"):
+    (study / "runs" / "a" / "seed-0").mkdir(parents=True)
+    with pytest.raises(BadFile, match="no run has a learning curve yet"):
         read(study)
     with pytest.raises(UnknownName, match="env_steps"):
         Budget.parse("env_step=3")
