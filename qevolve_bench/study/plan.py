@@ -253,5 +253,13 @@ def _arm(
         settings=dict(given.get("settings") or {}),
         budget=dict(given.get("budget", budget)),
         tune=path,
-        values=list(values),
+        values=[_number(value) for value in values],
     )
+
+
+def _number(value: Any) -> Any:
+    """The number that YAML takes for text, because 1e-3 has no point."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +25,7 @@ class Job(NamedTuple):
     name: str
     spec: Training
     folder: Path
+    trial: bool = False  # of tuning: one that fails counts as no success, and ends nothing
 
 
 def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]) -> None:
@@ -30,7 +34,7 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
     Args:
         study: The plan.
         folder: Where its runs lie: ``warm/``, ``tuning/`` and ``runs/``.
-        workers: Processes, each with one thread.
+        workers: Processes, each with one thread; 0 plays in this one.
         say: Told of every run that ends.
 
     Raises:
@@ -75,6 +79,7 @@ def _tuning_jobs(study: Study, folder: Path) -> list[Job]:
                         f"tuning {arm.name}: {arm.tune} {value}, seed {seed}",
                         spec,
                         trial_folder(folder, arm.name, value, seed),
+                        trial=True,
                     )
                 )
     return jobs
@@ -117,25 +122,43 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
     """Plays jobs that are not done, and goes on where one fails."""
     waiting = [job for job in jobs if finished(job.folder) is None]
     failed: list[str] = []
-    if not waiting:
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(_one, job): job for job in waiting}
-        for future in as_completed(futures):
-            job = futures[future]
-            try:
-                outcome = future.result()
-            except BenchError as error:
-                if job.folder.parts[-3:-2] != ("tuning",) and "tuning" not in job.folder.parts:
-                    failed.append(f"{job.name}: {error}")
-                say(f"{job.name}: {error}")
-                continue
-            shown = ", ".join(f"{k} {r['success']:.3f}" for k, r in outcome.results.items())
-            minutes = outcome.ledger["wall_seconds"] / 60
-            say(f"{job.name}: {shown} ({minutes:.1f} min)")
+
+    def note(job: Job, result: Callable[[], Outcome]) -> None:
+        try:
+            outcome = result()
+        except BenchError as error:
+            if not job.trial:
+                failed.append(f"{job.name}: {error}")
+            say(f"{job.name}: {error}")
+            return
+        shown = ", ".join(f"{k} {r['success']:.3f}" for k, r in outcome.results.items())
+        say(f"{job.name}: {shown} ({outcome.ledger['wall_seconds'] / 60:.1f} min)")
+
+    if workers == 0:
+        for job in waiting:
+            note(job, partial(_one, job))
+    elif waiting:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(
+            min(workers, len(waiting)), mp_context=context, initializer=_end_with_parent
+        ) as pool:
+            futures = {pool.submit(_one, job): job for job in waiting}
+            for future in as_completed(futures):
+                note(futures[future], future.result)
     if failed:
         raise BenchError(f"{len(failed)} runs failed; the first: {failed[0]}")
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the study is killed; a pool's workers would train on for hours."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _one(job: Job) -> Outcome:

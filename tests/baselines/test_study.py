@@ -1,0 +1,202 @@
+"""Studies: the plan, the choice of settings, the tables, and one played whole on the tiny world."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from qevolve_bench.study.plan import read_study
+from qevolve_bench.study.runner import choose, play, run_folder, trial_folder, warm_folder
+from qevolve_bench.study.table import markdown, summarise, write
+from qevolve_envs.errors import BadFile, BenchError
+
+PLAN = f"""
+name: small
+env: {tiny.ENV_ID}
+seeds: [0, 1]
+demos: 8
+tuning_tasks: 2
+warm: {{epochs: 1}}
+scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 400}}
+form: {{context: 256, max_action_tokens: 8, max_observation_tokens: 48}}
+evaluate: [unseen]
+budget: {{env_steps: 60}}
+baseline: longer
+tuning: {{seeds: [7]}}
+arms:
+  longer:
+    learner: sft
+    budget: {{trained_tokens: 500}}
+    settings: {{epochs: 1}}
+  rft:
+    learner: rft
+    settings: {{rounds: 1, collect: {{per_task: 1}}, fit: {{epochs: 1}}}}
+    tune: {{fit.optim.lr: [1e-4, 1e-3]}}
+  rft-alone:
+    like: rft
+    settings: {{keep: 1}}
+"""
+
+
+def plan(tmp_path: Path, text: str = PLAN) -> Path:
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    arm = next(a for a in study.arms if a.name == "rft-alone")
+    spec = study.run_of(arm, 0, Path("w"), {"fit.optim.lr": 0.5})
+    assert spec.settings["fit"] == {"epochs": 1, "optim": {"lr": 0.5}}
+    assert spec.settings["keep"] == 1
+    assert spec.budget == {"env_steps": 60}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("learner: rft", "learner: rtf", "did you mean 'rft'"),
+        ("baseline: longer", "baseline: long", "did you mean 'longer'"),
+        ("seeds: [7]", "seeds: [1]", "must not be one of the study's own"),
+        ("like: rft", "like: grpo", "Unknown arm"),
+        ("name: small", "nam: small", "did you mean 'name'"),
+        ("keep: 1", "kep: 1", "did you mean 'keep'"),
+        ("seeds: [0, 1]", "seeds: 3", "list of whole numbers"),
+        ("tuning: {seeds: [7]}", "tuning: {}", "needs seeds of its own"),
+        ("evaluate: [unseen]", "evaluate: [unseen", "line"),
+    ],
+)
+def test_a_mistake_in_a_plan_is_one_sentence(
+    tmp_path: Path, old: str, new: str, reason: str
+) -> None:
+    assert old in PLAN
+    file = plan(tmp_path, PLAN.replace(old, new))
+    with pytest.raises(BadFile, match=r"study\.yaml") as caught:
+        read_study(file)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def outcome(folder: Path, split: str, won: list[int]) -> None:
+    folder.mkdir(parents=True)
+    result = {
+        "n": len(won),
+        "success": sum(won) / len(won),
+        "score": sum(won) / len(won),
+        "tasks": [f"t{i}" for i in range(len(won))],
+        "won": won,
+        "scores": won,
+    }
+    ledger = {
+        "env_steps": 60, "episodes": 9, "expert_episodes": 8, "generated_tokens": 100,
+        "trained_tokens": 500, "wall_seconds": 6.0, "accelerator_seconds": 0.0,
+    }  # fmt: skip
+    record = {"schema": 1, "ledger": ledger, "results": {split: result}}
+    (folder / "result.json").write_text(json.dumps(record))
+
+
+def test_the_best_trial_is_chosen_and_a_missing_one_is_none(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    outcome(trial_folder(tmp_path, "rft", 0.001, 7), "tuning", [1, 1, 0])
+    chosen = choose(study, tmp_path)
+    assert chosen["rft"]["value"] == 0.001
+    assert sorted(chosen["rft"]["trials"].values()) == pytest.approx([0.0, 2 / 3])
+
+
+def test_tables_pair_by_seed_and_task(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    for seed in study.seeds:
+        outcome(warm_folder(tmp_path, seed), "unseen", [0, 0, 0, 1])
+        outcome(run_folder(tmp_path, "longer", seed), "unseen", [0, 0, 0, 1])
+        outcome(run_folder(tmp_path, "rft", seed), "unseen", [1, 1, 0, 1])
+        outcome(run_folder(tmp_path, "rft-alone", seed), "unseen", [1, seed, 0, 1])
+    record = summarise(study, tmp_path)
+    assert record["arms"]["rft"]["cells"]["unseen"]["success"] == pytest.approx(0.75)
+    (line,) = record["differences"]["against longer"]
+    assert line["difference"] == pytest.approx(0.5)
+    assert line["by_seed"] == pytest.approx([0.5, 0.5])
+    (ablation,) = record["differences"]["ablations of rft"]
+    assert ablation["difference"] == pytest.approx(-0.125)
+    text = markdown(record)
+    assert "+50.0 points" in text
+    assert "-12.5 points" in text
+
+
+def test_one_seed_makes_no_table(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    for name in ("longer", "rft", "rft-alone"):
+        outcome(run_folder(tmp_path, name, 0), "unseen", [1, 0])
+    outcome(warm_folder(tmp_path, 0), "unseen", [1, 0])
+    with pytest.raises(BenchError, match="1 seeds are finished on every arm"):
+        summarise(study, tmp_path)
+
+
+def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    said: list[str] = []
+    play(study, tmp_path / "out", workers=0, say=said.append)
+    assert len(said) == 3 + 2 + 6  # warm starts, trials, arms x seeds
+    record: dict[str, Any] = write(study, tmp_path / "out")
+    assert set(record["arms"]) == {"warm start", "longer", "rft", "rft-alone"}
+    assert record["arms"]["rft"]["ledger"]["env_steps"] >= 30
+    assert record["arms"]["longer"]["ledger"]["env_steps"] == 0
+    points = (tmp_path / "out" / "curves.jsonl").read_text().splitlines()
+    assert {json.loads(p)["arm"] for p in points} == {"longer", "rft", "rft-alone"}
+    again: list[str] = []
+    play(study, tmp_path / "out", workers=0, say=again.append)
+    assert again == []
+
+
+WAIT = """
+import multiprocessing, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from qevolve_bench.study.runner import _end_with_parent
+import os
+def work(file):
+    open(file, "w").write(str(os.getpid()))
+    time.sleep(600)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
+        pool.submit(work, sys.argv[1]).result()
+"""
+
+
+def test_a_worker_ends_with_its_study(tmp_path: Path) -> None:
+    script, file = tmp_path / "wait.py", tmp_path / "pid"
+    script.write_text(WAIT)
+    process = subprocess.Popen([sys.executable, str(script), str(file)])
+    try:
+        deadline = time.monotonic() + 60
+        while not (file.is_file() and file.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        worker = int(file.read_text())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        while _alive(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not _alive(worker)
+    finally:
+        process.kill()
+        for child in multiprocessing.active_children():
+            child.kill()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
