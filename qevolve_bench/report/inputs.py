@@ -289,6 +289,11 @@ def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> No
         f"Learners are compared at {budget.axis} = {amount:,.0f}; choose another budget with --at."
     )
     for method in learners:
+        if len(method.curves) == 1:
+            inputs.notes.append(
+                f"{method.name} is a single training run: its intervals are over tasks, and say"
+                " nothing of what another seed would give."
+            )
         of_learner = (method.name, method.curves)
         method.entries = sources._from_curves(*of_learner, outcome, budget.axis, amount)
         method.scores = sources._from_curves(*of_learner, "score", budget.axis, amount)

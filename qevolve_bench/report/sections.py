@@ -280,7 +280,7 @@ def _pair(found: Sequence[Comparison], numbers: Numbers) -> str:
     ]
     if open_:
         between = "" if parts else f" between {first} and {second}"
-        where = ", ".join(c.cell.label for c in open_) if parts else _all(len(found))
+        where = ", ".join(c.cell.label for c in open_) if parts else _any(len(found))
         parts.append(f"no difference is shown{between} on {where}")
     said = "; ".join(parts)
     family = f" (Holm over {found[0].family})" if found[0].family > 1 else ""
@@ -304,6 +304,10 @@ def _lead(c: Comparison) -> str:
 
 def _all(cells: int) -> str:
     return "both cells" if cells == 2 else f"all {cells} cells"
+
+
+def _any(cells: int) -> str:
+    return "either cell" if cells == 2 else f"any of the {cells} cells"
 
 
 def _stacked(value: float, interval: Interval | None) -> Markup:

@@ -129,6 +129,7 @@ def test_no_number_is_missing_without_a_word(everything, run_folder, training):
     for words in (
         "No two methods played the same cell",
         "sft is one training run, which has no band.",
+        "sft is a single training run: its intervals are over tasks",
         "one played one task of Household unseen: one task has no profile.",
         "No input was played in perturbed worlds.",
         "There is no one to be ranked with",
@@ -214,3 +215,10 @@ def test_a_manifest_that_says_little_is_taken_as_it_is(run_folder):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     shown = " ".join(read(build_page([folder]).page).shown)
     assert "The manifest names no versions." in shown
+
+
+def test_a_pair_without_a_difference_is_told_as_such(run_folder):
+    same = {"seen": [1, 0, 1, 1], "unseen": [0, 1, 1, 0]}
+    page = build_page([run_folder("a", same), run_folder("b", same)]).page
+    shown = " ".join(read(page).shown)
+    assert "No difference is shown between a and b on either cell (Holm over 2)." in shown
