@@ -208,7 +208,7 @@ def _compare(
         left, right = left[[i for i, _ in pairs]], right[[k for _, k in pairs]]
     chance = stream(seed, "compare", cell.label, first.name, second.name)
     values = [
-        _value(side.name, side.entries[cell], table, outcome, level)
+        value_of(side.name, side.entries[cell], table, outcome, level)
         for side, table in ((first, left), (second, right))
     ]
     result = (
@@ -326,7 +326,8 @@ def _pairs(a: Entry, b: Entry) -> list[tuple[int, int]]:
     return pairs if len(pairs) > 1 or len(a.seeds) == len(b.seeds) == 1 else []
 
 
-def _value(name: str, entry: Entry, table: Array, outcome: Outcome, level: float) -> Value:
+def value_of(name: str, entry: Entry, table: Array, outcome: Outcome, level: float) -> Value:
+    """One side's mean, with the interval that its table of runs and tasks allows."""
     mean = float(table.mean())
     interval: Interval | None = None
     if len(table) > 1:

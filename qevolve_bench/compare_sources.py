@@ -95,7 +95,7 @@ class Sources:
 
 
 @dataclass(slots=True)
-class _Source:
+class Source:
     """What one argument stands for, before everything is known."""
 
     name: str | None
@@ -146,13 +146,13 @@ def read_sides(
     Raises:
         BenchError: For what cannot be read, has no name of its own, or is no two samples.
     """
-    sources = [_read(argument) for argument in arguments]
-    _check_distinct(sources)
-    sources = _joined(sources)
+    sources = [read_source(argument) for argument in arguments]
+    check_distinct(sources)
+    sources = joined(sources)
     sides: dict[str, dict[Cell, Entry]] = {}
     notes: list[str] = []
     learners: dict[str, list[Curve]] = {}
-    for source, name in zip(sources, _names(sources), strict=True):
+    for source, name in zip(sources, distinct_names(sources), strict=True):
         if source.curves:
             for curve in source.curves:
                 learners.setdefault(source.name or curve.learner, []).append(curve)
@@ -160,7 +160,7 @@ def read_sides(
             continue
         if name in sides:
             raise BenchError(f"Two sides are called {name!r}: name each, as in OTHER=PATH.")
-        sides[name] = _from_runs(name, source.runs, outcome)
+        sides[name] = entries_of_runs(name, source.runs, outcome)
     budget = budget or Budget()
     if learners:
         everything = [curve for curves in learners.values() for curve in curves]
@@ -171,12 +171,13 @@ def read_sides(
         for name, curves in learners.items():
             if sides[name]:
                 raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
-            sides[name] = _from_curves(name, curves, outcome, budget.axis, amount)
+            sides[name] = entries_of_curves(name, curves, outcome, budget.axis, amount)
     found = [Side(name, entries) for name, entries in sides.items()]
     return Sources(found, learners, budget.axis, notes)
 
 
-def _read(argument: str) -> _Source:
+def read_source(argument: str) -> Source:
+    """Everything behind one argument of the command line: ``[NAME=]PATH``, which may be a glob."""
     named = None if Path(argument).exists() else _NAMED.fullmatch(argument)
     name, pattern = (named[1], named[2]) if named else (None, argument)
     if Path(pattern).exists():
@@ -186,7 +187,7 @@ def _read(argument: str) -> _Source:
     if not paths:
         what = "Nothing matches" if glob.has_magic(pattern) else "There is no"
         raise BenchError(f"{what} {pattern}.")
-    source = _Source(name)
+    source = Source(name)
     for path in paths:
         source.paths.append(path.resolve())
         if _is_curve(path):
@@ -233,7 +234,8 @@ def _inside(folder: Path) -> bool:
     )
 
 
-def _check_distinct(sources: Sequence[_Source]) -> None:
+def check_distinct(sources: Sequence[Source]) -> None:
+    """Refuses the same thing given twice."""
     seen: set[Path] = set()
     for source in sources:
         for path in source.paths:
@@ -242,9 +244,9 @@ def _check_distinct(sources: Sequence[_Source]) -> None:
             seen.add(path)
 
 
-def _joined(sources: Sequence[_Source]) -> list[_Source]:
+def joined(sources: Sequence[Source]) -> list[Source]:
     """Joins runs of one agent that played different cells: together they are one evaluation."""
-    joined: list[_Source] = []
+    joined: list[Source] = []
     for source in sources:
         for other in joined:
             if _complements(source, other):
@@ -255,7 +257,7 @@ def _joined(sources: Sequence[_Source]) -> list[_Source]:
     return joined
 
 
-def _complements(source: _Source, other: _Source) -> bool:
+def _complements(source: Source, other: Source) -> bool:
     if source.curves or other.curves or source.name or other.name:
         return False
     agents = [run.manifest["agent"] if run.manifest else run.agent for run in _runs(source, other)]
@@ -263,19 +265,20 @@ def _complements(source: _Source, other: _Source) -> bool:
     return all(agent == agents[0] for agent in agents) and len(set(cells)) == len(cells)
 
 
-def _runs(*sources: _Source) -> list[Run]:
+def _runs(*sources: Source) -> list[Run]:
     return [run for source in sources for run in source.runs]
 
 
 def _cells(run: Run) -> set[Cell]:
-    return {_cell(episode) for episodes in run.cells.values() for episode in episodes}
+    return {cell_of_episode(episode) for episodes in run.cells.values() for episode in episodes}
 
 
-def _cell(episode: Episode) -> Cell:
+def cell_of_episode(episode: Episode) -> Cell:
+    """The cell that an episode was played in."""
     return Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
 
 
-def _names(sources: Sequence[_Source]) -> list[str]:
+def distinct_names(sources: Sequence[Source]) -> list[str]:
     """A name for each source: what the user says, else the agent's if that is enough."""
     agents = [source.runs[0].agent if source.runs else "" for source in sources]
     names = []
@@ -286,7 +289,8 @@ def _names(sources: Sequence[_Source]) -> list[str]:
     return names
 
 
-def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, Entry]:
+def entries_of_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, Entry]:
+    """What the evaluations of one name hold, by cell."""
     played: dict[Cell, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
     for run in runs:
         suite = run.suite
@@ -297,7 +301,7 @@ def _from_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, E
             tables: dict[Cell, dict[str, list[float]]] = {}
             horizons: dict[Cell, int | None] = {}
             for episode in episodes:
-                cell = _cell(episode)
+                cell = cell_of_episode(episode)
                 horizons.setdefault(cell, episode.env_kwargs.get(_HORIZON))
                 won = float(episode.won and episode.error is None)
                 value = won if outcome == "success" else episode.score
@@ -351,9 +355,10 @@ def _entry(
     return Entry(tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes))
 
 
-def _from_curves(
+def entries_of_curves(
     name: str, curves: Sequence[Curve], outcome: Outcome, axis: str, amount: float
 ) -> dict[Cell, Entry]:
+    """What the training runs of one name hold at a point of their curves, by cell."""
     worlds: dict[str, list[Curve]] = {}
     for curve in curves:
         worlds.setdefault(curve.world, []).append(curve)

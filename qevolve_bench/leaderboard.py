@@ -206,15 +206,15 @@ def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> Numbers:
 def _overall(cells: Sequence[Numbers]) -> Numbers:
     normalised = [cell.normalised for cell in cells if cell.normalised is not None]
     return Numbers(
-        score=_mean([cell.score for cell in cells]),
-        success=_mean([cell.success for cell in cells]),
-        normalised=_mean(normalised) if len(normalised) == len(cells) else None,
+        score=mean_of_cells([cell.score for cell in cells]),
+        success=mean_of_cells([cell.success for cell in cells]),
+        normalised=mean_of_cells(normalised) if len(normalised) == len(cells) else None,
         episodes=sum(cell.episodes for cell in cells),
         failed=sum(cell.failed for cell in cells),
     )
 
 
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
+def mean_of_cells(estimates: Sequence[Estimate]) -> Estimate:
     """Mean of independent estimates, whose interval follows from theirs.
 
     The distances of the ends from the estimates are added as errors are, in squares, each side by

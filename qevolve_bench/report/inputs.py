@@ -98,14 +98,14 @@ def read_inputs(
     notes: list[str] = []
     expanded = [e for a in arguments if a not in tipping for e in _expanded(a, notes)]
     # The readers of `compare`, so that a report names and groups things as `compare` does.
-    found = [sources._read(argument) for argument in expanded]
-    sources._check_distinct(found)
-    clean = sources._joined([source for source in found if not _has_perturbed(source)])
+    found = [sources.read_source(argument) for argument in expanded]
+    sources.check_distinct(found)
+    clean = sources.joined([source for source in found if not _has_perturbed(source)])
     perturbed = [source for source in found if _has_perturbed(source)]
     alone = [source for source in perturbed if _same_agent(source, clean) is None]
     methods: dict[str, Method] = {}
     listed = [*clean, *alone]
-    names = sources._names(listed)
+    names = sources.distinct_names(listed)
     for source, name in zip(listed, names, strict=True):
         if source.curves:
             _add_training(methods, source)
@@ -213,7 +213,7 @@ def read_json(path: Path) -> Any:
 def _evaluated(name: str, runs: Sequence[Run], outcome: Outcome) -> Method:
     method = Method(name)
     for what, table in ((outcome, method.entries), ("score", method.scores)):
-        for cell, entry in sources._from_runs(name, runs, what).items():
+        for cell, entry in sources.entries_of_runs(name, runs, what).items():
             if not is_perturbed(cell):
                 table[cell] = entry
     _add_episodes(method, runs)
@@ -228,7 +228,7 @@ def _add_episodes(method: Method, runs: Sequence[Run], *, apart: str = "") -> No
         if any(PERTURBATION in episode.env_kwargs for episode in episodes):
             method.perturbed.append(episodes)
         for episode in episodes:
-            label = sources._cell(episode).label
+            label = sources.cell_of_episode(episode).label
             if PERTURBATION not in episode.env_kwargs:
                 label += apart
             method.played.setdefault(label, []).append(episode)
@@ -258,7 +258,7 @@ def _add_training(methods: dict[str, Method], source: Any) -> None:
         )
         for file in sorted((folder / "evaluation").glob("*.jsonl")):
             for episode in read_lines(file):
-                method.played.setdefault(sources._cell(episode).label, []).append(episode)
+                method.played.setdefault(sources.cell_of_episode(episode).label, []).append(episode)
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:
@@ -295,5 +295,5 @@ def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> No
                 " nothing of what another seed would give."
             )
         of_learner = (method.name, method.curves)
-        method.entries = sources._from_curves(*of_learner, outcome, budget.axis, amount)
-        method.scores = sources._from_curves(*of_learner, "score", budget.axis, amount)
+        method.entries = sources.entries_of_curves(*of_learner, outcome, budget.axis, amount)
+        method.scores = sources.entries_of_curves(*of_learner, "score", budget.axis, amount)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qevolve_bench.compare import Comparison, Value, compare
-from qevolve_bench.compare import _value as value_of
+from qevolve_bench.compare import Comparison, Value, compare, value_of
 from qevolve_bench.compare_sources import Cell, Side
 from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.leaderboard import _mean as mean_of_cells
+from qevolve_bench.leaderboard import mean_of_cells
 from qevolve_bench.report.inputs import Inputs, Method
 from qevolve_bench.robustness import Robustness, robustness
 from qevolve_bench.seeding import stream

@@ -12,7 +12,7 @@ import pytest
 
 from qevolve_bench import leaderboard_pages
 from qevolve_bench.cli import main
-from qevolve_bench.leaderboard import _mean, read_board
+from qevolve_bench.leaderboard import mean_of_cells, read_board
 from qevolve_bench.leaderboard_pages import BEGIN, END, pages, read_boards, standings
 from qevolve_bench.published import read_published, render_published
 from qevolve_bench.results import load_run
@@ -96,7 +96,7 @@ def test_numbers_are_those_of_the_episodes(board, built):
 def test_interval_of_a_mean_of_cells():
     """Worked by hand: (0.2 + 0.6)/2, less sqrt(0.03^2 + 0.04^2)/2, plus sqrt(0.06^2 + 0.08^2)/2."""
     cells = [Estimate(0.2, Interval(0.17, 0.26)), Estimate(0.6, Interval(0.56, 0.68))]
-    mean = _mean(cells)
+    mean = mean_of_cells(cells)
     assert mean.value == pytest.approx(0.4)
     assert tuple(mean.interval) == pytest.approx((0.375, 0.45))
 
@@ -108,7 +108,7 @@ def test_interval_of_a_mean_of_cells_covers():
     held = 0
     for wins in rng.binomial(40, rates, size=(2000, 3)):
         cells = [Estimate(w / 40, wilson_interval(int(w), 40)) for w in wins]
-        low, high = _mean(cells).interval
+        low, high = mean_of_cells(cells).interval
         held += low <= rates.mean() <= high
     assert 0.93 <= held / 2000 <= 0.985
 
