@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from qevolve_baselines.run import Budget, Ledger
 
 SCHEMA = 1
+#: Learners for which several processes are known to do what one does.
+PARALLEL = ("sft", "rft", "q_evolve")
 #: The panel of training tasks that a run keeps apart, for choosing settings.
 TUNING = "tuning"
 
@@ -178,14 +180,20 @@ def train(
     Raises:
         BenchError: For what the user can mend.
     """
+    from qevolve_baselines import parallel
     from qevolve_baselines.learner import make_learner
     from qevolve_baselines.run import Budget, Run
 
+    if parallel.size() > 1 and spec.learner not in PARALLEL:
+        raise BenchError(
+            f"{spec.learner} trains in one process; several are known to be right for"
+            f" {', '.join(PARALLEL)}."
+        )
     learner = make_learner(spec.learner, spec.preset, spec.settings)
     budget = Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
     world, kept_apart = worlds(spec)
-    created = prepare_folder(spec, folder, force=force)
-    done = finished(folder)
+    created = parallel.is_main() and prepare_folder(spec, folder, force=force)
+    done = parallel.from_main(finished(folder))
     if done is not None:
         return done
     say = on_stage or (lambda text: None)
@@ -193,7 +201,8 @@ def train(
     def on_checkpoint(number: int, current: Policy, ledger: Ledger) -> None:
         say(f"evaluation {number}")
         results = evaluate_policy(spec, current, kept_apart, folder)
-        _add_point(folder, spec, number, asdict(ledger), results)
+        if parallel.is_main():
+            _add_point(folder, spec, number, asdict(ledger), results)
         say(f"training {spec.learner}")
 
     try:
@@ -211,7 +220,7 @@ def train(
                 on_log=on_log,
                 accelerator=spec.device != "cpu",
             )
-            if spec.evaluate and not (folder / "curve.jsonl").is_file():
+            if spec.evaluate and not parallel.from_main((folder / "curve.jsonl").is_file()):
                 # Where the curve begins: the policy before any training.
                 on_checkpoint(0, policy, run.ledger)
             trained = learner.train(world, demos, policy, run)
@@ -221,8 +230,11 @@ def train(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     trained.save(folder / "policy")
+    parallel.wait()
     points = read_curve(folder)
     outcome = Outcome(folder, asdict(run.ledger), points[-1]["results"] if points else {})
+    if not parallel.is_main():
+        return outcome
     write_json(
         folder / "result.json",
         {"schema": SCHEMA, "ledger": outcome.ledger, "results": outcome.results},
@@ -296,6 +308,7 @@ def evaluate_policy(
     spec: Training, policy: Policy, kept_apart: Sequence[str], folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Plays the panels of an evaluation, greedily, and keeps the episodes of the latest one."""
+    from qevolve_baselines import parallel
     from qevolve_baselines.policy import PolicyAgent
     from qevolve_baselines.rollout import Collector, Start, World
 
@@ -320,8 +333,9 @@ def evaluate_policy(
         finally:
             collector.close()
         episodes = [t.episode for t in played]
-        (folder / "evaluation").mkdir(exist_ok=True)
-        write_episodes(folder / "evaluation" / f"{split}.jsonl", episodes)
+        if parallel.is_main():
+            (folder / "evaluation").mkdir(exist_ok=True)
+            write_episodes(folder / "evaluation" / f"{split}.jsonl", episodes)
         results[split] = {
             "n": len(episodes),
             "success": sum(e.won for e in episodes) / len(episodes),
@@ -375,6 +389,7 @@ def _demonstrations(
     spec: Training, world: World, kept_apart: Sequence[str], budget: Budget, folder: Path
 ) -> list[Episode]:
     """Played by the expert, or read from a file; of tasks to train on only."""
+    from qevolve_baselines import parallel
     from qevolve_baselines.rollout import demonstrate
 
     file = folder / "demonstrations.jsonl"
@@ -395,11 +410,12 @@ def _demonstrations(
         episodes = [episode for episode in episodes if episode.task_id not in apart]
     elif spec.demos == 0:
         episodes = []
-    elif file.is_file():
+    elif parallel.from_main(file.is_file()):
         episodes = list(read_episodes(file))
     else:
         episodes = demonstrate(world, spec.demos, spec.seed)
-        write_episodes(file, episodes)
+        if parallel.is_main():
+            write_episodes(file, episodes)
     if budget.expert_episodes is not None and len(episodes) > budget.expert_episodes:
         raise BenchError(
             f"The budget allows {budget.expert_episodes} expert episodes, and there are"
@@ -416,6 +432,7 @@ def _starting_point(
     say: Callable[[str], None],
 ) -> Policy:
     """The policy that training starts from."""
+    from qevolve_baselines import parallel
     from qevolve_baselines.config import build
     from qevolve_baselines.learner import make_learner
     from qevolve_baselines.policy import (
@@ -452,12 +469,13 @@ def _starting_point(
         return policy
     say("warm start")
     warm = folder / "warm-start"
-    if not (warm / "policy").is_dir():
+    if not parallel.from_main((warm / "policy").is_dir()):
         sft = make_learner("sft", "warm", spec.warm)
         accelerator = spec.device != "cpu"
         run = Run(seed=spec.seed, folder=warm, on_log=on_log, accelerator=accelerator)
         world, _ = worlds(spec)
         sft.train(world, demos, policy, run).save(warm / "policy")
+        parallel.wait()
     return Policy.load(warm / "policy", device=spec.device, dtype=spec.dtype, **loading)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from qevolve_baselines import parallel
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.errors import BenchError
 
@@ -243,10 +244,33 @@ def passes_of(
     """The batches of an update, each with its share of the update's action tokens.
 
     Losses are means over a batch; weighted by these shares they add up to the mean over the update.
+    Several processes (see `qevolve_baselines.parallel`) get batches of their own, whose shares add
+    up to one over all of them.
+
+    Raises:
+        BenchError: When there are more processes than transcripts.
     """
     total = sum(len(data.samples[i].targets) for indices in update for i in indices)
+    elsewhere = 0
+    if parallel.size() > 1:
+        whole = [i for indices in update for i in indices]
+        if len(whole) < parallel.size():
+            raise BenchError(
+                f"{parallel.size()} processes cannot share an update of {len(whole)} transcripts:"
+                " raise optim.batch_tokens, or start fewer."
+            )
+        mine = set(parallel.share(range(len(whole))))
+        places = iter(range(len(whole)))
+        update = [[i for i in indices if next(places) in mine] for indices in update]
+        elsewhere = sum(len(data.samples[i].ids) for i in whole)
+        elsewhere -= sum(len(data.samples[i].ids) for indices in update for i in indices)
     for indices in update:
+        if not indices:
+            continue
         batch = make_batch(data, indices, device)
+        # The ledger of each process counts what all of them read.
+        batch.size += elsewhere
+        elsewhere = 0
         yield batch, len(batch.tokens) / total
 
 

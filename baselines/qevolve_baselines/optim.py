@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from qevolve_baselines import parallel
 from qevolve_envs.errors import BenchError, UnknownName
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -115,6 +116,7 @@ class Trainer:
         Raises:
             BenchError: When the gradient is not a number.
         """
+        parallel.add_gradients(self._parameters)
         for parameter, exact in zip(self._parameters, self._exact, strict=True):
             if exact is not parameter and parameter.grad is not None:
                 exact.grad = parameter.grad.float()
@@ -131,7 +133,7 @@ class Trainer:
         self._adam.zero_grad(set_to_none=True)
         self._round()
         self.updates += 1
-        figures, self._figures = self._figures, {}
+        figures, self._figures = parallel.add_figures(self._figures), {}
         return {**figures, "gradient": norm}
 
     @torch.no_grad()

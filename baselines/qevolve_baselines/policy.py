@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.decoding import (
     Decoder,
     GenerateDecoder,
@@ -239,9 +240,13 @@ class Policy:
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
 
+        Of several processes (see `qevolve_baselines.parallel`) the first one does it.
+
         Raises:
             BadFile: When the place cannot be written.
         """
+        if not parallel.is_main():
+            return
         path = Path(path)
         part = path.with_name(path.name + ".part")
         try:

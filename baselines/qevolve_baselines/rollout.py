@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
+from qevolve_baselines import parallel
 from qevolve_baselines.policy import Policy, PolicyAgent
 from qevolve_baselines.transcript import Trajectory, Transcript
 from qevolve_envs.agent import Agent, TaskView
@@ -145,7 +146,8 @@ class Collector:
         found: list[Trajectory] = []
         for first in range(0, len(starts), self.batch_size):
             batch = starts[first : first + self.batch_size]
-            trajectories = self._batch(agent, batch, name)
+            mine = parallel.share(batch)
+            trajectories = parallel.gather(self._batch(agent, mine, name) if mine else [])
             found += trajectories
             if on_batch is not None and not on_batch([t.episode for t in trajectories]):
                 break

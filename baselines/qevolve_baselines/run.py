@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.policy import Policy
 from qevolve_envs.chance import Chance
 from qevolve_envs.episode import Episode
@@ -196,8 +197,9 @@ class Run:
                 self._saved = dict(state["tracked"])
             except Exception as error:
                 raise _cannot_resume(file, error) from None
+        parallel.wait()  # Nobody saves before everybody has loaded.
         metrics = self.folder / "metrics.jsonl"
-        if metrics.is_file():
+        if metrics.is_file() and parallel.is_main():
             # What was logged behind the last save will be logged again.
             self._metrics_at = min(self._metrics_at, metrics.stat().st_size)
             with metrics.open("r+b") as stream:
@@ -250,10 +252,12 @@ class Run:
             except Exception as error:
                 raise _cannot_resume(file, error) from None
             return loaded
-        value = make()
+        value = parallel.from_main(make())
         if file is not None:
             file.parent.mkdir(exist_ok=True)
-            _save(value, file)
+            if parallel.is_main():
+                _save(value, file)
+            parallel.wait()  # Whoever asks again reads the file.
         else:
             self._memory[name] = value
         self._progress[name] = 1
@@ -301,7 +305,7 @@ class Run:
         """Saves the run; it replaces the last save whole or not at all."""
         self._tick()
         self._saved_at = time.monotonic()
-        if self.folder is None:
+        if self.folder is None or not parallel.is_main():
             return
         tracked = {name: thing.state_dict() for name, thing in self._tracked.items()}
         state = {
@@ -321,7 +325,7 @@ class Run:
     @property
     def spent(self) -> str | None:
         """The axis whose limit is reached, or None."""
-        self._tick()
+        self._agree()
         return self.budget.spent(self.ledger)
 
     def _tick(self) -> None:
@@ -331,8 +335,18 @@ class Run:
             self.ledger.accelerator_seconds += now - self._clock
         self._clock = now
 
+    def _agree(self) -> None:
+        """Ticks; where time decides something, the first process's clock counts."""
+        self._tick()
+        budget, ledger = self.budget, self.ledger
+        if budget.wall_seconds is not None or budget.accelerator_seconds is not None:
+            seconds = (ledger.wall_seconds, ledger.accelerator_seconds)
+            ledger.wall_seconds, ledger.accelerator_seconds = parallel.from_main(seconds)
+
     def log(self, **figures: Any) -> None:
         """Writes a line of metrics, with the ledger."""
+        if not parallel.is_main():
+            return
         line = {**figures, "ledger": asdict(self.ledger)}
         if self.folder is not None:
             # A figure that is not finite is news, but not JSON.
@@ -352,6 +366,7 @@ class Run:
         """
         if self.on_checkpoint is None:
             return
+        self._agree()
         axis = self.budget.main_axis
         number = self._reached
         if axis is not None:

@@ -100,6 +100,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains, and prints what came of it."""
     require_torch()
+    from qevolve_baselines import parallel
     from qevolve_baselines.config import parse_overrides
     from qevolve_baselines.run import Budget
     from qevolve_bench.training import Training, train
@@ -134,9 +135,11 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     progress = Progress()
     try:
-        outcome = train(
-            spec, args.out, force=args.force, on_log=progress.log, on_stage=progress.stage
-        )
+        with parallel.processes(args.device):
+            outcome = train(
+                spec, args.out, force=args.force, on_log=progress.log, on_stage=progress.stage
+            )
+            talks = parallel.is_main()
     except KeyboardInterrupt:
         progress.close()
         print(
@@ -146,6 +149,8 @@ def run(args: argparse.Namespace) -> int:
         return 130
     finally:
         progress.close()
+    if not talks:
+        return 0
     used = ", ".join(f"{value:,.0f} {axis}" for axis, value in outcome.ledger.items() if value)
     print(f"{args.learner} on {args.env}, seed {args.seed}: {used}")
     if outcome.results:
