@@ -64,6 +64,7 @@ class Training:
         dtype: Of the weights; those of ``bfloat16`` are updated by exact copies of them.
         attention: Implementation of attention, such as ``flash_attention_2``; None for the default.
         gradient_checkpointing: Compute activations twice instead of keeping them.
+        lora: Train low-rank adapters (fields of `LoraSettings`); empty trains all weights.
         evaluate: Panels that are evaluated at each checkpoint; ``tuning`` is the one kept apart.
         episodes: Episodes of each evaluation; 0 plays each task once.
         checkpoints: Points of the learning curve.
@@ -89,6 +90,7 @@ class Training:
     dtype: str = "float32"
     attention: str | None = None
     gradient_checkpointing: bool = False
+    lora: dict[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ()
     episodes: int = 0
     checkpoints: int = 6
@@ -181,7 +183,9 @@ def train(
         BenchError: For what the user can mend.
     """
     from qevolve_baselines import parallel
+    from qevolve_baselines.config import build
     from qevolve_baselines.learner import make_learner
+    from qevolve_baselines.lora import LoraSettings, add_lora
     from qevolve_baselines.run import Budget, Run
 
     if parallel.size() > 1 and spec.learner not in PARALLEL:
@@ -210,6 +214,8 @@ def train(
             say("demonstrations")
             demos = _demonstrations(spec, world, kept_apart, budget, folder)
             policy = _starting_point(spec, demos, folder, on_log, say)
+            if spec.lora:
+                add_lora(policy.model, build(LoraSettings, spec.lora, "lora."), spec.seed)
             say(f"training {spec.learner}")
             run = Run(
                 seed=spec.seed,

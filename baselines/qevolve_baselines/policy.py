@@ -26,6 +26,7 @@ from qevolve_baselines.decoding import (
     LockstepDecoder,
     reads_in_lockstep,
 )
+from qevolve_baselines.lora import merged
 from qevolve_baselines.transcript import STYLES, Encoder, Transcript, Writer
 from qevolve_envs.agent import TaskView
 from qevolve_envs.chance import Chance
@@ -240,6 +241,7 @@ class Policy:
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
 
+        Adapters (see `qevolve_baselines.lora`) are merged into the weights.
         Of several processes (see `qevolve_baselines.parallel`) the first one does it.
 
         Raises:
@@ -253,7 +255,7 @@ class Policy:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             with quiet():
-                self.model.save_pretrained(part)
+                merged(self.model).save_pretrained(part)
                 self.tokenizer.save_pretrained(part)
             (part / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
             old = path.with_name(path.name + ".old")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,16 @@ def add_parser(subparsers: Subparsers) -> None:
         action="store_true",
         help="save memory by computing activations twice",
     )
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="train low-rank adapters: rank=16 …; may be repeated",
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="metrics for TensorBoard in RUN/tensorboard"
+    )
     parser.add_argument("--threads", type=at_least(1), metavar="N", help="threads of torch")
     parser.add_argument(
         "--evaluate",
@@ -103,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
     from qevolve_baselines import parallel
     from qevolve_baselines.config import parse_overrides
     from qevolve_baselines.run import Budget
+    from qevolve_bench.tensorboard import board
     from qevolve_bench.training import Training, train
 
     Budget.parse(args.budget)  # A mistake in it is told before anything is played.
@@ -125,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         attention=args.attention,
         gradient_checkpointing=args.gradient_checkpointing,
+        lora=parse_overrides(args.lora),
         evaluate=tuple(name for name in args.evaluate.split(",") if name),
         episodes=args.eval_episodes,
         checkpoints=args.checkpoints,
@@ -135,11 +148,20 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     progress = Progress()
     try:
-        with parallel.processes(args.device):
-            outcome = train(
-                spec, args.out, force=args.force, on_log=progress.log, on_stage=progress.stage
-            )
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(parallel.processes(args.device))
             talks = parallel.is_main()
+            watchers = [progress.log]
+            if args.tensorboard and talks:
+                watchers.append(stack.enter_context(board(args.out / "tensorboard")))
+
+            def on_log(line: dict[str, Any]) -> None:
+                for watch in watchers:
+                    watch(line)
+
+            outcome = train(
+                spec, args.out, force=args.force, on_log=on_log, on_stage=progress.stage
+            )
     except KeyboardInterrupt:
         progress.close()
         print(
