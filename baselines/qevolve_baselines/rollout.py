@@ -58,6 +58,17 @@ class World:
         env = gymnasium.make(self.env_id, split=self.split, disable_env_checker=True, **kwargs)
         return env if perturbation is None else perturb(env, perturbation)
 
+    def steps(self) -> int:
+        """Most steps of an episode."""
+        env = self.make()
+        try:
+            longest = env.spec.max_episode_steps if env.spec is not None else None
+        finally:
+            env.close()
+        if longest is None:
+            raise BenchError(f"{self.env_id} has no horizon: give one (--horizon).")
+        return longest
+
     def task_ids(self) -> Sequence[str]:
         """The tasks to learn on."""
         if self.tasks is not None:
@@ -131,6 +142,7 @@ class Collector:
         *,
         name: str,
         on_batch: Callable[[Sequence[Episode]], bool] | None = None,
+        room: Callable[[], int] | None = None,
     ) -> list[Trajectory]:
         """Plays episodes in lockstep batches.
 
@@ -139,13 +151,17 @@ class Collector:
             starts: Which ones.
             name: What the episodes call the agent.
             on_batch: Called after each batch; False ends the collection there.
+            room: Called before each batch: how many episodes it may hold at most.
 
         Returns:
             The trajectories, in the order of `starts`.
         """
         found: list[Trajectory] = []
-        for first in range(0, len(starts), self.batch_size):
-            batch = starts[first : first + self.batch_size]
+        first = 0
+        while first < len(starts):
+            size = self.batch_size if room is None else min(self.batch_size, max(1, room()))
+            batch = starts[first : first + size]
+            first += size
             mine = parallel.share(batch)
             trajectories = parallel.gather(self._batch(agent, mine, name) if mine else [])
             found += trajectories
@@ -229,10 +245,11 @@ def collect(
     temperature: float,
     name: str,
     on_batch: Callable[[Sequence[Episode]], bool] | None = None,
+    room: Callable[[], int] | None = None,
 ) -> list[Trajectory]:
     """Samples episodes with a policy; see `Collector.play`."""
     agent = PolicyAgent(policy, temperature=temperature)
-    return collector.play(agent, starts, name=name, on_batch=on_batch)
+    return collector.play(agent, starts, name=name, on_batch=on_batch, room=room)
 
 
 def demonstrate(world: World, count: int, seed: int, batch_size: int = 64) -> list[Episode]:

@@ -76,8 +76,8 @@ AXES = tuple(f.name for f in dataclasses.fields(Ledger))
 class Budget:
     """Limits on what a learner may use up; None is no limit.
 
-    A learner stops at the first boundary (a batch of episodes, an update) behind a limit, so that
-    it may go past it by one such unit.
+    A learner stops at the first boundary behind a limit: it may go past one of steps by less than
+    an episode, and past the others by one update or batch of episodes.
     """
 
     env_steps: int | None = None

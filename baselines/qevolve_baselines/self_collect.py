@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +75,22 @@ def collect_starts(
             run.budget.left(run.ledger, "episodes") / remaining,
         ]
 
+        def left() -> tuple[float, float]:
+            spent = (run.ledger.env_steps - before[0], run.ledger.episodes - before[1])
+            return share[0] - spent[0], share[1] - spent[1]
+
         def go_on(episodes: Sequence[Episode]) -> bool:
             run.ledger.count(tuple(episodes))
-            spent = (run.ledger.env_steps - before[0], run.ledger.episodes - before[1])
-            return not run.spent and all(s < limit for s, limit in zip(spent, share, strict=True))
+            return not run.spent and min(left()) > 0
+
+        def room() -> int:
+            # As many as cannot go past the limit, even if all of them last to the horizon: a
+            # batch of a hundred would otherwise overrun a small budget many times.
+            steps, episodes = left()
+            most = min(steps / longest, episodes)
+            return config.batch_size if most == math.inf else int(most)
+
+        longest = world.steps()
 
         try:
             played = collect(
@@ -87,6 +100,7 @@ def collect_starts(
                 temperature=config.temperature,
                 name=name,
                 on_batch=go_on,
+                room=room,
             )
         finally:
             collector.close()
