@@ -7,12 +7,14 @@ returned, so that a replay can say at which step two runs part.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,18 @@ class Step:
     prompt_tokens: int = 0
     generated_tokens: int = 0
 
-    def to_json(self) -> str:
-        """The step as it stands in the line of its episode; refuses non-finite numbers."""
+    def to_json(self, observation: str | None = None) -> str:
+        """The step as it stands in the line of its episode; refuses non-finite numbers.
+
+        Args:
+            observation: What `Episode.record` returned, where the caller still has it.
+        """
         # By hand, because a runner writes every step while the environments are waiting; json
         # would take several times as long for the same text.
+        if observation is None:
+            observation = _quote(self.observation)
         return (
-            f'{{"action":{_quote(self.action)},"observation":{_quote(self.observation)},'
+            f'{{"action":{_quote(self.action)},"observation":{observation},'
             f'"reward":{_number(self.reward)},"feedback":{_quote(self.feedback)},'
             f'"score":{_number(self.score)},"prompt_tokens":{self.prompt_tokens},'
             f'"generated_tokens":{self.generated_tokens}}}'
@@ -102,7 +110,9 @@ class Episode:
         self.goal = info["goal"]
         self.first_observation = observation
         self.score, self.won = float(info["score"]), bool(info["won"])
-        self.digest = _chain("", [self.task_id, self.goal, observation, self.score, self.won])
+        # The text that `json.dumps` would make of ["", task, goal, observation, score, won].
+        task = f"{_quote(self.task_id)},{_quote(self.goal)},{_quote(observation)}"
+        self.digest = _sha256(f'["",{task},{self.score!r},{_BOOL[self.won]}]')
 
     def record(
         self,
@@ -115,27 +125,30 @@ class Episode:
         *,
         prompt_tokens: int = 0,
         generated_tokens: int = 0,
-    ) -> None:
-        """Records one step, as returned by `env.step`."""
-        feedback = Feedback(info["feedback"]).value
-        self.score, self.won = float(info["score"]), bool(info["won"])
-        self.terminated, self.truncated = bool(terminated), bool(truncated)
-        self.steps.append(
-            Step(
-                action,
-                observation,
-                float(reward),
-                feedback,
-                self.score,
-                prompt_tokens,
-                generated_tokens,
-            )
+    ) -> str:
+        """Records one step, as returned by `env.step`.
+
+        Returns:
+            The observation as JSON text, which the digest needs anyway: `Step.to_json` takes it.
+        """
+        feedback = _FEEDBACK.get(info["feedback"]) or Feedback(info["feedback"]).value
+        self.score = score = float(info["score"])
+        self.won, self.terminated, self.truncated = flags = (
+            bool(info["won"]),
+            bool(terminated),
+            bool(truncated),
         )
-        # The text that `_chain` would make of [observation, reward, feedback, score, won,
-        # terminated, truncated], in a third of the time.
-        answer = f'{_quote(observation)},{float(reward)!r},"{feedback}",{self.score!r}'
-        flags = f"{_BOOL[self.won]},{_BOOL[self.terminated]},{_BOOL[self.truncated]}"
-        self.digest = _sha256(f'["{self.digest}",{answer},{flags}]')
+        reward = float(reward)
+        self.steps.append(
+            Step(action, observation, reward, feedback, score, prompt_tokens, generated_tokens)
+        )
+        quoted = _quote(observation)
+        # The text that `json.dumps` would make of [digest, observation, reward, feedback, score,
+        # won, terminated, truncated], in a third of the time.
+        self.digest = _sha256(
+            f'["{self.digest}",{quoted},{reward!r},"{feedback}",{score!r},{_FLAGS[flags]}]'
+        )
+        return quoted
 
     @property
     def total_reward(self) -> float:
@@ -148,14 +161,19 @@ class Episode:
         Args:
             steps: `Step.to_json` of each step, where the caller has them already.
         """
-        raw = {name: getattr(self, name) for name in _EPISODE_FIELDS}
-        raw["steps"] = []
-        line = json.dumps(raw, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         if steps is None:
             steps = [step.to_json() for step in self.steps]
-        # No text can hold this: its quotation marks would be escaped, and no name comes twice.
-        before, after = line.split(_NO_STEPS, 1)
-        return f'{before},"steps":[{",".join(steps)}],"score":{after}'
+        error = "null" if self.error is None else _quote(self.error)
+        return (
+            f'{{"env_id":{_quote(self.env_id)},"env_kwargs":{_encode(self.env_kwargs)},'
+            f'"task_id":{_quote(self.task_id)},"split":{_quote(self.split)},'
+            f'"seed":{_number(self.seed)},"agent":{_quote(self.agent)},'
+            f'"goal":{_quote(self.goal)},"first_observation":{_quote(self.first_observation)},'
+            f'"steps":[{",".join(steps)}],"score":{_number(self.score)},'
+            f'"won":{_BOOL[self.won]},"terminated":{_BOOL[self.terminated]},'
+            f'"truncated":{_BOOL[self.truncated]},"error":{error},'
+            f'"digest":{_quote(self.digest)},"schema":{_number(self.schema)}}}'
+        )
 
     @classmethod
     def from_json(cls, line: str) -> Episode:
@@ -254,25 +272,26 @@ def _check_number(what: str, name: str, value: Any) -> None:
         raise BadFile(f"{what} has a number out of range as {name!r}")
 
 
-def _chain(previous: str, answer: list[Any]) -> str:
-    return _sha256(json.dumps([previous, *answer], ensure_ascii=True, separators=(",", ":")))
-
-
 def _number(value: float) -> str:
     """A number as `json.dumps` writes it."""
-    if type(value) is float and math.isfinite(value):
+    if type(value) is int or (type(value) is float and _isfinite(value)):
         return repr(value)
-    return json.dumps(value, allow_nan=False)
+    return _encode(value)
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _new_sha256(text.encode()).hexdigest()
 
 
-#: What `json.dumps` does to a text, without its look at nine options.
-_quote = json.JSONEncoder().encode
+# Looked up once: `record` runs for every step of every environment.
+_isfinite, _new_sha256 = math.isfinite, hashlib.sha256
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_FEEDBACK = {feedback.value: feedback.value for feedback in Feedback}
 _BOOL = ("false", "true")
-_NO_STEPS = ',"steps":[],"score":'
+_FLAGS = {
+    flags: ",".join(_BOOL[flag] for flag in flags)
+    for flags in itertools.product((False, True), repeat=3)
+}
 
 
 def write_episodes(path: Path | str, episodes: Iterable[Episode]) -> int:

@@ -19,7 +19,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.runner.journal import Journal, remove
+from qevolve_bench.runner.journal import STATUS_SIZE, Journal, remove
 from qevolve_bench.runner.supervisor import Done, Supervised
 from qevolve_bench.runner.units import Job, Unit
 from qevolve_bench.runner.worker import Player, description
@@ -74,7 +74,7 @@ def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]
         BenchError: When the agent or an environment cannot be made.
     """
     path = scratch / "here.part"
-    with closing(Player(job, Journal(path, [0.0, 0.0, 0.0]))) as player:
+    with closing(Player(job, Journal(path, [0.0] * STATUS_SIZE))) as player:
         for unit in units:
             start = time.monotonic()
             told = description(player.agent(unit.cell))

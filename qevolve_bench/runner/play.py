@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +17,15 @@ import qevolve_envs.agent
 from qevolve_bench.environments import text_env
 from qevolve_bench.loading import MAX_REASON, describe
 from qevolve_envs.agent import Agent, Failed, PerEpisode, ReportsUsage, TaskView
+from qevolve_envs.core import MAX_ACTION
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 
 NO_TOKENS = (0, 0)
 #: Most tokens of one step that are believed; a record holds no larger number.
 MAX_TOKENS = 2**53
+#: Longest action that is recorded; `verify` refuses a longer one, whatever was answered to it.
+MAX_RECORDED_ACTION = 50 * MAX_ACTION
 
 
 class Observer(Protocol):
@@ -34,8 +37,8 @@ class Observer(Protocol):
     def begun(self, index: int, episode: Episode) -> None:
         """An episode has its first observation."""
 
-    def stepped(self, index: int, episode: Episode) -> None:
-        """A step was recorded."""
+    def stepped(self, index: int, episode: Episode, observation: str) -> None:
+        """A step was recorded; its observation as JSON text, as `Step.to_json` takes it."""
 
     def ended(self, index: int, episode: Episode) -> None:
         """An episode is over, or failed."""
@@ -123,11 +126,11 @@ def play_batch(
         for index, answer in enumerate(answers):
             if running[index] is None:
                 continue
-            episode, before = episodes[index], len(episodes[index].steps)
-            running[index] = _advance(slots[index], episode, answer, tokens[index])
-            if len(episode.steps) > before:
-                observer.stepped(index, episode)
-            if running[index] is None:
+            episode = episodes[index]
+            running[index] = following = _advance(
+                index, slots[index], episode, answer, tokens[index], observer
+            )
+            if following is None:
                 observer.ended(index, episode)
 
 
@@ -216,9 +219,9 @@ def _ask_one(agent: PerEpisode, index: int, observation: str) -> str | Failed:
 
 
 def _checked(answer: object) -> str | Failed:
-    if type(answer) is str:
-        return answer
     if isinstance(answer, str):
+        if len(answer) > MAX_RECORDED_ACTION:
+            return Failed(f"agent.act answered with more than {MAX_RECORDED_ACTION:,} characters")
         return str(answer)  # A plain one: numpy's and other subclasses must not leak into records.
     if isinstance(answer, Failed):
         reason = " ".join(str(answer.reason).split())
@@ -240,32 +243,38 @@ def _usage(agent: ReportsUsage, count: int) -> Sequence[tuple[int, int]] | Faile
 
 
 def _advance(
-    slot: Slot, episode: Episode, answer: str | Failed, tokens: tuple[int, int]
+    index: int,
+    slot: Slot,
+    episode: Episode,
+    answer: str | Failed,
+    tokens: tuple[int, int],
+    observer: Observer,
 ) -> str | None:
     """Plays one answer of an episode; returns the next observation, or None when it is over."""
     if isinstance(answer, Failed):
         episode.error = answer.reason
-    else:
-        try:
-            observation, reward, terminated, truncated, info = slot.env.step(answer)
-            if not (math.isfinite(reward) and math.isfinite(info["score"])):
-                raise ValueError("reward or score is not finite")  # No record could hold it.
-            episode.record(
-                answer,
-                observation,
-                float(reward),
-                terminated,
-                truncated,
-                info,
-                prompt_tokens=tokens[0],
-                generated_tokens=tokens[1],
-            )
-        except Exception as error:
-            # An environment promises not to raise. If it does, whoever provoked it must neither
-            # lose the other episodes nor be rid of this one.
-            episode.error = f"environment raised {describe(error)} on action {answer[:200]!r}"
-            slot.discard()
-        else:
-            return None if terminated or truncated else observation
-    episode.won = False
-    return None
+        episode.won = False
+        return None
+    try:
+        observation, reward, terminated, truncated, info = slot.env.step(answer)
+        if not (isfinite(reward) and isfinite(info["score"])):
+            raise ValueError("reward or score is not finite")  # No record could hold it.
+        quoted = episode.record(
+            answer,
+            observation,
+            float(reward),
+            terminated,
+            truncated,
+            info,
+            prompt_tokens=tokens[0],
+            generated_tokens=tokens[1],
+        )
+    except Exception as error:
+        # An environment promises not to raise. If it does, whoever provoked it must neither lose
+        # the other episodes nor be rid of this one.
+        episode.error = f"environment raised {describe(error)} on action {answer[:200]!r}"
+        episode.won = False
+        slot.discard()
+        return None
+    observer.stepped(index, episode, quoted)
+    return None if terminated or truncated else observation

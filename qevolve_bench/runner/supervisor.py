@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner import journal, worker
-from qevolve_bench.runner.journal import BEGAN, PHASE, PHASES, SINCE, Tally
+from qevolve_bench.runner.journal import (
+    BEGAN,
+    PHASE,
+    PHASES,
+    SINCE,
+    STATUS_SIZE,
+    WRITTEN,
+    Tally,
+)
 from qevolve_bench.runner.units import Job, Unit
 from qevolve_envs.errors import BenchError
 
@@ -55,7 +63,7 @@ class Supervised:
         self._journal = journal_path
         self._process: SpawnProcess | None = None
         self._pipe: Any = None
-        self._status = _CONTEXT.RawArray("d", 3)
+        self._status = _CONTEXT.RawArray("d", STATUS_SIZE)
         self._description: dict[str, Any] | None = None
         self._since = 0.0
         self.unit: Unit | None = None
@@ -66,6 +74,8 @@ class Supervised:
         if self._process is None or self._process.exitcode is not None:
             self._launch()
         self.unit, self._since = unit, time.monotonic()
+        # Here, because what ends the worker before it opens the journal must find no older batch.
+        self._status[BEGAN] = self._status[WRITTEN] = 0.0
         # If the process has just died, `poll` will find out.
         with suppress(OSError):
             self._pipe.send(unit)
@@ -126,7 +136,7 @@ class Supervised:
     def _launch(self) -> None:
         if self._pipe is not None:
             self._pipe.close()
-        self._status[PHASE] = self._status[BEGAN] = 0.0
+        self._status[PHASE] = 0.0
         self._description = None
         ours, theirs = _CONTEXT.Pipe()
         arguments = (self._job, theirs, self._journal, self._status)
@@ -189,7 +199,7 @@ class Supervised:
             raise BenchError(f"Cannot make agent {self._job.agent!r}: {reason}.")
         self._kill()  # Its children may have survived it.
         episodes = self.unit.episodes(self._job)
-        journal.restore(self._journal, episodes, reason)
+        journal.restore(self._journal, int(self._status[WRITTEN]), episodes, reason)
         seconds = time.monotonic() - self._since
         return self._finish(journal.lines(episodes), journal.tally(episodes), seconds)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
+import platform
+import signal
 import sys
 import threading
 import time
@@ -26,6 +29,8 @@ from qevolve_envs.errors import BenchError
 
 #: The agent that belongs to an environment, and is therefore made anew for every cell.
 PER_CELL = "expert"
+#: Of `prctl` (linux/prctl.h): the signal for this process when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 
 class Player:
@@ -151,6 +156,13 @@ def _die_with_parent() -> None:
     """Ends this process when the one that supervises it is killed, whatever the agent is doing."""
     parent = parent_process()
     if parent is None:
+        return
+    if platform.system() == "Linux":
+        # The system itself does it, also where the agent is in native code that lets no other
+        # thread of Python run.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+        if os.getppid() != parent.pid:  # It was killed before that.
+            os._exit(1)
         return
 
     def wait() -> None:

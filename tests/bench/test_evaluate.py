@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qevolve_bench import submission_replay
 from qevolve_bench.agents import MockAgent, ReplayAgent
 from qevolve_bench.evaluate import draw_tasks, evaluate
 from qevolve_bench.results import summarise
+from qevolve_bench.runner.play import MAX_RECORDED_ACTION
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
@@ -249,6 +251,23 @@ def test_an_answer_that_is_not_text_fails_its_episode_only():
     ]
     assert [e.won for e in episodes] == [False, False, True, True]
     assert [len(e.steps) for e in episodes[:2]] == [2, 2]
+
+
+def test_an_answer_that_no_record_may_hold_fails_its_episode_only():
+    # As long as what `verify` accepts, or one character longer.
+    assert submission_replay.MAX_RECORDED_ACTION == MAX_RECORDED_ACTION
+
+    def fault(good):
+        return ["x" * (MAX_RECORDED_ACTION + 1), "x" * MAX_RECORDED_ACTION, *good[2:]]
+
+    episodes = evaluate(TOY, agent=Faulty(fault), split="train", episodes=4, batch_size=4)
+    assert [e.error for e in episodes] == [
+        "agent.act answered with more than 100,000 characters",
+        *[None] * 3,
+    ]
+    assert len(episodes[0].steps) == 2
+    assert len(episodes[1].steps[2].action) == MAX_RECORDED_ACTION
+    assert episodes[1].steps[2].feedback == "malformed"
 
 
 def test_what_is_over_is_none_and_its_answer_is_ignored():

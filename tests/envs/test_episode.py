@@ -1,6 +1,7 @@
 """The record that everything shares: exact round trips, and strict reading."""
 
 import dataclasses
+import hashlib
 import json
 
 import gymnasium
@@ -45,6 +46,38 @@ def test_round_trip(episode):
     assert line.isascii() and "\n" not in line
     assert Episode.from_json(line) == episode
     assert Episode.from_json(line).to_json() == line
+
+
+@given(EPISODES)
+def test_the_line_is_what_json_writes(episode):
+    compact = {"ensure_ascii": True, "separators": (",", ":")}
+    assert episode.to_json() == json.dumps(dataclasses.asdict(episode), **compact)
+
+
+@given(TEXT, TEXT, NUMBER, st.booleans(), st.lists(st.tuples(STEPS, *[st.booleans()] * 3)))
+def test_the_digest_chains_what_json_writes(goal, first, score, won, answers):
+    episode = Episode("e", {}, "t", "train", 0, "a")
+    episode.begin(first, {"goal": goal, "score": score, "won": won})
+    chain = [["t", goal, first, score, won]]
+    for step, won, terminated, truncated in answers:
+        info = {"feedback": Feedback(step.feedback), "score": step.score, "won": won}
+        answer = step.observation, step.reward, terminated, truncated, info
+        quoted = episode.record(step.action, *answer)
+        assert quoted == json.dumps(step.observation)
+        assert episode.steps[-1].to_json(quoted) == episode.steps[-1].to_json()
+        flags = [won, terminated, truncated]
+        chain.append([step.observation, step.reward, step.feedback, step.score, *flags])
+    digest = ""
+    for link in chain:
+        text = json.dumps([digest, *link], separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+    assert episode.digest == digest
+
+
+def test_unknown_feedback_is_not_recorded():
+    with pytest.raises(ValueError, match="great"):
+        info = {"feedback": "great", "score": 0.0, "won": False}
+        played().record("look", "A room.", 0.0, False, False, info)
 
 
 @given(EPISODES, st.data())

@@ -54,6 +54,20 @@ def hangs_without_python():
     return Walker(lambda: re.match(r"(a+)+$", "a" * 60 + "b"))
 
 
+def spins(native=False):
+    """Busy for ever, in Python or in an engine that lets no other thread of Python run."""
+    with Path("pids").open("a") as stream:
+        stream.write(f"{os.getpid()}\n")
+
+    def spin():
+        Path("spinning").touch()
+        while not native:
+            pass
+        re.match(r"(a+)+$", "a" * 60 + "b")
+
+    return Walker(spin)
+
+
 def exits():
     return Walker(lambda: os._exit(3))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qevolve_bench.results import load_run
-from qevolve_bench.runner.journal import Journal
+from qevolve_bench.runner.journal import STATUS_SIZE, Journal
 from qevolve_bench.runner.units import Limits
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay
@@ -105,7 +105,7 @@ def test_a_full_disk_is_no_failure_of_the_agent():
     if not full.exists():
         pytest.skip("there is no /dev/full on this system")
     with pytest.raises(BadFile, match="Cannot write /dev/full"):
-        Journal(full, [0.0] * 3).open(4)
+        Journal(full, [0.0] * STATUS_SIZE).open(4)
 
 
 def test_the_ledger_counts_tokens(play, folder):

@@ -217,6 +217,25 @@ def test_ten_kills_change_no_byte(folder, contents):
     killed_again_and_again(folder, Suite("toys-v0", cells), contents, times=10)
 
 
+@pytest.mark.parametrize("native", ["true", "false"])
+def test_a_busy_worker_dies_with_its_supervisor(folder, suite, native):
+    (folder / "toys.json").write_text(json.dumps(suite.to_json()))
+    process = command(folder, "run", "--agent", "mine:spins", "--agent-arg", f"native={native}")
+    for _ in range(3000):
+        if (folder / "spinning").exists():
+            break
+        time.sleep(0.02)
+    else:
+        raise AssertionError("the agent was never asked")
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    left = survivors(folder)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not left
+
+
 def test_ctrl_c_leaves_what_was_played(folder, suite, contents):
     (folder / "toys.json").write_text(json.dumps(suite.to_json()))
     process = command(folder, "run", "--workers", "2", "--agent-arg", "seconds=0.05")
