@@ -11,7 +11,7 @@ import glob
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from qevolve_envs.errors import BadFile, BenchError
 
 #: Under this name an episode records a horizon that is not the registered one.
 _HORIZON = "max_episode_steps"
+#: Longest error of an episode that is repeated in a note.
+_MAX_ERROR = 200
 _NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
 
 
@@ -319,9 +321,27 @@ def entries_of_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Ce
     if not played:
         raise BenchError(f"{name} holds no episodes.")
     # Either every run played every cell, or the cells are shared out among the runs.
-    if all(len(found) == 1 for found in played.values()):
-        return {cell: _entry(name, cell, found, 1) for cell, found in played.items()}
-    return {cell: _entry(name, cell, found, len(runs)) for cell, found in played.items()}
+    count = 1 if all(len(found) == 1 for found in played.values()) else len(runs)
+    entries = {cell: _entry(name, cell, found, count) for cell, found in played.items()}
+    every = [e for run in runs for episodes in run.cells.values() for e in episodes]
+    for cell, entry in entries.items():
+        said = failures(f"{name} in {cell.label}", [e for e in every if cell_of_episode(e) == cell])
+        if said:
+            entries[cell] = replace(entry, notes=(*entry.notes, said))
+    return entries
+
+
+def failures(whose: str, episodes: Sequence[Episode]) -> str:
+    """A sentence on the episodes that failed by an error; ``""`` where none did."""
+    errors = [episode.error for episode in episodes if episode.error is not None]
+    if not errors:
+        return ""
+    first = " ".join(errors[0].split())
+    first = first if len(first) <= _MAX_ERROR else first[: _MAX_ERROR - 3] + "..."
+    return (
+        f"{len(errors):,} of {len(episodes):,} episodes of {whose} failed by an error, the first:"
+        f" {first.rstrip('.')}."
+    )
 
 
 def _entry(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qevolve_bench.compare_sources import Cell
-from qevolve_bench.report.axes import WIDTH
+from qevolve_bench.report.axes import WIDTH, percent
 from qevolve_bench.report.drawing import Drawing, Look, legend, look
 from qevolve_bench.report.episodes import FAILED, Packed, state
 from qevolve_bench.report.forest import Line, forest, retained
@@ -84,12 +84,6 @@ def key_of(looks: Mapping[str, Look], names: Iterable[str]) -> Drawing:
 def slug(*parts: str) -> str:
     """A name for files."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")[:100]
-
-
-def percent(value: float) -> str:
-    """One decimal."""
-    shown = f"{100 * value:.1f}"
-    return "0.0" if shown == "-0.0" else shown
 
 
 def spelled(value: float, interval: Interval | None) -> str:

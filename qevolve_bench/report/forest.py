@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qevolve_bench.report.axes import WIDTH, percent_ticks
+from qevolve_bench.report.axes import WIDTH, percent, percent_ticks
 from qevolve_bench.report.drawing import Drawing, Look, shortened
 from qevolve_bench.statistics import Interval
 
@@ -30,9 +30,9 @@ class Line:
     def said(self) -> str:
         """In percent."""
         if self.interval is None:
-            return f"{100 * self.value:.1f}, no interval"
+            return f"{percent(self.value)}, no interval"
         low, high = self.interval
-        return f"{100 * self.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        return f"{percent(self.value)} [{percent(low)}, {percent(high)}]"
 
 
 def forest(title: str, lines: Sequence[Line]) -> Drawing:

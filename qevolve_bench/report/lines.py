@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qevolve_bench.report.axes import frame
+from qevolve_bench.report.axes import frame, percent
 from qevolve_bench.report.drawing import Drawing, Look
 from qevolve_bench.report.numbers import Curves
 from qevolve_bench.statistics import Profile
@@ -56,6 +56,6 @@ def curve_chart(title: str, curves: Curves, looks: Mapping[str, Look], outcome: 
         if len(line) > 1:
             drawing.line(*line, stroke=own.colour, width=2.2, dash=own.dash, title=name)
         for p, point in zip(points, line, strict=True):
-            said = f"{name}: {100 * p.value:.1f} % at {p.budget:,.0f}"
+            said = f"{name}: {percent(p.value)} % at {p.budget:,.0f}"
             drawing.marker(*point, own.marker, own.colour, r=3.5, title=said)
     return drawing

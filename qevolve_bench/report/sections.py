@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qevolve_bench.compare import Comparison
+from qevolve_bench.compare_sources import failures
 from qevolve_bench.compare_text import sentence
+from qevolve_bench.report.axes import percent
 from qevolve_bench.report.drawing import Drawing, Look, svg_inline, swatch
 from qevolve_bench.report.episodes import counts
-from qevolve_bench.report.figures import Figure, panel_of, percent, spelled
+from qevolve_bench.report.figures import Figure, panel_of, spelled
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.numbers import Board, Numbers
@@ -61,7 +63,7 @@ def summary(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> Sect
     ]
     if cards:
         parts.append(tag("ul", cards, class_="cards"))
-    conclusions = _conclusions(numbers)
+    conclusions = _conclusions(numbers, inputs)
     if conclusions:
         parts += [tag("h3", "What the data show"), tag("ul", conclusions, class_="said")]
     if inputs.notes:
@@ -242,7 +244,7 @@ def _card(
     )
 
 
-def _conclusions(numbers: Numbers) -> list[Markup]:
+def _conclusions(numbers: Numbers, inputs: Inputs) -> list[Markup]:
     pairs: dict[tuple[str, str], list[Comparison]] = {}
     for c in numbers.comparisons:
         pairs.setdefault((c.first.name, c.second.name), []).append(c)
@@ -261,6 +263,10 @@ def _conclusions(numbers: Numbers) -> list[Markup]:
                     f" worst of {_count(len(result.effects), 'perturbation')}."
                 )
                 items.append(tag("li", said))
+    for method in inputs.methods:
+        played = [episode for episodes in method.played.values() for episode in episodes]
+        if failed := failures(method.name, played):
+            items.append(tag("li", failed))
     return items
 
 

@@ -120,3 +120,10 @@ def test_help_shows_examples(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
     assert "qevolve-bench compare runs/mine runs/expert" in capsys.readouterr().out
+
+
+def test_episodes_that_failed_are_told(run, bare):
+    code, out, _ = run(bare("q", [0] * 8), bare("crash", [None] * 3 + [0] * 5))
+    assert code == 0 and "did the same on every one of the 8 tasks" in out
+    told = "3 of 8 episodes of crash in Household unseen failed by an error, the first: crashed."
+    assert told in out.splitlines()

@@ -139,3 +139,8 @@ def test_a_heat_map_of_any_panel_stays_inside(tasks):
     corners = [c for p in root.iter(f"{SVG}path") for c in points(p)]
     assert all(0 <= x <= WIDTH and 0 <= y <= made.height for x, y in corners)
     assert len(list(root.iter(f"{SVG}path"))) >= tasks
+
+
+def test_zero_has_no_minus():
+    line = Line("a", -1e-17, Interval(-1e-17, 0.25), None)
+    assert line.said == "0.0 [0.0, 25.0]"

@@ -222,3 +222,11 @@ def test_a_pair_without_a_difference_is_told_as_such(run_folder):
     page = build_page([run_folder("a", same), run_folder("b", same)]).page
     shown = " ".join(read(page).shown)
     assert "No difference is shown between a and b on either cell (Holm over 2)." in shown
+
+
+def test_episodes_that_failed_are_told_among_the_conclusions(run_folder):
+    cells = {"unseen": [0, 0, None, None]}
+    page = build_page([run_folder("q", {"unseen": [0] * 4}), run_folder("crash", cells)]).page
+    shown = " ".join(read(page).shown)
+    told = "2 of 4 episodes of crash failed by an error, the first: crashed."
+    assert told in shown.partition("What the data show")[2]
