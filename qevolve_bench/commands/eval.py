@@ -106,14 +106,34 @@ def run(args: argparse.Namespace) -> int:
     import tempfile
 
     suite = _suite(args)
-    if args.submit is not None and args.submit.exists():
-        raise BadFile(f"{args.submit} exists: choose another --submit.")
+    if args.submit is not None:
+        _check_submit(args)
     if args.out is not None:
         if args.out.suffix in (".jsonl", ".json"):
             raise BadFile(f"--out names the folder of a run, not a file such as {args.out}.")
         return _evaluate(args, suite, args.out)
     with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as folder:
         return _evaluate(args, suite, Path(folder) / "run")
+
+
+def _check_submit(args: argparse.Namespace) -> None:
+    """Refuses, before anything is played, what could not be packed or would never be verified."""
+    from qevolve_bench.results import MANIFEST
+    from qevolve_bench.suites import suite_names
+
+    if args.suite is None:
+        raise BenchError(
+            "--submit is for runs of a suite, because no other is ever verified: give --suite, one"
+            f" of {', '.join(suite_names())}, instead of --env and --split."
+        )
+    if args.submit.exists():
+        raise BadFile(f"{args.submit} exists: choose another --submit.")
+    if args.out is not None and not args.force and (args.out / MANIFEST).exists():
+        raise BadFile(
+            f"{args.out} holds a finished run, which"
+            f" `qevolve-bench leaderboard add {args.out}` packs; to play anew, choose another --out"
+            " or replace it with --force."
+        )
 
 
 def _suite(args: argparse.Namespace) -> Suite:

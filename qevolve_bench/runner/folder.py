@@ -245,10 +245,6 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """The first thing in which two plans differ, in words; empty where they are the same."""
     pairs = [("agent", old["agent"]["name"], new["agent"]["name"])]
     pairs.append(("suite", old["suite"]["name"], new["suite"]["name"]))
-    options = old["agent"]["options"], new["agent"]["options"]
-    for name in sorted(options[0].keys() | options[1].keys()):
-        if options[0].get(name) != options[1].get(name):
-            return f"another value of the agent's {name!r}"
     for name in new["settings"]:
         pairs.append((name.replace("_", " "), old["settings"].get(name), new["settings"][name]))
     cells = [{cell["name"]: cell for cell in plan["suite"]["cells"]} for plan in (old, new)]
@@ -260,4 +256,9 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     for what, before, now in pairs:
         if before != now:
             return f"another {what} ({before!r}, now {now!r})"
+    # Only of the same agent: what another one takes says nothing.
+    options = old["agent"]["options"], new["agent"]["options"]
+    for name in sorted(options[0].keys() | options[1].keys()):
+        if options[0].get(name) != options[1].get(name):
+            return f"another value of the agent's {name!r}"
     return ""

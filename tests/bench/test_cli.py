@@ -80,6 +80,8 @@ def test_version(capsys):
         ([*EVAL, "--memory", "0"], "--memory"),
         ([*EVAL, "--workers", "-1"], "--workers"),
         (["suites", "show", "cor"], "did you mean 'core' or"),
+        ([*EVAL, "--submit", "mine"], "is for runs of a suite, because no other is ever verified"),
+        ([*EVAL, "--submit", "mine"], "give --suite, one of core-v0, "),
         ([*EVAL, "--colour"], "--colour"),
         ([*EVAL, "--epis", "3"], "--epis"),
         ([*EVAL, "--episodes", "0"], "--episodes: need an integer of at least 1, not '0'"),
@@ -319,6 +321,9 @@ def test_an_interrupted_eval_is_continued_by_the_same_command(run, workdir):
         (["--step-seconds", "3"], "another step seconds (600.0, now 3.0)"),
     ]:
         assert_sentence(run(*argv, *changes), words)
+    # Another agent takes other options, too: the agent is what is told.
+    changes = ["--agent", "mock", "--agent-arg", "script=mine.py"]
+    assert_sentence(run(*argv, *changes), "another agent ('mine:Interrupt', now 'mock')")
     (workdir / "mine.py").write_text(AGENTS.replace("== 4", "== 400"))
     sys.modules.pop("mine")
     assert run(*argv)[0] == 0
@@ -339,6 +344,9 @@ def test_existing_results_are_not_lost(run, workdir):
     manifest = (workdir / "run" / "manifest.json").read_bytes()
     assert_sentence(run(*EVAL, "--out", "run"), "holds a finished run: choose another --out, or")
     assert_sentence(run(*EVAL, "--agent", "random", "--out", "run"), "holds a finished run")
+    submitting = ["eval", "--agent", "random", "--suite", "quick", "--submit", "mine"]
+    words = "`qevolve-bench leaderboard add run` packs"
+    assert_sentence(run(*submitting, "--out", "run"), words)
     assert (workdir / "run" / "manifest.json").read_bytes() == manifest
     assert run(*EVAL, "--agent", "random", "--out", "run", "--force")[0] == 0
     assert load_run("run").agent == "random"
