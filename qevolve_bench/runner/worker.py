@@ -136,6 +136,8 @@ def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
                 done = player.play(unit)
             except BenchError as error:
                 pipe.send(("error", str(error)))
+            except MemoryError:
+                pipe.send(("error", _out_of_memory(job.limits.memory_mib)))
             except Exception:
                 # What the agent raises was caught long before: this is nobody's failed episode.
                 traceback.print_exc()
@@ -177,6 +179,12 @@ def _own_streams() -> None:
     sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError):
         os.dup2(2, 1)
+
+
+def _out_of_memory(mib: int | None) -> str:
+    if mib is None:
+        return "A worker ran out of memory: use fewer --workers, or a smaller --batch-size."
+    return f"A worker needs more memory than {mib} MiB to play: raise --memory, or leave it out."
 
 
 def _limit_memory(mib: int | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from qevolve_bench.results import load_run
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal
 from qevolve_bench.runner.units import Limits
+from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay
 
@@ -119,3 +120,12 @@ def test_the_ledger_counts_tokens(play, folder):
         "generated_tokens": 2 * steps,
     }
     assert manifest["agent"]["description"] == {"kind": "walker", "seconds": 0.0}
+
+
+def test_too_little_memory_to_begin_with_is_a_mistake_of_the_user(play, folder):
+    # A world that the worker has yet to import, which takes memory.
+    household = Cell("household", "qevolve/Household-v0", "unseen", 10, episodes=2)
+    with pytest.raises(BenchError, match="needs more memory than 5 MiB to play: raise --memory"):
+        suite = Suite("mine-v0", (household,))
+        play("random", workers=1, limits=Limits(memory_mib=5), suite=suite)
+    assert not (folder / "run").exists()
