@@ -38,6 +38,8 @@ def add_submission(
     """
     if not root.is_dir():
         raise BadFile(f"There is no folder {root}: give that of the leaderboards with --root.")
+    if not source.is_dir():
+        raise BadFile(f"{source} is not a folder: give that of a submission, or of a run.")
     name = source.resolve().name if name is None else name
     if not SUBMISSION_NAME.fullmatch(name):
         raise BadFile(

@@ -21,7 +21,7 @@ import gymnasium
 
 from qevolve_bench.environments import make_env, text_env
 from qevolve_bench.evaluate import Assignment, draw_tasks, prepare
-from qevolve_bench.results import Manifest, read_manifest
+from qevolve_bench.results import TIMING, Manifest, read_manifest
 from qevolve_bench.submission_files import (
     EPISODES,
     MANIFEST,
@@ -198,7 +198,14 @@ def verify(path: Path | str, *, suite: Suite | None = None) -> Verdict:
 
 def _verify(folder: Folder, given: Suite | None) -> Verdict:
     """Does what `verify` does, on an open folder; a `BadFile` out of it is the only finding."""
-    _check_names(folder.names(), {MANIFEST, EPISODES}, "")
+    names = folder.names()
+    if TIMING in names:
+        raise BadFile(
+            f"it holds {TIMING}, so it is the folder of a run, not a submission: `qevolve-bench"
+            " leaderboard add` verifies and packs a run, and `qevolve-bench eval --submit` packs"
+            " one as it is played"
+        )
+    _check_names(names, {MANIFEST, EPISODES}, "")
     manifest = read_foreign_manifest(folder)
     suite = find_suite(manifest, given)
     known = {entry.id: entry for entry in all_entries()}

@@ -298,6 +298,11 @@ def test_adding_under_an_odd_name_or_link(root, capsys, arguments):
     assert sorted(root.rglob("*")) == before
 
 
+def test_adding_what_is_not_there_is_misuse(root, tmp_path, capsys):
+    assert leaderboard("add", tmp_path / "nothing", "--root", root) == 2
+    assert "nothing is not a folder: give that of a submission" in capsys.readouterr().err
+
+
 def test_from_an_evaluation_to_a_row(root, tmp_path, capsys):
     """What a newcomer does, by the real commands."""
     run = tmp_path / "my-run"

@@ -345,5 +345,11 @@ def test_verifying_leaves_no_file_open(good):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_run_folder_is_no_submission(run):
+def test_a_run_folder_is_no_submission(run, tmp_path):
+    run = Path(shutil.copytree(run, tmp_path / "run"))
+    (run / "timing.json").touch()
+    (finding,) = verify(run).findings
+    assert "it is the folder of a run" in str(finding) and "leaderboard add" in str(finding)
+    (run / "timing.json").unlink()
+    (run / "notes.txt").touch()
     assert "does not belong into a submission" in str(verify(run).findings[0])
