@@ -146,8 +146,8 @@ def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
             if differing:
                 name = differing[0]
                 raise BenchError(
-                    f"{folder} holds a run with another {name} ({found.get(name)!r}, not"
-                    f" {wanted[name]!r}): choose another folder, or replace that run with --force."
+                    f"{folder} holds a run that differs in its {name}: {found.get(name)!r} there,"
+                    f" {wanted[name]!r} here; choose another folder, or replace it with --force."
                 )
             return False
         if folder.is_dir() and any(folder.iterdir()):
@@ -155,6 +155,8 @@ def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
                 f"{folder} is not empty and holds no training run: choose another folder."
             )
         folder.mkdir(parents=True, exist_ok=True)
+    except BenchError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadFile(f"{folder} cannot hold a training run: {reason}.") from None
@@ -460,6 +462,9 @@ def _starting_point(
     }
     if spec.init is not None or spec.model is not None:
         path = policy_folder(str(spec.init or spec.model))
+        # Only a model may be a name that transformers knows; it would look for it at length.
+        if spec.init is not None and not Path(path).is_dir():
+            raise BadFile(f"There is no run folder or saved policy at {spec.init} (--init).")
         return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
     if len(demos) < 2:
         raise BenchError(

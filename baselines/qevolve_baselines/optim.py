@@ -40,6 +40,16 @@ class OptimConfig:
     batch_tokens: int = 4096
     pass_tokens: int = 8192
 
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise UnknownName.of("schedule", self.schedule, SCHEDULES)
+        for name in ("lr", "clip_norm", "batch_tokens", "pass_tokens"):
+            if not getattr(self, name) > 0:
+                raise BenchError(f"optim.{name} must be more than 0, not {getattr(self, name)}.")
+        for name, value in (("warmup", self.warmup), ("beta2", self.beta2)):
+            if not 0 <= value < 1:
+                raise BenchError(f"optim.{name} must lie between 0 and 1, not {value}.")
+
 
 class Trainer:
     """AdamW with a schedule, a bound on the gradient, and a sentence instead of a NaN.
@@ -54,8 +64,6 @@ class Trainer:
     def __init__(
         self, parameters: Iterable[nn.Parameter], config: OptimConfig, total: int, what: str
     ) -> None:
-        if config.schedule not in SCHEDULES:
-            raise UnknownName.of("schedule", config.schedule, SCHEDULES)
         self.config = config
         self.total = max(1, total)
         self.what = what

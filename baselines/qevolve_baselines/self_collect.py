@@ -12,6 +12,7 @@ from qevolve_baselines.rollout import Collector, Start, World, collect, draw_sta
 from qevolve_baselines.run import Run
 from qevolve_baselines.transcript import Trajectory, Transcript
 from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BenchError
 
 
 @dataclass(slots=True)
@@ -29,6 +30,13 @@ class CollectConfig:
     per_task: int = 3
     temperature: float = 1.0
     batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        for name, least in (("tasks", 0), ("per_task", 1), ("temperature", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise BenchError(
+                    f"collect.{name} must be {least} or more, not {getattr(self, name)}."
+                )
 
 
 def collect_stage(

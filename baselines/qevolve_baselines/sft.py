@@ -2,9 +2,9 @@
 
     L = - mean over action tokens of log π(token | transcript so far)
 
-Departures from ETO's recipe (Song et al. 2024; learning rate 2e-5, 3 epochs, 64 episodes a batch, 7B
-parameters): the defaults are for a small model made from scratch, which needs a higher rate and more
-epochs; batches hold a number of tokens instead of episodes; episodes are not shortened.
+Departures from ETO's recipe (Song et al. 2024; learning rate 2e-5, 3 epochs, 64 episodes a batch,
+7B parameters): the defaults are for a small model made from scratch, which needs a higher rate and
+more epochs; batches hold a number of tokens instead of episodes; episodes are not shortened.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class SFTConfig:
     epochs: int = 10
     reading: float = 0.0
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=3e-3, schedule="linear"))
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.reading < 0:
+            raise BenchError(
+                f"epochs and reading must be 0 or more, not {self.epochs} and {self.reading}."
+            )
 
 
 def sft_loss(logprobs: Tensor, weights: Tensor) -> Tensor:

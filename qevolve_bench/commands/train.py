@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qevolve_bench.checkpoint import require_torch
 from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs
+from qevolve_envs.errors import BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
@@ -128,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         settings=parse_overrides(args.settings),
         seed=args.seed,
         budget=dict(_pair(item) for item in args.budget),
-        demos=int(args.demos) if args.demos.isdigit() else args.demos,
+        demos=_demos(args.demos),
         init=args.init,
         model=args.model,
         scratch=parse_overrides(args.scratch),
@@ -180,6 +181,17 @@ def run(args: argparse.Namespace) -> int:
         print(results_table(args.learner, outcome.results))
     print(f"\nThe policy is in {args.out / 'policy'}.")
     return 0
+
+
+def _demos(text: str) -> int | str:
+    """A number of episodes, or the file that holds some."""
+    try:
+        count = int(text)
+    except ValueError:
+        return text
+    if count < 0:
+        raise BenchError(f"--demos needs a number of episodes or a file, not {text}.")
+    return count
 
 
 def _pair(item: str) -> tuple[str, float]:

@@ -152,6 +152,7 @@ def read_study(path: Path) -> Study:
     """
     from qevolve_baselines.config import parse_yaml
     from qevolve_baselines.learner import make_learner
+    from qevolve_baselines.run import Budget
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -166,6 +167,7 @@ def read_study(path: Path) -> Study:
             tuned = {arm.tune: values[0]} if values else {}
             spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
             make_learner(spec.learner, spec.preset, spec.settings)
+            Budget.parse([f"{axis}={limit}" for axis, limit in arm.budget.items()])
     except BenchError as error:
         raise BadFile(f"{path}: {error}") from None
     return study
@@ -182,6 +184,10 @@ def _study(raw: Mapping[str, Any]) -> Study:
     for name in ("name", "env", "seeds", "arms", "baseline"):
         if name not in raw:
             raise BenchError(f"a study needs {name!r}.")
+    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0), ("checkpoints", 1)):
+        value = raw.get(name, least)
+        if not isinstance(value, int) or value < least:
+            raise BenchError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     seeds = raw["seeds"]
     tuning = raw.get("tuning") or {}
     if not isinstance(seeds, list) or not all(isinstance(s, int) and s >= 0 for s in seeds):

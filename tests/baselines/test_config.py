@@ -6,6 +6,7 @@ import pytest
 
 from qevolve_baselines.config import build, merge, parse_overrides, presets, read_preset
 from qevolve_baselines.learner import LEARNERS, find_learner, make_learner
+from qevolve_baselines.sft import SFTConfig
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 
@@ -86,3 +87,17 @@ def test_presets_by_name_and_by_file(tmp_path):
     file.write_text("- a\n")
     with pytest.raises(BadFile, match="does not hold settings"):
         read_preset("sft", str(file))
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"epochs": -1}, "epochs and reading must be 0 or more"),
+        ({"optim": {"lr": -1}}, r"optim\.lr must be more than 0, not -1"),
+        ({"optim": {"warmup": 2}}, r"optim\.warmup must lie between 0 and 1"),
+        ({"optim": {"schedule": "cosin"}}, "did you mean 'cosine'"),
+    ],
+)
+def test_values_out_of_range_are_refused(settings: dict[str, object], reason: str) -> None:
+    with pytest.raises(BenchError, match=reason):
+        build(SFTConfig, settings)

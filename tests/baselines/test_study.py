@@ -75,6 +75,8 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("seeds: [0, 1]", "seeds: 3", "list of whole numbers"),
         ("tuning: {seeds: [7]}", "tuning: {}", "needs seeds of its own"),
         ("evaluate: [unseen]", "evaluate: [unseen", "line"),
+        ("demos: 8", "demos: -5", "at least 2, not -5"),
+        ("{env_steps: 60}", "{tokens: 60}", "Unknown budget 'tokens'"),
     ],
 )
 def test_a_mistake_in_a_plan_is_one_sentence(

@@ -80,7 +80,7 @@ def test_a_run_says_what_it_did(tmp_path, capsys):
     options = [*QUICK, "--budget", "trained_tokens=5000", "--evaluate", "unseen", "--out", out]
     assert train(*options) == 0
     assert train(*options, "--seed", "1") == 2
-    assert "another seed (0, not 1)" in capsys.readouterr().err
+    assert "differs in its seed: 0 there, 1 here" in capsys.readouterr().err
     after = (out / "result.json").read_bytes(), (out / "policy/model.safetensors").read_bytes()
     assert before == after
     assert train(*options, "--seed", "1", "--force") == 0
