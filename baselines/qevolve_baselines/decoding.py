@@ -95,7 +95,7 @@ class RaggedCache(Cache):  # type: ignore[misc]
     """
 
     def __init__(self, rows: int, device: torch.device) -> None:
-        self.layers = []  # The base class looks here; we keep plain buffers instead.
+        self.layers: list[Any] = []  # The base class looks here; we keep plain buffers instead.
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []

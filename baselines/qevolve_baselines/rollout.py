@@ -207,6 +207,8 @@ class Collector:
             for i, action in enumerate(actions):
                 if observations[i] is None:
                     continue
+                if not isinstance(action, str):
+                    raise BenchError(f"{name} gave up on {episodes[i].task_id}: {action.reason}.")
                 observation, reward, terminated, truncated, info = self._envs[i].step(action)
                 episodes[i].record(
                     action,

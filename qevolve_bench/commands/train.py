@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
         with contextlib.ExitStack() as stack:
             stack.enter_context(parallel.processes(args.device))
             talks = parallel.is_main()
-            watchers = [progress.log]
+            watchers: list[Callable[[dict[str, Any]], None]] = [progress.log]
             if args.tensorboard and talks:
                 watchers.append(stack.enter_context(board(args.out / "tensorboard")))
 
