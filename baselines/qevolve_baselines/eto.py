@@ -76,9 +76,9 @@ class ETOConfig:
     beta: float = 0.1
     beta_later: float = 0.5
     lr_later: float = 0.5
-    epochs: int = 3
+    epochs: int = 1
     anchor: float = 0.0
-    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-4, schedule="linear"))
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=3e-5, schedule="linear"))
 
     def __post_init__(self) -> None:
         if self.explore not in EXPLORE:
