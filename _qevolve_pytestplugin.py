@@ -49,7 +49,7 @@ def qevolve_score(request: pytest.FixtureRequest) -> QevolveScore:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says which baselines were written, and, with -v, how the scores compare."""
+    """Says which baselines were written, what failed by an error, and, with -v, all scores."""
     lines = [
         value
         for reports in terminalreporter.stats.values()
@@ -57,8 +57,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in getattr(report, "user_properties", ())
         if name == PROPERTY and getattr(report, "when", None) == "call"
     ]
-    updated = [line for line in lines if line.startswith("stored")]
-    shown = lines if terminalreporter.verbosity > 0 else updated
+    always = [line for line in lines if line.startswith(("stored", "errors"))]
+    shown = lines if terminalreporter.verbosity > 0 else always
     if shown:
         terminalreporter.section("qevolve_score")
         for line in sorted(shown):

@@ -80,19 +80,26 @@ class QevolveScore:
             The scores, for whatever else the test wants to assert.
         """
         __tracebackhide__ = True
+        mend = ""  # Nothing was played yet that a baseline could be made of.
         try:
             played = _suite(env, split, suite, episodes, seed, env_kwargs, horizon)
             path = self._path(name)
             scores = play(agent, played, options=options, batch_size=batch_size)
+            if scores.failures:
+                self._tell(
+                    f"errors {self._shown(path)}: {len(scores.failures)} episodes failed by an"
+                    f" error, the first: {scores.failures[0]}"
+                )
             if self._request.config.getoption("--qevolve-update"):
                 write_baseline(path, scores)
                 self._tell(f"stored {self._shown(path)}: {metric} {scores.mean(metric=metric):.3f}")
                 return scores
+            mend = f"\n\n{self._mend()}"
             failure = self._judge(path, scores, metric, alpha, min_effect)
         except BenchError as error:
             failure = str(error)
         if failure is not None:
-            pytest.fail(f"qevolve_score: {failure}\n\n{self._mend()}", pytrace=False)
+            pytest.fail(f"qevolve_score: {failure}{mend}", pytrace=False)
         return scores
 
     def _judge(

@@ -118,12 +118,13 @@ def test_level_and_least_effect(project, lost, more, options, outcome):
     project.write(lost=lost, more=more).run(*options).assert_outcomes(**{outcome: 1})
 
 
-def failure(project, *options):
-    """What the only test of the project fails with."""
+def failure(project, *options, advised=True):
+    """What the only test of the project fails with, and whether an update is advised."""
     result = project.run(*options)
     result.assert_outcomes(failed=1)
     (line,) = [ln for ln in result.outlines if ln.startswith("qevolve_score: ")]
-    assert "pytest test_mine.py::test_walks --qevolve-update" in result.stdout.str()
+    advice = "pytest test_mine.py::test_walks --qevolve-update"
+    assert (advice in result.stdout.str()) is advised
     return line
 
 
@@ -163,16 +164,40 @@ def test_another_version_of_the_environment(project):
         (", horizon=7", "played with horizon 7, and was with 10"),
         (", seed=1", "played with seeds [1], and was with [0]"),
         (", env_kwargs={'size': 'large'}", "played with env_kwargs"),
-        (", suite='quick'", "Pass either env= and split=, or suite="),
         (", alpha=0", "alpha must be more than 0"),
         (", metric='sucess'", "did you mean 'success'"),
+    ],
+)
+def test_what_cannot_be_compared(project, more, words):
+    project.write().run(UPDATE)
+    assert words in failure(project.write(more=more))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (", suite='quick'", "Pass either env= and split=, or suite="),
         (", env_kwargs={'sise': 3}", "did you mean 'size'"),
         (", options={'x': 1}", "Options are for agents that are given by name"),
     ],
 )
-def test_what_cannot_be_compared_or_played(project, more, words):
+def test_what_cannot_be_played_is_no_matter_of_a_baseline(project, more, words):
     project.write().run(UPDATE)
-    assert words in failure(project.write(more=more))
+    assert words in failure(project.write(more=more), advised=False)
+
+
+def test_an_unknown_agent_is_no_matter_of_a_baseline(project):
+    text = TESTS.replace("walker(), env", "'randon', env")
+    assert "did you mean 'random'?" in failure(project.write(text=text), advised=False)
+
+
+def test_errors_are_told_also_where_the_scores_hold(project):
+    project.write(lost=3).run(UPDATE)
+    text = TESTS.replace('"look" if', "1 / 0 if")
+    held = project.write(lost=3, text=text).run()
+    held.assert_outcomes(passed=1)
+    told = "errors qevolve_baselines?test_mine.test_walks.json: 3 episodes failed by an error,*"
+    held.stdout.fnmatch_lines([told])
 
 
 def test_a_wrong_setting_of_the_project(project):
@@ -196,7 +221,7 @@ def test_a_damaged_baseline(project):
 def test_an_agent_that_crashes_gets_no_baseline_and_loses(project):
     text = TESTS.replace('"right"', "1 / 0")
     assert "No baseline is made of a run in which 12 episodes failed" in failure(
-        project.write(text=text), UPDATE
+        project.write(text=text), UPDATE, advised=False
     )
     project.write().run(UPDATE)
     result = project.write(text=text).run()
@@ -250,7 +275,7 @@ def test_two_scores_of_one_name_are_refused(project):
         qevolve_score("expert", {env!r}, split="train")
         qevolve_score("random", {env!r}, split="train")
     """
-    words = failure(project.write(text=text), UPDATE)
+    words = failure(project.write(text=text), UPDATE, advised=False)
     assert "Several scores of a test need names of their own" in words
 
 
