@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -80,5 +81,14 @@ def load_attribute(reference: str, purpose: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise UnknownName.of(f"name in {module_name}", attribute, public) from None
+        raise UnknownName(f"Cannot load {purpose}: {_lacking(module, attribute)}") from None
+
+
+def _lacking(module: ModuleType, attribute: str) -> str:
+    """That a module has no such name, with the closest that it has."""
+    if not attribute:
+        return f"name what makes it, as in {module.__name__}:make."
+    public = [name for name in vars(module) if not name.startswith("_")]
+    close = difflib.get_close_matches(attribute, public, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else "."
+    return f"{module.__name__} has no {attribute!r}{hint}"

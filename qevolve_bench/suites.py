@@ -182,8 +182,10 @@ class Suite:
         Raises:
             BadFile: Naming what is wrong, without the file.
         """
-        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-            version = raw.get("schema") if isinstance(raw, dict) else None
+        if not isinstance(raw, dict) or "schema" not in raw:
+            raise BadFile("it is not a suite, because it names no schema version")
+        if raw["schema"] != SCHEMA:
+            version = raw["schema"]
             raise BadFile(f"a suite of schema version {version!r}, this release reads {SCHEMA}")
         raw = _fields("a suite", {"digest": None, **raw}, _SUITE)
         if not _NAME.fullmatch(raw["name"]):

@@ -192,8 +192,10 @@ class Episode:
             raise BadFile(f"not a complete JSON line ({error})") from None
         if not isinstance(raw, dict):
             raise BadFile("not a JSON object")
-        if raw.get("schema") != SCHEMA:
-            raise BadFile(f"schema version {raw.get('schema')!r}, this release reads {SCHEMA}")
+        if "schema" not in raw:
+            raise BadFile("not an episode, because it names no schema version")
+        if raw["schema"] != SCHEMA:
+            raise BadFile(f"schema version {raw['schema']!r}, this release reads {SCHEMA}")
         _check_fields("episode", raw, _EPISODE_FIELDS)
         for name, value in raw["env_kwargs"].items():
             if not (value is None or isinstance(value, str | int | float)):

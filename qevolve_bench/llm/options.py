@@ -47,7 +47,9 @@ def make_config(config: type[C], options: Mapping[str, Any], purpose: str) -> C:
             hint, bounds = hints[field.name], field.metadata
             values[field.name] = _check(options[field.name], hint, bounds, field.name, purpose)
         elif field.default is dataclasses.MISSING:
-            raise BenchError(f"Cannot make {purpose}: give --agent-arg {field.name}=VALUE.")
+            # The model has a flag of its own (`commands.agent_options`).
+            option = "--model NAME" if field.name == "model" else f"--agent-arg {field.name}=VALUE"
+            raise BenchError(f"Cannot make {purpose}: give {option}.")
     return config(**values)
 
 

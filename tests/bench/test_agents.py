@@ -162,8 +162,8 @@ def test_module_and_factory_from_the_current_directory(workdir, toy_env):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("mine:maek", "did you mean 'make'"),
-        ("mine:", "Unknown name in mine ''"),
+        ("mine:maek", "agent 'mine:maek': mine has no 'maek'; did you mean 'make'"),
+        ("mine:", "name what makes it, as in mine:make."),
         ("mine:broken", "its factory raised ZeroDivisionError: division by zero."),
         ("mine:leaves", "its factory raised SystemExit: bye."),
         ("mine:half", "the Half that its factory returned has no method act."),

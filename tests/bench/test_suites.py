@@ -156,7 +156,8 @@ def test_a_file_that_is_no_suite_is_refused_by_name(tmp_path, changes, words):
     ("text", "words"),
     [
         ("", "not JSON"),
-        ("[]", "schema version None"),
+        ("[]", "it is not a suite"),
+        ("{}", "it is not a suite"),
         ('{"schema": 2}', "schema version 2, this release reads 1"),
         ('{"schema": 1}', "lacks 'cells'"),
         ("[" * 100_000, "not JSON"),

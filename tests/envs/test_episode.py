@@ -148,7 +148,7 @@ def changed_step(**values):
     ("record", "sentence"),
     [
         (changed(schema=2), "schema version 2, this release reads 1"),
-        (changed(schema=...), "schema version None"),
+        (changed(schema=...), "not an episode, because it names no schema version"),
         (changed(schema=True), "bool as 'schema'"),
         (changed(extra=1), "unknown field 'extra'"),
         (changed(goal=...), "lacks the field 'goal'"),

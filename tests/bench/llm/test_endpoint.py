@@ -413,7 +413,7 @@ def test_a_wrong_option_is_one_sentence(make, options, words):
 
 
 def test_the_model_has_to_be_named(toy_env):
-    with pytest.raises(BenchError, match="give --agent-arg model=VALUE"):
+    with pytest.raises(BenchError, match="give --model NAME"):
         resolve_agent("openai", toy_env)
 
 

@@ -88,7 +88,7 @@ def test_who_miscounts_tokens_has_failed(play, folder):
     ("agent", "words"),
     [
         ("mine:dies_early", "Cannot make agent 'mine:dies_early': the worker exited with code 7"),
-        ("mine:nobody", "Unknown name in mine 'nobody'"),
+        ("mine:nobody", "Cannot load agent 'mine:nobody': mine has no 'nobody'"),
         ("mine:describes_itself_badly", "agent.describe cannot be recorded: TypeError"),
         ("mine:describes_the_clock", "describes itself differently than before (pid)"),
     ],
