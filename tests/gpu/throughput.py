@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--demos", type=int, default=512)
     parser.add_argument("--pass-tokens", type=int, default=65_536)
     parser.add_argument("--updates", type=int, default=10)
+    parser.add_argument("--tasks", type=int, default=64, help="of the Q-Evolve run")
     parser.add_argument("--peak", type=float, help="of the device, in TFLOP/s")
     args = parser.parse_args()
     world = World("qevolve/Household-v0", kwargs={"size": "small"}, horizon=args.horizon)
@@ -119,7 +120,7 @@ def main() -> None:
         settings = {
             "rounds": 1,
             "bc": {"epochs": 2, "optim": {"lr": 3e-4, "batch_tokens": 8192}},
-            "collect": {"tasks": 64, "per_task": 2, "batch_size": args.batch},
+            "collect": {"tasks": args.tasks, "per_task": 2, "batch_size": args.batch},
             "critic": {"epochs": 1, "optim": {"lr": 1e-4, "batch_tokens": 8192}},
             "policy": {"epochs": 1, "optim": {"lr": 3e-5, "batch_tokens": 8192}},
             "unhealthy": "log",
