@@ -8,28 +8,34 @@ load is printed); ratios are medians of the ratios of several rounds of one run.
 
 - *bare*: one environment of `gymnasium.make`, reset and stepped in a loop; nothing is recorded.
 - *recorded*: the same loop, with the digest chain and the JSON lines that a replay needs.
-- *runner*: `run_suite` with a worker process, without the start of the processes, which is paid
-  once; with everything else: the journal of the batch in flight, the log, the final files, the
-  summary.
+- *runner*: `run_suite` with a worker process; with everything: the journal of the batch in flight,
+  the log, the final files, the summary.
 - *two workers by one*: wall time of the same run.
+
+All three play the same episodes, each in a process of its own that has played the first quarter of
+them before anything counts: the worlds keep what they have found out about a task, and whoever
+comes second, in the same process, would look several times as fast.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import multiprocessing.process
 import os
-import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import gymnasium
 from tabulate import tabulate
 
 from qevolve_bench.environments import make_env, text_env
-from qevolve_bench.evaluate import draw_tasks
+from qevolve_bench.evaluate import Assignment, draw_tasks
 from qevolve_bench.runner.suite import run_suite
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
@@ -42,13 +48,23 @@ WORLDS = {
 }
 
 
+#: The batch size of the runner; a measurement begins where a batch does.
+BATCH = 16
+
+
+def first_counted(episodes: int) -> int:
+    """How many episodes are played before a measurement begins: a quarter, in whole batches."""
+    return -(-episodes // (4 * BATCH)) * BATCH
+
+
 def bare(world: str, episodes: int) -> float:
     """CPU seconds of a loop around one environment, resets included."""
     env_id, _, command = WORLDS[world]
     with closing(make_env(env_id, split="train")) as env:
-        drawn = draw_tasks(text_env(env).task_ids("train"), episodes, 0)
-        start = time.process_time()
-        for task_id, seed in drawn:
+        start = 0.0
+        for number, (task_id, seed) in enumerate(drawn(env, episodes)):
+            if number == first_counted(episodes):
+                start = time.process_time()
             env.reset(seed=seed, options={"task": task_id})
             truncated = False
             while not truncated:
@@ -60,9 +76,10 @@ def recorded(world: str, episodes: int) -> float:
     """The same with what no runner can do without: the digest chain, and the line of an episode."""
     env_id, _, command = WORLDS[world]
     with closing(make_env(env_id, split="train")) as env, Path(os.devnull).open("w") as sink:
-        drawn = draw_tasks(text_env(env).task_ids("train"), episodes, 0)
-        start = time.process_time()
-        for task_id, seed in drawn:
+        start = 0.0
+        for number, (task_id, seed) in enumerate(drawn(env, episodes)):
+            if number == first_counted(episodes):
+                start = time.process_time()
             episode = Episode(env_id, {}, task_id, "train", seed, "idle")
             episode.begin(*env.reset(seed=seed, options={"task": task_id}))
             while not episode.truncated:
@@ -71,21 +88,28 @@ def recorded(world: str, episodes: int) -> float:
         return time.process_time() - start
 
 
-def runner(world: str, episodes: int, workers: int) -> tuple[float, float]:
-    """(CPU seconds, wall seconds) of a run.
+def drawn(env: gymnasium.Env[str, str], episodes: int) -> list[Assignment]:
+    """The episodes, as the runner draws them."""
+    return draw_tasks(text_env(env).task_ids("train"), episodes, 0)
 
-    CPU seconds are those of all processes, from their start to the manifest; wall seconds are those
-    of its last three quarters, when all processes are there.
+
+def runner(world: str, episodes: int, workers: int) -> tuple[float, float]:
+    """(CPU seconds, wall seconds) of a run, until its files are finished.
+
+    CPU seconds are those of this process and of the workers, which are idle where counting begins
+    if there is one of them.
     """
     env_id, horizon, command = WORLDS[world]
     suite = Suite("bench", (Cell(world, env_id, "train", horizon, episodes=episodes),))
-    marks: list[float] = []
+    began: list[tuple[float, float]] = []
+    theirs = 0.0
 
     def on_progress(done: int, total: int) -> None:
-        if not marks and 4 * done >= total:
-            marks.append(time.perf_counter())
+        nonlocal theirs
+        theirs = sum(map(_cpu_seconds, multiprocessing.active_children()))
+        if not began and done >= first_counted(total):
+            began.append((time.process_time() + theirs, time.perf_counter()))
 
-    start = _cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "script.txt"
         script.write_text(f"{command}\n" * horizon)
@@ -94,31 +118,34 @@ def runner(world: str, episodes: int, workers: int) -> tuple[float, float]:
             agent="mock",
             options={"script": str(script)},
             out=Path(folder) / "run",
+            batch_size=BATCH,
             workers=workers,
             on_progress=on_progress,
         )
-        wall = time.perf_counter() - marks[0]
+        cpu, wall = time.process_time() + theirs, time.perf_counter()
     assert manifest["ledger"]["env_steps"] == episodes * horizon, "every episode is played out"
-    return _cpu_seconds() - start, wall
+    return cpu - began[0][0], wall - began[0][1]
 
 
-def _cpu_seconds() -> float:
-    """Of this process and of those that it has started and seen end."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+def _cpu_seconds(process: multiprocessing.process.BaseProcess) -> float:
+    """Of another process, in whole hundredths (Linux only)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(world: str, steps: int) -> tuple[float, ...]:
     """Microseconds of CPU for a step (bare, recorded, runner), and how two workers scale."""
     horizon = WORLDS[world][1]
-    few, many = steps // 4 // horizon, steps // horizon
-    per_step = 1e6 / (many * horizon)
-    # The difference of two runs has no start of processes in it.
-    start, _ = runner(world, few, 1)
-    cpu, one = runner(world, many, 1)
-    _, two = runner(world, many, 2)
-    steady = (cpu - start) * 1e6 / ((many - few) * horizon)
-    return bare(world, many) * per_step, recorded(world, many) * per_step, steady, one / two
+    episodes = steps // horizon
+    per_step = 1e6 / ((episodes - first_counted(episodes)) * horizon)
+    costs = []
+    for loop in (bare, recorded):
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as fresh:
+            costs.append(fresh.submit(loop, world, episodes).result())
+    cpu, one = runner(world, episodes, 1)
+    _, two = runner(world, episodes, 2)
+    return *(cost * per_step for cost in (*costs, cpu)), one / two
 
 
 def main(argv: Sequence[str] | None = None) -> int:
