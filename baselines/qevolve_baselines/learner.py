@@ -25,6 +25,10 @@ ENTRY_POINTS = "qevolve_bench.learners"
 LEARNERS: dict[str, tuple[str, str, str]] = {
     "sft": ("sft", "SFT", "behaviour cloning on demonstrations"),
     "rft": ("rft", "RFT", "SFT on demonstrations and the agent's own successes"),
+    "eto": ("eto", "ETO", "trajectory preferences, success over failure"),
+    "grpo": ("grpo", "GRPO", "groups of episodes against their own mean (RLOO, DAPO, GiGPO …)"),
+    "ppo": ("ppo", "PPO", "clipped updates against a token critic"),
+    "self_imitation": ("self_imitation", "SelfImitation", "own past successes (SIL, SPEAR)"),
     "q_evolve": ("q_evolve", "QEvolve", "process rewards from an in-distribution critic"),
 }
 

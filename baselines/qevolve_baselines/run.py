@@ -19,7 +19,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -70,6 +70,8 @@ class Ledger:
 
 
 AXES = tuple(f.name for f in dataclasses.fields(Ledger))
+#: What updates use up.
+UPDATE_AXES = ("trained_tokens", "wall_seconds", "accelerator_seconds")
 
 
 @dataclass(slots=True)
@@ -110,9 +112,9 @@ class Budget:
             setattr(budget, axis, value if seconds else int(value))
         return budget
 
-    def spent(self, ledger: Ledger) -> str | None:
+    def spent(self, ledger: Ledger, axes: Sequence[str] = AXES) -> str | None:
         """The first axis whose limit is reached, or None."""
-        for axis in AXES:
+        for axis in axes:
             limit = getattr(self, axis)
             if limit is not None and getattr(ledger, axis) >= limit:
                 return axis
@@ -267,8 +269,10 @@ class Run:
     def updates(self, name: str, total: int) -> Iterator[int]:
         """Counts the updates of a stage, from where the last save was.
 
-        It ends early when the budget is spent. The run is saved now and then, and at the end. What
-        torch itself draws during an update, such as dropout, depends on the update only.
+        It ends early when a limit on what updates themselves use up is reached. A limit on
+        episodes or their steps does not end it: what was collected is to be learnt from. The run
+        is saved now and then, and at the end. What torch itself draws during an update, such as
+        dropout, depends on the update only.
 
         Args:
             name: Of the stage, unique in the run.
@@ -278,7 +282,8 @@ class Run:
         if done >= total:
             return
         for index in range(done, total):
-            if self.spent:
+            self._agree()
+            if self.budget.spent(self.ledger, UPDATE_AXES):
                 break
             with torch.random.fork_rng(devices=self._devices()):
                 torch.manual_seed(self.torch_seed(name, index))

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from qevolve_baselines.losses import generalised_advantages
 from qevolve_baselines.q_evolve import (
     CriticConfig,
     Facts,
+    QEvolve,
     QEvolveConfig,
     awr_objective,
     check_health,
@@ -24,6 +26,8 @@ from qevolve_baselines.q_evolve import (
     step_weights,
     v_loss,
 )
+from qevolve_baselines.run import Budget, Run
+from qevolve_baselines.self_collect import CollectConfig
 from qevolve_envs.errors import BenchError, UnknownName
 
 
@@ -198,6 +202,22 @@ def test_rewarded_invalid_actions_stop_the_run() -> None:
     report = {"v0": 0.5, "return0": 0.5, "advantage_invalid": 0.37}
     with pytest.raises(BenchError, match=r"could not be executed have a mean advantage of \+0\.37"):
         check_health(report, QEvolveConfig(), 2)
+
+
+def test_every_round_learns_from_what_it_collected() -> None:
+    # The last collection spends the budget of steps; its updates are still to come.
+    lines: list[dict[str, object]] = []
+    config = QEvolveConfig(
+        rounds=2,
+        collect=CollectConfig(per_task=10, batch_size=16),
+        critic=CriticConfig(epochs=1),
+        unhealthy="log",
+    )
+    run = Run(seed=0, budget=Budget(env_steps=120), on_log=lines.append)
+    QEvolve(config).train(tiny.world(), tiny.demos(4), tiny.policy(), run)
+    stages = {line["stage"] for line in lines if "update" in line}
+    assert stages == {f"round-{n}-{part}" for n in (1, 2) for part in ("critic", "policy")}
+    assert 120 <= run.ledger.env_steps < 120 + tiny.HORIZON
 
 
 def test_unknown_choices_are_named() -> None:
