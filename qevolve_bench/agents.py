@@ -153,6 +153,11 @@ BUILT_IN: dict[str, Callable[..., Agent]] = {
 }
 
 
+def agent_names() -> tuple[list[str], list[str]]:
+    """Names of the built-in agents, and of those that other packages have installed."""
+    return list(BUILT_IN), sorted(point.name for point in entry_points(group=ENTRY_POINTS))
+
+
 def resolve_agent(
     name: str, env: gymnasium.Env[Any, Any], options: Mapping[str, Any] | None = None
 ) -> Agent:

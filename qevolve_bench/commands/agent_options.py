@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import textwrap
+from typing import Any, NoReturn
 
 from qevolve_bench.commands.options import named_values
 from qevolve_envs.errors import BenchError
 
 #: Options with a flag of their own, by the name that the agent knows them under.
 _FLAGS = {"model": "--model", "base_url": "--base-url"}
+
+
+class HelpWithAgents(argparse.Action):
+    """``--help`` that ends with the agents, which are looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Prints, and leaves."""
+        from qevolve_bench.agents import agent_names
+
+        built_in, installed = agent_names()
+        wrapped = textwrap.wrap(
+            f"agents: {', '.join(built_in)} (built in); {', '.join(installed) or 'none'}"
+            " (installed). module:factory is a function of your own, in a module that can be"
+            " imported from here, that returns an object with reset and act"
+            " (qevolve_envs.agent.Agent).",
+            width=80,
+        )
+        parser.epilog = "\n".join([*wrapped, *([f"\n{parser.epilog}"] if parser.epilog else [])])
+        parser.print_help()
+        parser.exit()
+
+
+def add_help_with_agents(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--help`` to a parser that was made without."""
+    parser.add_argument(
+        "-h", "--help", action=HelpWithAgents, nargs=0, help="show this help and exit"
+    )
 
 
 def add_agent_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qevolve_bench.commands.agent_options import add_agent_options, agent_options
+from qevolve_bench.commands.agent_options import (
+    add_agent_options,
+    add_help_with_agents,
+    agent_options,
+)
 from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs, positive
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -27,14 +31,18 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "eval",
         help="evaluate an agent",
-        description="Evaluate an agent on a suite (--suite) or on one panel (--env and --split)."
-        " The same command gives the same episodes, byte for byte; with --out it continues what was"
-        " interrupted.",
+        description="Evaluate an agent on a suite (--suite) or on one panel (--env and --split).\n"
+        "The same command gives the same episodes, byte for byte; with --out it\n"
+        "continues what was interrupted.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    add_help_with_agents(parser)
     parser.add_argument(
         "--agent",
         required=True,
-        help="random, expert, the name of an installed agent, or module:factory of your own",
+        metavar="NAME",
+        help="an agent by its name, or module:factory of your own (see below)",
     )
     add_agent_options(parser)
     what = parser.add_argument_group("what is played")

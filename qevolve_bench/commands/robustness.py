@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qevolve_bench.commands.agent_options import add_agent_options, agent_options
+from qevolve_bench.commands.agent_options import (
+    add_agent_options,
+    add_help_with_agents,
+    agent_options,
+)
 from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs, positive
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -34,7 +38,9 @@ def add_parser(subparsers: Subparsers) -> None:
         " share of its success the agent retains. With --out it continues what was interrupted.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    add_help_with_agents(parser)
     parser.add_argument("--list", action="store_true", help="list the perturbations and leave")
     parser.add_argument(
         "--read",
@@ -47,7 +53,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--split", help="panel to play, such as unseen")
     parser.add_argument(
         "--agent",
-        help="random, expert, the name of an installed agent, or module:factory of your own",
+        metavar="NAME",
+        help="an agent by its name, or module:factory of your own (see below)",
     )
     add_agent_options(parser)
     parser.add_argument(
@@ -97,7 +104,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "--format", choices=("text", "md", "latex", "json"), default="text", help="default text"
     )
     parser.add_argument(
-        "--radar", type=Path, metavar="FILE", help="also draw a radar plot, as SVG, into this file"
+        "--radar",
+        type=Path,
+        metavar="FILE",
+        help="also draw a radar plot, as SVG, into this file; needs three perturbations",
     )
     parser.set_defaults(run=run)
 

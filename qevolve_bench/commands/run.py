@@ -12,14 +12,26 @@ from qevolve_bench.commands.options import at_least
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
 
+_PLAN = """a plan, of which every field is documented in qevolve_bench/study/plan.py
+(python -m pydoc qevolve_bench.study.plan):
+  name: household
+  env: qevolve/Household-v0
+  seeds: [0, 1, 2]
+  baseline: rft
+  budget: {env_steps: 60000}
+  arms: {rft: {learner: rft}, q_evolve: {learner: q_evolve}}
+"""
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "run",
         help="play a study: learners x seeds",
-        description="Play a study: warm starts, tuning on equal budgets, and every learner on every"
-        " seed. What is done already is kept, so that an interrupted study goes on.",
+        description="Play a study: warm starts, tuning on equal budgets, and every learner on\n"
+        "every seed. What is done already is kept, so that an interrupted study goes on.",
+        epilog=_PLAN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the plan")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the runs go")

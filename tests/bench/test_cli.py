@@ -54,6 +54,30 @@ def test_help(argv, capsys):
     assert "usage: qevolve-bench" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["eval", "robustness"])
+def test_help_lists_the_agents(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "agents: random, expert, replay, mock, checkpoint, openai, hf (built in);" in out
+    assert "returns an object with reset and act" in out
+    assert ("examples:" in out) is (command == "robustness")
+
+
+def test_the_plan_in_the_help_is_one(capsys, tmp_path):
+    pytest.importorskip("torch")
+    from qevolve_bench.commands.run import _PLAN
+    from qevolve_bench.study.plan import read_study
+
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert _PLAN in capsys.readouterr().out
+    path = tmp_path / "study.yaml"
+    path.write_text("\n".join(line for line in _PLAN.splitlines() if line.startswith("  ")))
+    assert [arm.name for arm in read_study(path).arms] == ["rft", "q_evolve"]
+
+
 def test_version(capsys):
     import qevolve_bench
 
