@@ -8,6 +8,7 @@ name, or the seeds of a learner, are runs of one method, and a sample of what it
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -323,10 +324,12 @@ def entries_of_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Ce
     # Either every run played every cell, or the cells are shared out among the runs.
     count = 1 if all(len(found) == 1 for found in played.values()) else len(runs)
     entries = {cell: _entry(name, cell, found, count) for cell, found in played.items()}
-    every = [e for run in runs for episodes in run.cells.values() for e in episodes]
+    by_cell: dict[Cell, list[Episode]] = {}
+    for run in runs:
+        for episode in itertools.chain.from_iterable(run.cells.values()):
+            by_cell.setdefault(cell_of_episode(episode), []).append(episode)
     for cell, entry in entries.items():
-        said = failures(f"{name} in {cell.label}", [e for e in every if cell_of_episode(e) == cell])
-        if said:
+        if said := failures(f"{name} in {cell.label}", by_cell[cell]):
             entries[cell] = replace(entry, notes=(*entry.notes, said))
     return entries
 
