@@ -20,11 +20,13 @@ def test_exported_tasks_are_played_by_alfworld(tmp_path, capsys):
     assert not list(tmp_path.rglob("*.part"))
     data = ["--env-arg", f"data={tmp_path}"]
     arguments = ["eval", "--env", "qevolve/ALFWorld-v0", "--agent", "random", "--horizon", "3"]
-    out = tmp_path / "episodes.jsonl"
+    out = tmp_path / "run"
     assert main([*arguments, "--split", "seen", *data, "--out", str(out)]) == 0
-    text = out.read_text()
-    assert text.count("\n") == 2
-    assert str(tmp_path) not in text, "where the data lies does not belong into a record"
+    (episodes,) = (out / "episodes").iterdir()
+    assert episodes.read_text().count("\n") == 2
+    for record in (episodes, out / "manifest.json"):
+        where = "where the data lies does not belong into a record"
+        assert str(tmp_path) not in record.read_text(), where
     assert main([*arguments, "--split", "unseen", *data]) == 2
     assert "has no tasks in its split 'unseen'" in capsys.readouterr().err
 
