@@ -22,7 +22,7 @@ from qevolve_bench.seeding import child_seed, stream
 from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
-from qevolve_envs.registration import all_entries
+from qevolve_envs.registration import local_arguments
 
 OnEpisode = Callable[[Episode], None]
 
@@ -187,7 +187,7 @@ def recorded_as(
     spec = find_spec(env_id)
     # Our own prefix says only that we are imported, which whoever reads the episode has done.
     recorded_id = spec.id if env_id.startswith("qevolve_bench:") else env_id
-    local = {name for entry in all_entries() if entry.id == spec.id for name in entry.local}
+    local = local_arguments(spec.id)
     recorded = {k: v for k, v in (env_kwargs or {}).items() if k not in local}
     if max_episode_steps not in (None, spec.max_episode_steps):
         recorded["max_episode_steps"] = max_episode_steps

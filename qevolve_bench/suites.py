@@ -20,6 +20,7 @@ from typing import Any
 
 from qevolve_bench.environments import PERTURBATION
 from qevolve_envs.errors import BadFile, UnknownName
+from qevolve_envs.registration import local_arguments
 
 SCHEMA = 1
 #: Whose means are stored as anchors: normalised scores are 0 at the first and 1 at the second.
@@ -84,11 +85,15 @@ class Cell:
         return None if each is None else each * len(self.seeds)
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as plain data, the same for equal cells."""
+        """The cell as plain data, the same for equal cells.
+
+        Where this machine keeps an environment's data is no part of it.
+        """
+        local = local_arguments(self.env_id)
         return {
             "name": self.name,
             "env_id": self.env_id,
-            "env_kwargs": dict(sorted(self.env_kwargs.items())),
+            "env_kwargs": {k: v for k, v in sorted(self.env_kwargs.items()) if k not in local},
             "split": self.split,
             "horizon": self.horizon,
             "episodes": self.episodes,

@@ -94,3 +94,13 @@ def _problem(entry: Entry) -> str:
 def _warn(plugin: str, problem: str) -> None:
     message = f"The environment plug-in {plugin!r} {problem}; it is left out."
     warnings.warn(" ".join(message.split()), UserWarning, stacklevel=3)
+
+
+def local_arguments(env_id: str) -> frozenset[str]:
+    """Arguments of an environment that only say where this machine keeps something.
+
+    Args:
+        env_id: An id, or ``module:id``.
+    """
+    name = env_id.rpartition(":")[2]
+    return frozenset(arg for entry in all_entries() if entry.id == name for arg in entry.local)
