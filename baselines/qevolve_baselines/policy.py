@@ -209,7 +209,8 @@ class Policy:
         """Loads a policy that `save` wrote, or any Hugging Face model and its tokenizer.
 
         Args:
-            path: A folder (or a name that transformers finds in its own cache).
+            path: A folder, or a name that transformers finds in its own cache (`hf download NAME`
+                puts it there).
             device: Such as ``cpu`` or ``cuda``.
             dtype: One of `DTYPES`.
             attention: ``sdpa``, ``eager`` or ``flash_attention_2``; what transformers chooses by
@@ -226,8 +227,11 @@ class Policy:
         chosen = {} if attention is None else {"attn_implementation": attention}
         try:
             with quiet():
-                tokenizer = AutoTokenizer.from_pretrained(path)
-                model = AutoModelForCausalLM.from_pretrained(path, dtype=kind, **chosen)
+                # What is not on this machine is not fetched: a typo would take minutes to be told.
+                tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+                model = AutoModelForCausalLM.from_pretrained(
+                    path, dtype=kind, local_files_only=True, **chosen
+                )
         except torch.OutOfMemoryError:
             raise
         except Exception as error:

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from qevolve_baselines.policy import Policy
 from qevolve_baselines.sft import SFT
+from qevolve_bench.agents import resolve_agent
 from qevolve_bench.cli import main
 from qevolve_bench.results import load_run
 from qevolve_bench.training import TUNING, Training, memory_in_a_sentence, worlds
@@ -98,7 +99,7 @@ def test_checkpoints_are_hugging_faces(trained):
     assert tokenizer("take key")["input_ids"] == ours.encoder.encode("take key")
 
 
-def test_a_trained_policy_is_an_agent(trained, tmp_path, capsys, monkeypatch):
+def test_a_trained_policy_is_an_agent(trained, tmp_path, monkeypatch):
     arguments = ["eval", "--env", ABROAD, "--agent", "checkpoint", "--split", "train"]
     monkeypatch.chdir(HERE)
     out = tmp_path / "run"
@@ -107,17 +108,25 @@ def test_a_trained_policy_is_an_agent(trained, tmp_path, capsys, monkeypatch):
     (episodes,) = load_run(out).cells.values()
     assert any(e.won for e in episodes)
     assert all(s.generated_tokens > 0 for e in episodes for s in e.steps)
-    capsys.readouterr()
-    for wrong, said in (
-        ([], "path=VALUE"),
-        (["--agent-arg", "path=nowhere"], "Cannot load a model from nowhere"),
-        ([*path, "--agent-arg", "heat=1"], "heat"),
-        ([*path, "--agent-arg", "temperature=hot"], "temperature"),
-        ([*path, "--agent-arg", "decoder=fast"], "decoder"),
-        ([*path, "--agent-arg", "device=cuda:99"], "--device cpu"),
-    ):
-        assert main([*arguments, *wrong]) == 2
-        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"path": None}, "path=VALUE"),
+        ({"path": "nowhere"}, "Cannot load a model from nowhere"),
+        ({"heat": 1}, "heat"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"decoder": "fast"}, "decoder"),
+        ({"device": "cuda:99"}, "--device cpu"),
+        ({"dtype": "int3"}, "dtype"),
+    ],
+)
+def test_wrong_options_of_the_agent_are_told(options, said, trained):
+    given = {"path": str(trained), **options}
+    with pytest.raises(BenchError, match=said):
+        resolve_agent("checkpoint", tiny.world().make(), {k: v for k, v in given.items() if v})
 
 
 def test_training_goes_on_from_a_run(trained, tmp_path):
@@ -292,12 +301,10 @@ def test_out_of_memory_is_told(tmp_path, capsys, monkeypatch, error):
         raise RuntimeError("shapes do not fit")
 
 
-def test_a_run_that_is_not_done_is_no_agent(tmp_path, capsys, monkeypatch):
+def test_a_run_that_is_not_done_is_no_agent(tmp_path):
     (tmp_path / "spec.json").write_text("{}")
-    arguments = ["eval", "--env", ABROAD, "--agent", "checkpoint", "--split", "unseen"]
-    monkeypatch.chdir(HERE)
-    assert main([*arguments, "--agent-arg", f"path={tmp_path}"]) == 2
-    assert "holds no policy yet" in capsys.readouterr().err
+    with pytest.raises(BenchError, match="holds no policy yet"):
+        resolve_agent("checkpoint", tiny.world().make(), {"path": str(tmp_path)})
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, capsys, monkeypatch):
