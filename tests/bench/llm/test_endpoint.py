@@ -339,7 +339,15 @@ def test_senseless_counts_are_no_counts(server, make, behaviours, usage):
     assert agent.usage() == [(0, 0)]
 
 
-def test_an_interrupt_ends_the_waiting(server, make):
+@pytest.fixture
+def interruptible():
+    """An interrupt is heard, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_the_waiting(server, make, interruptible):
     server.otherwise = server.stall
     agent = make()
     agent.reset([view()])

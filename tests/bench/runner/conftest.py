@@ -32,9 +32,13 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(HERE / "agents_of_tests.py", tmp_path / "mine.py")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # The environments' tests have a module of the same name, and want it back.
+    others = {name: sys.modules.pop(name, None) for name in ("toy", "mine")}
     yield tmp_path
-    for name in ("toy", "mine"):
+    for name, module in others.items():
         sys.modules.pop(name, None)
+        if module is not None:
+            sys.modules[name] = module
 
 
 @pytest.fixture
