@@ -60,7 +60,7 @@ def _demo(folder: Path, workers: int) -> int:
         study = read_study(file)
     say(
         f"{study.demos} demonstrations, then behaviour cloning into a model from scratch"
-        " (two minutes or so) ..."
+        " (minutes) ..."
     )
     play(study, folder, workers=workers, say=say)
     seed = study.seeds[0]
