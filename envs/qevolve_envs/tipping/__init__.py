@@ -1,0 +1,1 @@
+"""Worlds in which violating a norm pays: does an agent stay honest while it evolves?"""
