@@ -59,6 +59,8 @@ class Training:
         scratch: a small model made from scratch (fields of `ScratchConfig`), which a learner other
             than ``sft`` gets warmed by behaviour cloning first:
         warm: settings of that ``sft``, laid over its preset ``warm``.
+        reference: Folder of the policy that KL terms hold this one to, instead of the one that
+            training starts from.
         form: Form of the transcripts (fields of `Form`).
         device: ``cpu`` or ``cuda``.
         dtype: Of the weights; those of ``bfloat16`` are updated by exact copies of them.
@@ -85,6 +87,7 @@ class Training:
     model: str | None = None
     scratch: dict[str, Any] = field(default_factory=dict)
     warm: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None
     form: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     dtype: str = "float32"
@@ -227,6 +230,7 @@ def train(
                 checkpoints=spec.checkpoints,
                 on_log=on_log,
                 accelerator=spec.device != "cpu",
+                reference=_reference(spec),
             )
             if spec.evaluate and not parallel.from_main((folder / "curve.jsonl").is_file()):
                 # Where the curve begins: the policy before any training.
@@ -488,6 +492,18 @@ def _starting_point(
         sft.train(world, demos, policy, run).save(warm / "policy")
         parallel.wait()
     return Policy.load(warm / "policy", device=spec.device, dtype=spec.dtype, **loading)
+
+
+def _reference(spec: Training) -> Any:
+    """The model that KL terms hold the policy to; None for the one that training starts from."""
+    from qevolve_baselines.policy import Policy
+
+    if spec.reference is None:
+        return None
+    path = policy_folder(spec.reference)
+    if not path.is_dir():
+        raise BadFile(f"There is no run folder or saved policy at {spec.reference} (reference).")
+    return Policy.load(path, device=spec.device, dtype=spec.dtype, attention=spec.attention).model
 
 
 def texts_of(episodes: Sequence[Episode]) -> list[str]:

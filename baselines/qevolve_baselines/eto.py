@@ -36,6 +36,7 @@ from qevolve_baselines.forward import (
     segment_sum,
     token_figures,
 )
+from qevolve_baselines.learner import NothingToLearn
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.policy import Policy
 from qevolve_baselines.rollout import World
@@ -193,7 +194,7 @@ class ETO:
             if pairs:
                 self._improve(run, number, name, policy, pairs)
         if not paired:
-            raise BenchError(
+            raise NothingToLearn(
                 f"No pair of a success and a failure was found in {run.ledger.episodes} episodes,"
                 " so ETO had nothing to compare: give demonstrations of the training tasks, sample"
                 " more episodes per task (collect.per_task), or start from a better policy"

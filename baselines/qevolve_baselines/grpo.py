@@ -42,6 +42,7 @@ import numpy.typing as npt
 
 from qevolve_baselines.batches import passes_of
 from qevolve_baselines.forward import frozen
+from qevolve_baselines.learner import NothingToLearn
 from qevolve_baselines.losses import Floats, discounted_returns
 from qevolve_baselines.online import (
     Groups,
@@ -322,7 +323,7 @@ class GRPO:
         """Iterations of sampling groups and improving on them; demonstrations are not used."""
         config = self.config
         model = policy.model
-        reference = frozen(model) if config.kl else None
+        reference = frozen(run.reference or model) if config.kl else None
         trainer = Trainer(model.parameters(), config.optim, 1, "policy")
         run.track("policy", model)
         run.track("policy optimiser", trainer)
@@ -350,7 +351,7 @@ class GRPO:
                 improve(run, number, stage, policy, trainer, own, config)
             run.checkpoint(policy)
         if not trainer.updates:
-            raise BenchError(
+            raise NothingToLearn(
                 "In no group did one episode do better than another, so GRPO had nothing to learn"
                 " from: start from a better policy (--init), give a larger budget or larger groups"
                 " (collect.per_task), or learn from progress as well (dense=1)."

@@ -33,6 +33,10 @@ LEARNERS: dict[str, tuple[str, str, str]] = {
 }
 
 
+class NothingToLearn(BenchError):
+    """No episode gave a learner a reason to change the policy, which it has left as it was."""
+
+
 @runtime_checkable
 class Learner(Protocol):
     """What a learner class offers; it is made with its configuration."""
@@ -53,7 +57,8 @@ class Learner(Protocol):
             The trained policy, which may be the one that was given.
 
         Raises:
-            BenchError: For what the user can mend.
+            NothingToLearn: When the policy's own episodes hold nothing to learn from.
+            BenchError: For what else the user can mend.
         """
 
 
@@ -109,4 +114,4 @@ def make_learner(
     return made
 
 
-__all__ = ["LEARNERS", "Learner", "find_learner", "make_learner", "presets"]
+__all__ = ["LEARNERS", "Learner", "NothingToLearn", "find_learner", "make_learner", "presets"]

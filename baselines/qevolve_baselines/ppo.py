@@ -27,6 +27,7 @@ from torch import Tensor
 
 from qevolve_baselines.batches import Batch, Data, bucketed, make_batch, passes_of
 from qevolve_baselines.forward import frozen
+from qevolve_baselines.learner import NothingToLearn
 from qevolve_baselines.losses import (
     Floats,
     explained_variance,
@@ -51,7 +52,6 @@ from qevolve_baselines.sft import draw_epochs
 from qevolve_baselines.surrogate import OwnData, token_weights
 from qevolve_baselines.value import ValueNetwork
 from qevolve_envs.episode import Episode
-from qevolve_envs.errors import BenchError
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class PPO:
     def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of sampling and improving; demonstrations are not used."""
         config = self.config
-        reference = frozen(policy.model) if config.kl else None
+        reference = frozen(run.reference or policy.model) if config.kl else None
         critic = ValueNetwork(policy, shared=config.shared)
         actor = Trainer(policy.model.parameters(), config.optim, 1, "policy")
         judge = Trainer(critic.parameters(), config.critic_optim, 1, "critic")
@@ -218,7 +218,7 @@ class PPO:
             self._improve(run, number, stage, policy, critic, actor, judge, own, values, returns)
             run.checkpoint(policy)
         if not actor.updates:
-            raise BenchError(
+            raise NothingToLearn(
                 "No episode was rewarded more than another before the budget was spent, so PPO had"
                 " nothing to learn from: start from a better policy (--init), give a larger budget,"
                 " learn from progress as well (dense=1), or lower critic_warmup."

@@ -315,7 +315,7 @@ class QEvolve:
                 " or learn from the agent's own alone (data=self)."
             )
         run.ledger.expert_episodes = len(expert)
-        reference = frozen(policy.model)
+        reference = frozen(run.reference or policy.model)
         run.track("policy", policy.model)
         if config.bc.epochs and expert:
             fit(run, "bc", policy, Data.of(expert), config.bc)

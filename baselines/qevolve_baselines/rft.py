@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qevolve_baselines.batches import Data
+from qevolve_baselines.learner import NothingToLearn
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.policy import Policy
 from qevolve_baselines.rollout import World
@@ -21,7 +22,6 @@ from qevolve_baselines.self_collect import CollectConfig, collect_stage
 from qevolve_baselines.sft import SFTConfig, fit
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.episode import Episode
-from qevolve_envs.errors import BenchError
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class RFT:
             own = collect_stage(run, name, policy, world, config.collect, remaining)
             successes += distinct_successes(own, config.keep)
             if not successes and not (config.expert and expert):
-                raise BenchError(
+                raise NothingToLearn(
                     f"None of {len(own)} episodes was a success, and there are no demonstrations:"
                     " RFT has nothing to learn from; start from a better policy (--init) or give"
                     " demonstrations."

@@ -159,6 +159,8 @@ class Run:
         save_every: Seconds between saves inside a stage.
         on_log: Called with each line of metrics, for a progress display.
         accelerator: Whether it computes on one, so that its time counts as the accelerator's.
+        reference: The model that KL terms hold the policy to; by default the policy that the run
+            begins with.
     """
 
     seed: int
@@ -169,6 +171,7 @@ class Run:
     save_every: float = 30.0
     on_log: Callable[[dict[str, Any]], None] | None = None
     accelerator: bool = False
+    reference: Any = None
     ledger: Ledger = field(default_factory=Ledger)
     _tracked: dict[str, Stateful] = field(default_factory=dict)
     _saved: dict[str, Any] = field(default_factory=dict)  # loaded, and not claimed by `track` yet

@@ -51,6 +51,7 @@ from torch import Tensor
 from qevolve_baselines.batches import Data, bucketed, flat, passes_of
 from qevolve_baselines.forward import action_logits, frozen, segment_sum, token_figures
 from qevolve_baselines.grpo import GRPOConfig, improve, select
+from qevolve_baselines.learner import NothingToLearn
 from qevolve_baselines.losses import discounted_returns
 from qevolve_baselines.online import (
     Groups,
@@ -77,7 +78,7 @@ from qevolve_baselines.surrogate import OwnData, behaviour_logprobs, surrogate_l
 from qevolve_baselines.transcript import Trajectory
 from qevolve_baselines.value import ValueNetwork
 from qevolve_envs.episode import Episode
-from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.errors import UnknownName
 
 METHODS = ("sil", "spear")
 
@@ -246,7 +247,7 @@ class SelfImitation:
         config = self.config
         online = config.on_policy
         spear = config.method == "spear"
-        reference = frozen(policy.model) if online.kl else None
+        reference = frozen(run.reference or policy.model) if online.kl else None
         trainer = Trainer(policy.model.parameters(), online.optim, 1, "policy")
         buffer = Buffer(config.spear.capacity if spear else config.sil.capacity)
         run.track("policy", policy.model)
@@ -298,7 +299,7 @@ class SelfImitation:
             memory.remember(number, groups)
             run.checkpoint(policy)
         if not trainer.updates:
-            raise BenchError(
+            raise NothingToLearn(
                 "No episode was rewarded, and in no group did one do better than another, so there"
                 " was nothing to imitate: start from a better policy (--init), give a larger budget"
                 " or larger groups (on_policy.collect.per_task), or learn from progress as well"
