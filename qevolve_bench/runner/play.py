@@ -107,7 +107,7 @@ def play_batch(
         else:
             observer.begun(index, episode)
     observer.enter("agent.reset")
-    failure = _begin(agent, views)
+    failure = begin(agent, views)
     observer.enter("")
     untold = [NO_TOKENS] * len(running)
     counting = agent if isinstance(agent, ReportsUsage) else None
@@ -115,7 +115,7 @@ def play_batch(
         tokens: Sequence[tuple[int, int]] | Failed = untold
         if failure is None:
             observer.enter("agent.act")
-            answers = _ask(agent, running)
+            answers = ask(agent, running)
             if counting is not None:
                 tokens = _usage(counting, len(running))
             observer.enter("")
@@ -173,7 +173,8 @@ def _start(slot: Slot, episode: Episode) -> str | None:
     return observation
 
 
-def _begin(agent: Agent, views: Sequence[TaskView]) -> Failed | None:
+def begin(agent: Agent, views: Sequence[TaskView]) -> Failed | None:
+    """Begins a batch of episodes; returns why it cannot, if the agent raises."""
     try:
         agent.reset(views)
     except KeyboardInterrupt:
@@ -183,8 +184,8 @@ def _begin(agent: Agent, views: Sequence[TaskView]) -> Failed | None:
     return None
 
 
-def _ask(agent: Agent, observations: Sequence[str | None]) -> Sequence[str | Failed]:
-    """One action for each episode, or the reason why there is none."""
+def ask(agent: Agent, observations: Sequence[str | None]) -> Sequence[str | Failed]:
+    """One action for each episode, or the reason why there is none; only Ctrl-C ever raises."""
     if isinstance(agent, PerEpisode) and type(agent).act is PerEpisode.act:
         return [
             "" if text is None else _ask_one(agent, index, text)
