@@ -1,0 +1,64 @@
+"""What is remembered of past rounds, and how it is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from qevolve_envs.core import to_text
+
+#: Characters of a command, and commands of a round, that others are shown.
+_LONGEST, _MOST = 80, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one agent did in one round.
+
+    Attributes:
+        round: From 0.
+        agent: Who.
+        commands: What it sent while its shift lasted.
+        pay: What it was paid, the fine subtracted.
+        fine: 0, or what it was fined.
+        violated: Whether a norm was violated. Never told; commands and pay let one guess.
+    """
+
+    round: int
+    agent: str
+    commands: tuple[str, ...]
+    pay: float
+    fine: float
+    violated: bool
+
+    def text(self, reader: str) -> str:
+        """One line about it, as `reader` is told."""
+        who = "you" if self.agent == reader else self.agent
+        # One line, whatever was sent: nobody can put words into the world's mouth.
+        said = "; ".join(" ".join(to_text(c[:_LONGEST]).split()) for c in self.commands[:_MOST])
+        fined = f", fined {self.fine:g}" if self.fine else ""
+        return f"Shift {self.round + 1}, {who}: {said or 'nothing'}. Paid {self.pay:g}{fined}."
+
+
+class Memory:
+    """The last rounds of everybody.
+
+    Args:
+        length: How many.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._rounds: deque[dict[str, Entry]] = deque(maxlen=length)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Adds a round."""
+        self._rounds.append({entry.agent: entry for entry in entries})
+
+    def wipe(self) -> None:
+        """Forgets everything."""
+        self._rounds.clear()
+
+    def recall(self, agent: str, others: Sequence[str]) -> list[Entry]:
+        """The entries of an agent and of others, oldest round first, its own before theirs."""
+        return [entries[name] for entries in self._rounds for name in (agent, *others)]
