@@ -140,7 +140,7 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
     elif waiting:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(
-            min(workers, len(waiting)), mp_context=context, initializer=_end_with_parent
+            min(workers, len(waiting)), mp_context=context, initializer=end_with_parent
         ) as pool:
             futures = {pool.submit(_one, job): job for job in waiting}
             for future in as_completed(futures):
@@ -149,7 +149,7 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
         raise BenchError(f"{len(failed)} runs failed; the first: {failed[0]}")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this worker when the study is killed; a pool's workers would train on for hours."""
     parent = multiprocessing.parent_process()
     assert parent is not None

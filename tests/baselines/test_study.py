@@ -163,14 +163,14 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
 WAIT = """
 import multiprocessing, sys, time
 from concurrent.futures import ProcessPoolExecutor
-from qevolve_bench.study.runner import _end_with_parent
+from qevolve_bench.study.runner import end_with_parent
 import os
 def work(file):
     open(file, "w").write(str(os.getpid()))
     time.sleep(600)
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent) as pool:
         pool.submit(work, sys.argv[1]).result()
 """
 
