@@ -99,6 +99,8 @@ class TextEnv(gymnasium.Env[str, str]):
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 4}  # type: ignore[misc]
     #: Names of the panels, in the order in which they are documented.
     splits: ClassVar[tuple[str, ...]] = ()
+    #: Forms of the reward. An environment may offer more than these two, and pay them in `step`.
+    rewards: ClassVar[tuple[str, ...]] = REWARDS
 
     def __init__(
         self,
@@ -110,8 +112,8 @@ class TextEnv(gymnasium.Env[str, str]):
     ) -> None:
         if split not in self.splits:
             raise UnknownName.of("split", split, self.splits)
-        if reward not in REWARDS:
-            raise UnknownName.of("reward", reward, REWARDS)
+        if reward not in self.rewards:
+            raise UnknownName.of("reward", reward, self.rewards)
         if not isinstance(admissible, bool):
             raise BenchError(f"admissible must be true or false, not {admissible!r}.")
         if render_mode not in (None, "ansi"):
