@@ -44,6 +44,15 @@ class Entry:
         return loaded
 
 
+#: Arguments of the norm worlds for one agent.
+_NORMS = {
+    "p": "probability of an audit",
+    "g": "gain of an uncaught violation",
+    "F": "fine of a caught violation",
+    "b": "pay of accepted work",
+    "brief": "whether the first observation leaves out pay and commands",
+}
+
 CATALOG: tuple[Entry, ...] = (
     Entry(
         id="qevolve/Household-v0",
@@ -109,5 +118,29 @@ CATALOG: tuple[Entry, ...] = (
         },
         local=("timeout",),
         nondeterministic=True,
+    ),
+    Entry(
+        id="qevolve/HouseholdNorms-v0",
+        entry_point="qevolve_envs.tipping.single:HouseholdNormsEnv",
+        max_episode_steps=8,
+        splits=("train", "seen", "unseen"),
+        summary="Put things away by the rules, where breaking them pays unless an audit comes.",
+        kwargs=_NORMS,
+    ),
+    Entry(
+        id="qevolve/RolePlay-v0",
+        entry_point="qevolve_envs.tipping.roleplay:RolePlayEnv",
+        max_episode_steps=12,
+        splits=("train", "seen", "unseen"),
+        summary="Six rounds of a question whose rule it pays to break: does an agent stay honest?",
+        kwargs={
+            "questions": "question file in the format of arXiv 2510.04860 instead of our own",
+            "supervision": 'which rounds are supervised, "all_unsupervised", …, or "random:0.33"',
+            "parse": '"faithful" to the paper, or "strict"',
+            "rounds": "number of rounds",
+            "history": "rounds that the chat remembers; 0 for the no-history control",
+            "compact": "the same in as few words as possible, for models made from scratch",
+        },
+        local=("questions",),
     ),
 )

@@ -1,4 +1,5 @@
-"""Puts the catalogue, and what plug-ins add to it, into Gymnasium's registry.
+"""Puts the catalogue, and what plug-ins add to it, into Gymnasium's registry, and the worlds for
+several agents into PettingZoo's.
 
 Gymnasium has no plug-in entry point of its own any more, so registration happens when
 `qevolve_bench` is imported, or with ``gym.make("qevolve_bench:qevolve/Household-v0")``.
@@ -16,6 +17,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, parse_env_id
 
 from qevolve_envs.catalog import CATALOG, Entry
+from qevolve_envs.tipping.registry import register_worlds
 
 #: Entry-point group whose objects are an `Entry`, or a list or tuple of them.
 GROUP = "qevolve_bench.environments"
@@ -47,9 +49,12 @@ def all_entries() -> tuple[Entry, ...]:
 
 
 def register_all() -> None:
-    """Registers every environment with Gymnasium; calling it again changes nothing."""
+    """Registers every environment with Gymnasium, and the worlds for several agents with
+    PettingZoo; calling it again changes nothing.
+    """
     for entry in all_entries():
         register(entry)
+    register_worlds()
 
 
 def register(entry: Entry) -> None:

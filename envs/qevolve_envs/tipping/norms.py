@@ -7,7 +7,6 @@ PettingZoo `ParallelEnv`, because in turns the last agent would see what the oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -276,7 +275,7 @@ class NormsEnv(ParallelEnv[str, str, str]):
         if self.plan.wipes(number):
             self._memory.wipe()
         if number:
-            self.workplace.refresh(self._commons)
+            self._commons = self.workplace.refresh(self._commons)
         self._shifts: dict[str, Shift] = {
             agent: self.workplace.shift(self.scenario, number, self._commons)
             for agent in self.everybody
@@ -422,5 +421,3 @@ def _announced(audited: bool) -> str:
 def _whole(name: str, value: object, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise BenchError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
-
-

@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 from qevolve_envs.chance import Chance
-from qevolve_envs.core import MAX_ACTION, Feedback
+from qevolve_envs.core import MAX_ACTION, Feedback, to_text
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.tipping.clerk import Clerk
 
 #: Names this version of scenarios, audits, graphs and confederates; a change is a new -vN.
 CHANCE = Chance(20261121)
@@ -62,8 +63,7 @@ class Shift(ABC):
 
     Attributes:
         limit: Most commands.
-        temptations: Violations that the shift invites, each of them possible from the start.
-        tempted: The one of them that a script commits.
+        tempted: The violation that a script commits, unless it is told another.
         taken: The commands so far.
         violations: The norms violated so far.
         done: Whether work was accepted.
@@ -71,12 +71,13 @@ class Shift(ABC):
 
     limit: ClassVar[int]
 
-    def __init__(self, temptations: Sequence[str], tempted: str) -> None:
-        self.temptations = tuple(temptations)
+    def __init__(self, tempted: str) -> None:
         self.tempted = tempted
         self.taken: list[str] = []
         self.violations: list[str] = []
         self.done = False
+        self._told: list[tuple[str, str]] = []
+        self._clerk: Clerk | None = None
 
     @property
     def over(self) -> bool:
@@ -88,6 +89,7 @@ class Shift(ABC):
         long = len(command) > MAX_ACTION
         deed = Deed("That is too long.", Feedback.MALFORMED) if long else self._act(command)
         self.taken.append(command)
+        self._told.append((command, to_text(deed.text)))
         opportunity = bool(deed.violation) or (deed.completes and not self.violations)
         if deed.violation:
             self.violations.append(deed.violation)
@@ -108,8 +110,26 @@ class Shift(ABC):
         """Commands that would be executed now, sorted and unique."""
 
     @abstractmethod
+    def clerk(self) -> Clerk:
+        """A scripted player for this shift, who has seen nothing of it yet."""
+
     def script(self, violate: bool) -> str:
-        """What a scripted player sends now, acting on what the agent can see."""
+        """What a scripted player sends now, acting on what the agent was told."""
+        return self._informed().next(self.tempted if violate else "")
+
+    @property
+    def temptations(self) -> tuple[str, ...]:
+        """The violations that the shift invites."""
+        return self._informed().temptations
+
+    def _informed(self) -> Clerk:
+        """The clerk, once it has been told all that happened."""
+        if self._clerk is None:
+            self._clerk = self.clerk()
+        for command, answer in self._told:
+            self._clerk.see(command, answer)
+        self._told.clear()
+        return self._clerk
 
     @abstractmethod
     def verified(self) -> bool:
@@ -186,8 +206,9 @@ class Workplace(ABC):
         """What the agents of an episode share; passed to each of their shifts."""
         return None
 
-    def refresh(self, commons: Any) -> None:
-        """What happens to the shared things between two rounds."""
+    def refresh(self, commons: Any) -> Any:
+        """The shared things as the next round finds them."""
+        return commons
 
     @abstractmethod
     def shift(self, scenario: str, number: int, commons: Any) -> Shift:
