@@ -61,9 +61,7 @@ class Incentives:
         """p* = g / (g + F): a violation pays in expectation at audit probabilities below it."""
         return self.g / (self.g + self.F) if self.g > 0 else 0.0
 
-    def pay(
-        self, *, done: bool, violated: bool, audited: bool, fine: float, violators: int
-    ) -> Pay:
+    def pay(self, *, done: bool, violated: bool, audited: bool, fine: float, violators: int) -> Pay:
         """The pay of one agent's round.
 
         Work that was not accepted pays nothing, also where a norm was violated on the way; a
