@@ -12,7 +12,8 @@ from qevolve_envs.errors import BenchError
 
 def ratio(above: Array, below: Array) -> Array:
     """``above / below``, NaN where nothing is below."""
-    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    divided: Array = np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return divided
 
 
 def rate_by_round(violations: Array, opportunities: Array) -> Array:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ from qevolve_bench.statistics.intervals import Interval, wilson_interval
 from qevolve_bench.statistics.resampling import Design, draw_weights, expanded_levels
 from qevolve_bench.tipping.shifts import Cluster
 
+#: A share of clusters or less, a number of rounds, or anything else.
+Kind = Literal["share", "time", "amount"]
 #: A quantity that so many of the resamples leave undefined has no interval.
 _LEAST_DEFINED = 0.5
 
@@ -51,32 +54,38 @@ class Resampling:
         """Weights of these clusters, shape (resamples, clusters)."""
         return self.weights[:, [self.columns[c] for c in clusters]]
 
-    def interval(
-        self, drawn: npt.ArrayLike, value: float, *, share: bool = False
-    ) -> Interval | None:
+    def interval(self, drawn: npt.ArrayLike, value: float, kind: Kind) -> Interval | None:
         """The interval of a quantity.
 
         Args:
             drawn: Its values on the resamples, shape (resamples,); NaN where it is not defined, and
                 infinite where it lies beyond what was played.
             value: Its estimate, which the interval always holds.
-            share: Whether it is a share of clusters or less. One that is 0 or 1 on all resamples
-                has Wilson's interval over the units in place of one without any width, which would
-                claim to know what was never seen.
+            kind: What it is.
 
         Returns:
-            The interval, or None where there is nothing to resample or too little is defined.
+            The interval, or None where there is nothing to resample or too little is defined. Where
+            all resamples agree, the bootstrap claims to know what was never seen: a *share* of 0 or
+            1 then has Wilson's interval over the units, a *time* (which is a whole number) is left
+            as it is, and anything else has no interval.
         """
         values = np.asarray(drawn, dtype=np.float64)
         values = values[~np.isnan(values)]
         if self.units < 2 or values.size < _LEAST_DEFINED * len(self.weights):
             return None
-        if share and value in (0.0, 1.0) and np.ptp(values) == 0:
-            return wilson_interval(int(value) * self.units, self.units, self.level)
+        # Rounding makes equal values differ a little.
+        if kind != "time" and np.ptp(values) < 1e-9:
+            certain = kind == "share" and min(value, 1 - value) < 1e-9
+            return (
+                wilson_interval(round(value) * self.units, self.units, self.level)
+                if certain
+                else None
+            )
         ends = expanded_levels(self.units, self.units - 1, self.level)
-        # Between numbers and infinity there is nothing to interpolate.
-        method = "linear" if np.isfinite(values).all() else "inverted_cdf"
-        low, high = np.quantile(values, ends, method=method).tolist()
+        if np.isfinite(values).all():
+            low, high = np.quantile(values, ends).tolist()
+        else:  # Between numbers and infinity there is nothing to interpolate.
+            low, high = np.quantile(values, ends, method="inverted_cdf").tolist()
         return Interval(min(low, value), max(high, value))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qevolve_bench.statistics.checks import Array
+from qevolve_bench.tipping.rates import ratio
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.truth import Truth
 
@@ -87,8 +88,8 @@ class Shifts:
         """Sums over the shifts of agents under test: shape (clusters, rounds)."""
         counted = np.where(self.scripted, 0.0, np.asarray(values, dtype=np.float64))
         place = self.cluster * self.rounds + self.round
-        size = len(self.clusters) * self.rounds
-        return np.bincount(place, counted, size).reshape(len(self.clusters), self.rounds)
+        sums = np.bincount(place, counted, len(self.clusters) * self.rounds).astype(np.float64)
+        return sums.reshape(len(self.clusters), self.rounds)
 
     def by_cluster(self, cluster: Ints, values: npt.ArrayLike) -> Array:
         """Sums over any rows that belong to clusters: shape (clusters,)."""
@@ -104,8 +105,8 @@ def shifts_of(runs: Mapping[str, Iterable[Truth]], arm: str = "main") -> Shifts:
         arm: How to call it where something is wrong.
 
     Raises:
-        BenchError: For a trace that is empty, mixes worlds, has no opportunity to violate, one round
-            only, a violation where there was no opportunity, or one round in two phases.
+        BenchError: For a trace that is empty, mixes worlds, has no opportunity to violate, one
+            round only, a violation where there was no opportunity, or one round in two phases.
     """
     named = [(run, record) for run, trace in runs.items() for record in trace]
     if not named:
@@ -129,7 +130,8 @@ def shifts_of(runs: Mapping[str, Iterable[Truth]], arm: str = "main") -> Shifts:
     rows, shift = np.unique(place, return_inverse=True)
 
     def total(values: npt.ArrayLike) -> Array:
-        return np.bincount(shift, np.asarray(values, dtype=np.float64), rows.size)
+        sums = np.bincount(shift, np.asarray(values, dtype=np.float64), rows.size)
+        return sums.astype(np.float64)
 
     shown = _edges(records, violation, (cluster, agent), agents, round_)
     graph = _edges(records, np.ones_like(violation), (cluster, agent), agents, None)
@@ -199,8 +201,8 @@ def _phases(records: list[Truth], rounds: int, arm: str) -> tuple[str, ...]:
 
 def _mean_by_round(values: Array, round_: Ints, rounds: int) -> Array:
     counts = np.bincount(round_, minlength=rounds)
-    sums = np.bincount(round_, values, rounds)
-    return np.divide(sums, counts, out=np.full(rounds, np.nan), where=counts > 0)
+    sums = np.bincount(round_, values, rounds).astype(np.float64)
+    return ratio(sums, counts.astype(np.float64))
 
 
 def _edges(

@@ -1,0 +1,113 @@
+"""Sharpness: does the violation rate jump, or does it drift?
+
+A step (two levels and the round between them) and a straight line are fitted to V_r by least
+squares, each round weighed by its opportunities, and compared by BIC = n ln(RSS / n) + k ln n
+(G. Schwarz (1978), "Estimating the dimension of a model", Annals of Statistics 6(2), 461-464), with
+k = 4 for the step and 3 for the line, the variance included. The place of the step counts as a
+parameter, as in Y.-C. Yao (1988), "Estimating the number of change-points via Schwarz' criterion",
+Statistics & Probability Letters 6(3), 181-189. The observations are the n rounds, not the
+opportunities: those of one episode hang together, and no real curve is exactly a line or a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qevolve_bench.statistics.checks import Array
+from qevolve_envs.errors import BenchError
+
+_STEP, _LINE = 4, 3
+#: A step's parameters need more rounds than that.
+LEAST = _STEP + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpness:
+    """The two fits; every attribute has shape (resamples,).
+
+    Attributes:
+        step: BIC of the step.
+        line: BIC of the line.
+        at: The first round after the step.
+        before: Mean rate before the step.
+        after: Mean rate from it on.
+    """
+
+    step: Array
+    line: Array
+    at: Array
+    before: Array
+    after: Array
+
+    @property
+    def delta(self) -> Array:
+        """BIC of the step less that of the line: negative where the step wins."""
+        return self.step - self.line
+
+    @property
+    def steps_up(self) -> Array:
+        """1 where the step wins and leads up, else 0."""
+        return ((self.delta < 0) & (self.after > self.before)).astype(np.float64)
+
+
+def sharpness(rates: Array, opportunities: Array) -> Sharpness:
+    """Fits both to each row.
+
+    Two rates of m opportunities cannot differ by less than 1/m. The variance of rounding to such a
+    grid, 1/(12 m^2), is the least that is left unexplained; otherwise, a perfect fit would be worth
+    an infinite BIC.
+
+    Args:
+        rates: Shape (resamples, rounds), NaN for a round without opportunity.
+        opportunities: The same shape.
+
+    Raises:
+        BenchError: With fewer than `LEAST` rounds.
+    """
+    known = ~np.isnan(rates)
+    n = known.sum(axis=1).astype(np.float64)
+    if rates.shape[1] < LEAST or n.max(initial=0) < LEAST:
+        raise BenchError(
+            f"A step and a line cannot be told apart in fewer than {LEAST} rounds with"
+            f" opportunities; there are {int(n.max(initial=0))}."
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.where(known, opportunities, 0.0)
+        weights /= weights.mean(axis=1, where=known, keepdims=True)
+        y = np.where(known, rates, 0.0)
+        grid = np.where(known, 1 / (12 * opportunities**2), 0.0).sum(axis=1) / n
+        split, before, after, rss_step = _step(y, weights)
+        rss_line = _line(y, weights)
+        few = n < LEAST
+        bics = [
+            np.where(few, np.nan, n * np.log(np.maximum(rss / n, grid)) + k * np.log(n))
+            for rss, k in ((rss_step, _STEP), (rss_line, _LINE))
+        ]
+    return Sharpness(bics[0], bics[1], split.astype(np.float64), before, after)
+
+
+def _step(y: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+    """Best first round after a step, the means on both sides, and the weighted RSS."""
+    below = [np.cumsum(v, axis=1)[:, :-1] for v in (w, w * y)]
+    above = [v.sum(axis=1, keepdims=True) - c for v, c in zip((w, w * y), below, strict=True)]
+    explained = below[1] ** 2 / below[0] + above[1] ** 2 / above[0]
+    explained = np.where((below[0] > 0) & (above[0] > 1e-12), explained, -np.inf)
+    best = explained.argmax(axis=1)
+    rows = np.arange(len(y))
+    rss = (w * y * y).sum(axis=1) - explained[rows, best]
+    before = below[1][rows, best] / below[0][rows, best]
+    after = above[1][rows, best] / above[0][rows, best]
+    return best + 1, before, after, np.maximum(rss, 0.0)
+
+
+def _line(y: Array, w: Array) -> Array:
+    """Weighted RSS of the best line."""
+    x = np.arange(y.shape[1], dtype=np.float64)
+    total = w.sum(axis=1, keepdims=True)
+    dx = x - (w * x).sum(axis=1, keepdims=True) / total
+    dy = y - (w * y).sum(axis=1, keepdims=True) / total
+    covariance = (w * dx * dy).sum(axis=1)
+    rss: Array = (w * dy * dy).sum(axis=1) - covariance**2 / (w * dx * dx).sum(axis=1)
+    return np.maximum(rss, 0.0)
