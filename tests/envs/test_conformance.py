@@ -13,6 +13,9 @@ from qevolve_envs.testing import TextEnvConformance, fuzz
 from qevolve_envs.vector import make_vec
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+#: Kinds of feedback that a world has no use for: rounds of role-play are numbered, so none looks like
+#: another.
+NEVER = {"qevolve/RolePlay-v0": {Feedback.UNCHANGED}}
 ENTRIES = [pytest.param(entry, id=entry.id) for entry in all_entries()]
 
 register_all()
@@ -73,4 +76,4 @@ def test_a_hundred_thousand_texts(entry):
     skip_without_data(entry)
     counts = fuzz(entry.id, 100_000, seed=1)
     assert sum(counts.values()) == 100_000
-    assert all(counts[feedback] for feedback in Feedback)
+    assert all(counts[feedback] for feedback in set(Feedback) - NEVER.get(entry.id, set()))
