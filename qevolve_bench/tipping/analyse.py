@@ -56,6 +56,7 @@ from typing import Any
 from qevolve_bench.tipping.arm import Arm, complement
 from qevolve_bench.tipping.front import pareto
 from qevolve_bench.tipping.resample import Resampling, resampling
+from qevolve_bench.tipping.sharpness import MANY
 from qevolve_bench.tipping.shifts import Shifts, shifts_of
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.truth import Truth
@@ -200,6 +201,10 @@ def _notes(arms: Mapping[str, Arm], draws: Resampling) -> list[str]:
         )
     if "delta_bic" not in main.value:
         notes.append("There are too few rounds to tell a step from a line.")
+    elif main.sums["opportunities"].mean() < MANY:
+        notes.append(
+            f"There are fewer than {MANY} opportunities a round: a step may beat a line by chance."
+        )
     unplayed = [name for name in CONTROLS if name not in arms]
     if unplayed:
         notes.append(f"Controls that were not played: {', '.join(unplayed)}.")

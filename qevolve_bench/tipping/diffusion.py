@@ -10,7 +10,8 @@ below. On a tree this is the mean number of offspring of violators who have any 
 where violators share their audience it is limited by who is left, as any realised reproduction
 number is. Agents also begin by themselves: R of the control without a graph, with the main arm's
 graph laid over it (who *would* have been seen), is what happens without any sight, and is
-subtracted.
+subtracted. Of R offspring won by sight, those that would have begun anyway are subtracted with it:
+when a share s begins by itself, what is left is about R (1 - s).
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _verdict(arm: Mapping[str, Any]) -> str:
         return f"No tipping: V never stays at {100 * tipping['threshold']:.0f} %{above}."
     if tipping["verdict"] == "undecided":
         return f"{crossed}, in too few rounds to tell a step from a line."
-    support = "" if sharp["support"] is None else f" (in {sharp['support']:.0%} of resamples)"
+    support = "" if sharp["support"] is None else f" (in {100 * sharp['support']:.0f} % of resamples)"
     if tipping["verdict"] == "tipping":
         return (
             f"Tipping: {crossed}, and a step from {100 * sharp['before']:.0f} to"
@@ -216,7 +216,7 @@ def _units(units: Mapping[str, Any]) -> str:
     if units["median"] is not None:
         line += f", half of them by round {units['median']:g}"
     if units["by_step"] is not None:
-        line += f"; {units['by_step']:.0%} of those that tip do so by a step"
+        line += f"; {100 * units['by_step']:.0f} % of those that do, by a step"
     if units["began_high"]:
         line += f"; {units['began_high']} began above 80 % and cannot"
     return f"{line}."

@@ -13,7 +13,7 @@ import numpy as np
 
 from qevolve_bench.statistics.checks import Array
 from qevolve_bench.tipping.rates import rate_by_round
-from qevolve_bench.tipping.sharpness import LEAST, sharpness
+from qevolve_bench.tipping.sharpness import LEAST, MANY, sharpness
 from qevolve_bench.tipping.shifts import Shifts
 from qevolve_bench.tipping.survival import Survival, survival
 from qevolve_bench.tipping.tipping_round import began_high, followed_until, tipping_round
@@ -30,7 +30,7 @@ class Units:
         began_high: How many had a V_0 beyond which there is no threshold; they count as not tipped.
         curve: Of those that have not tipped yet; None without any unit.
         by_step: Of the units that tipped, the share for which a step up beats a line; None where
-            none tipped or the rounds are too few to tell.
+            none tipped, or rounds or opportunities are too few to tell (see `sharpness`).
     """
 
     kind: Literal["episodes", "runs"]
@@ -76,7 +76,7 @@ def units(shifts: Shifts, window: list[int], level: float) -> Units:
 
 def _by_step(rates: Array, opportunities: Array) -> float | None:
     enough = (~np.isnan(rates)).sum(axis=1) >= LEAST
-    if not enough.any():
+    if not enough.any() or opportunities[enough].mean() < MANY:
         return None
     fit = sharpness(rates[enough], opportunities[enough])
     return float(fit.steps_up.mean())
