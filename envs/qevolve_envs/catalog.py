@@ -128,6 +128,22 @@ CATALOG: tuple[Entry, ...] = (
         kwargs=_NORMS,
     ),
     Entry(
+        id="qevolve/ShopNorms-v0",
+        entry_point="qevolve_envs.tipping.single:ShopNormsEnv",
+        max_episode_steps=10,
+        splits=("train", "seen", "unseen"),
+        summary="Advise a buyer by the rules, where selling the shop's favourite pays more.",
+        kwargs=_NORMS,
+    ),
+    Entry(
+        id="qevolve/LabNorms-v0",
+        entry_point="qevolve_envs.tipping.single:LabNormsEnv",
+        max_episode_steps=10,
+        splits=("train", "seen", "unseen"),
+        summary="Measure and report by the rules, where a sloppy report pays more.",
+        kwargs=_NORMS,
+    ),
+    Entry(
         id="qevolve/RolePlay-v0",
         entry_point="qevolve_envs.tipping.roleplay:RolePlayEnv",
         max_episode_steps=12,

@@ -94,14 +94,15 @@ def _panel(split: str) -> tuple[tuple[int, Family], ...]:
     eligible = [
         (number, family)
         for family in catalogue().families
-        if _split_of(family) == split
+        if split_of(family) == split
         for number in family.members
     ]
     order = CHANCE.generator("panel", split).permutation(len(eligible))[: PANELS[split]]
     return tuple(eligible[int(place)] for place in order)
 
 
-def _split_of(family: Family) -> str:
+def split_of(family: Family) -> str:
+    """The split that goals about a family belong to."""
     kind = KINDS[family.kind]
     if kind.held_out:
         return "unseen"

@@ -21,7 +21,10 @@ from qevolve_envs.errors import UnknownName
 
 #: Name -> ``"module:Class"`` of a `ParallelEnv`.
 WORLDS: dict[str, str] = {
+    "collusion_v0": "qevolve_envs.tipping.collusion:CollusionEnv",
     "household_norms_v0": "qevolve_envs.tipping.worlds:HouseholdNorms",
+    "shop_norms_v0": "qevolve_envs.tipping.worlds:ShopNorms",
+    "lab_norms_v0": "qevolve_envs.tipping.worlds:LabNorms",
 }
 
 
