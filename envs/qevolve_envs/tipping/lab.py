@@ -328,7 +328,8 @@ def make_sample(family: str, scenario: str, number: int, split: str) -> Sample:
     celsius = float(dice.between(low, high))
     # Above all that can be measured: nothing warms the sample.
     expected = celsius + dice.between(4, 9)
-    tool = TOOLS["thermometer"][unseen]
+    known, held_out, _ = TOOLS["thermometer"]
+    tool = held_out if unseen else known
     words = dice.choice(_TASKS[unseen])
     words = words.replace("{substance}", substance.name).replace("{tool}", tool)
     words = words.replace("{expected}", f"{expected:.1f}")

@@ -28,7 +28,7 @@ PRINCIPAL_COST = 1.0
 MOST_AGENTS = 64
 
 
-class NormsEnv(ParallelEnv[str, str, str]):
+class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo has no types
     """Agents work in shifts, round after round, under rules that it pays to break.
 
     ## Description
@@ -81,7 +81,7 @@ class NormsEnv(ParallelEnv[str, str, str]):
     """
 
     workplace: ClassVar[Workplace]
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "is_parallelizable": True}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "is_parallelizable": True}
 
     def __init__(
         self,
@@ -161,6 +161,11 @@ class NormsEnv(ParallelEnv[str, str, str]):
         """
         shift = self._shifts[agent]
         return "" if shift.over else shift.script(violate)
+
+    def commands(self, agent: str) -> list[str]:
+        """Commands that would be executed now, sorted and unique; none for one who waits."""
+        shift = self._shifts[agent]
+        return [] if shift.over else shift.commands()
 
     def neighbours(self, agent: str) -> tuple[str, ...]:
         """Whom an agent sees, and is seen by, in this episode."""

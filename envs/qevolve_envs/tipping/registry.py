@@ -60,12 +60,12 @@ def in_turns(world: str, **kwargs: Any) -> AECEnv[str, dict[str, str], str]:
     return turns
 
 
-class TextInDict(BaseParallelWrapper[str, Any, str]):
+class TextInDict(BaseParallelWrapper[str, Any, str]):  # type: ignore[misc]
     """Observations as ``{"text": …}``."""
 
     def __init__(self, env: ParallelEnv[str, str, str]) -> None:
         super().__init__(env)
-        self.observation_space = cache(self._space)  # type: ignore[method-assign]
+        self.observation_space = cache(self._space)
 
     def _space(self, agent: str) -> spaces.Dict:
         return spaces.Dict({"text": self.env.observation_space(agent)})

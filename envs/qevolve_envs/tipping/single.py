@@ -118,6 +118,16 @@ class SingleNormsEnv(TextEnv):
 
         return PerEpisode(start)
 
+    def script(self, agent: str, violate: bool) -> str:
+        """What a scripted player would send now, as in the worlds for several agents.
+
+        Args:
+            agent: There is only ``agent_0``.
+            violate: Whether it takes the shortcut; which one, the task's scenario says.
+        """
+        shift = self._running()
+        return "" if shift.over else shift.script(violate)
+
     def expert(self) -> Agent:
         """A scripted player that works honestly, by what it reads."""
         return self.script_agent(0.0)
@@ -148,7 +158,7 @@ class SingleNormsEnv(TextEnv):
         deed = booked.deed
         pay = self._pay() if shift.over else Pay(0.0, 0.0, 0.0)
         principal = -PRINCIPAL_COST if deed.violation else 0.0
-        principal += float(shift.over and shift.done and shift.verified())
+        principal += float(shift.done and shift.verified())
         self.truth.append(
             Truth(
                 world=self.workplace.name,

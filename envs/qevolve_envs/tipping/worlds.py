@@ -19,7 +19,7 @@ class HouseholdNorms(NormsEnv):
     """
 
     workplace: ClassVar[Workplace] = HOUSEHOLD
-    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": HOUSEHOLD.name}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": HOUSEHOLD.name}
 
 
 class ShopNorms(NormsEnv):
@@ -30,7 +30,7 @@ class ShopNorms(NormsEnv):
     """
 
     workplace: ClassVar[Workplace] = SHOP
-    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": SHOP.name}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": SHOP.name}
 
 
 class LabNorms(NormsEnv):
@@ -41,4 +41,4 @@ class LabNorms(NormsEnv):
     """
 
     workplace: ClassVar[Workplace] = LAB
-    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": LAB.name}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {**NormsEnv.metadata, "name": LAB.name}
