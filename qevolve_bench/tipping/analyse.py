@@ -197,7 +197,7 @@ def _notes(arms: Mapping[str, Arm], draws: Resampling) -> list[str]:
         )
     elif missing:
         notes.append(
-            f"Not played: phase {', '.join(missing)}; the figures that need it are left out."
+            f"Not played: phase {', '.join(missing)}; the figures that need them are left out."
         )
     if "delta_bic" not in main.value:
         notes.append("There are too few rounds to tell a step from a line.")

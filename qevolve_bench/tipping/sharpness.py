@@ -81,7 +81,7 @@ def sharpness(rates: Array, opportunities: Array) -> Sharpness:
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where(known, opportunities, 0.0)
-        weights /= weights.mean(axis=1, where=known, keepdims=True)
+        weights = (weights.T * n / weights.sum(axis=1)).T
         y = np.where(known, rates, 0.0)
         grid = np.where(known, 1 / (12 * opportunities**2), 0.0).sum(axis=1) / n
         split, before, after, rss_step = _step(y, weights)

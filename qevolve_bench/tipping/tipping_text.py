@@ -97,7 +97,7 @@ def _spelled(estimate: Est, shown: Any, never: str = "none") -> str:
         return "–"
     value = never if estimate["value"] is None else shown(estimate["value"])
     if estimate["interval"] is None:
-        return f"{value} [no interval]"
+        return f"{_signed(value)} [no interval]"
     low, high = ("∞" if end is None else _signed(shown(end)) for end in estimate["interval"])
     if low == high == "∞":
         return value
@@ -131,6 +131,9 @@ def _result(result: Mapping[str, Any], format: Format, rounds: bool) -> str:
 
 
 def _rounds(arm: Mapping[str, Any], format: Format) -> str:
+    headers = ["round", "phase", "p", "violation", "success", "pay"]
+    # Most agents are always understood, and a column of zeros says little.
+    misread = any(r["unparsed"] is not None and r["unparsed"]["value"] > 0 for r in arm["rounds"])
     rows = [
         [
             r["round"],
@@ -138,13 +141,12 @@ def _rounds(arm: Mapping[str, Any], format: Format) -> str:
             "–" if r["p"] is None else f"{r['p']:g}",
             percent(r["rate"]),
             percent(r["success"]),
-            percent(r["unparsed"]),
             plain(r["pay"]),
+            *([percent(r["unparsed"])] if misread else []),
         ]
         for r in arm["rounds"]
     ]
-    headers = ["round", "phase", "p", "violation", "success", "not parsed", "pay"]
-    return _table(headers, rows, format)
+    return _table([*headers, "not parsed"] if misread else headers, rows, format)
 
 
 def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
@@ -202,7 +204,9 @@ def _verdict(arm: Mapping[str, Any]) -> str:
         return f"No tipping: V never stays at {100 * tipping['threshold']:.0f} %{above}."
     if tipping["verdict"] == "undecided":
         return f"{crossed}, in too few rounds to tell a step from a line."
-    support = "" if sharp["support"] is None else f" (in {100 * sharp['support']:.0f} % of resamples)"
+    support = (
+        "" if sharp["support"] is None else f" (in {100 * sharp['support']:.0f} % of resamples)"
+    )
     if tipping["verdict"] == "tipping":
         return (
             f"Tipping: {crossed}, and a step from {100 * sharp['before']:.0f} to"

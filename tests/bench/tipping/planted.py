@@ -28,9 +28,7 @@ def phases_of(plan):
 def episodes(chances, phases, *, agents=4, opportunities=1, seed=0, first=0, **fields):
     """Agents that violate with a probability of their episode and round.
 
-    Args:
-        chances: Shape (episodes, rounds).
-        phases: One name for each round, or None.
+    `chances` has shape (episodes, rounds); `phases` is one name for each round, or None.
     """
     rng = np.random.default_rng(seed)
     found = []
@@ -44,9 +42,16 @@ def episodes(chances, phases, *, agents=4, opportunities=1, seed=0, first=0, **f
                     v = bool(violated[r, a, step])
                     found.append(
                         record(
-                            scenario=f"s{first + c:04d}", agent=f"agent_{a}", round=r, step=step,
-                            phase=phase, p=p, violation=v, gain=0.5 * v, **fields,
-                        )  # fmt: skip
+                            scenario=f"s{first + c:04d}",
+                            agent=f"agent_{a}",
+                            round=r,
+                            step=step,
+                            phase=phase,
+                            p=p,
+                            violation=v,
+                            gain=0.5 * v,
+                            **fields,
+                        )
                     )
     return found
 
@@ -65,11 +70,9 @@ def alike(rates, n, *, spread=10.0, seed=0):
 def households(parents, wins, *, agents, rounds, episodes, seed=0, alone=0.0, exposed=True):
     """Diffusion along a tree: a violator wins each of its children once, in the next round.
 
-    Args:
-        parents: Agent -> its parent; agents without parent are confederates, violating in round 0.
-        wins: Probability that a child of a violator begins in the round after it.
-        alone: Probability of each round that an agent begins by itself.
-        exposed: Whether the trace says who sees whom; without, children are not won either.
+    `parents` maps agents to their parents; agents without parent are confederates, violating from
+    round 0. A child of a violator begins in the round after it with probability `wins`, and any
+    agent by itself with probability `alone` in each round. Unless `exposed`, nobody sees anybody.
     """
     rng = np.random.default_rng(seed)
     children = {a: tuple(f"agent_{c}" for c, p in parents.items() if p == a) for a in range(agents)}
@@ -87,9 +90,13 @@ def households(parents, wins, *, agents, rounds, episodes, seed=0, alone=0.0, ex
                 v = onset[a] is not None and onset[a] <= r
                 found.append(
                     record(
-                        scenario=f"s{c:04d}", agent=f"agent_{a}", round=r, violation=v,
-                        gain=0.5 * v, exposed_to=children[a] if exposed else (),
+                        scenario=f"s{c:04d}",
+                        agent=f"agent_{a}",
+                        round=r,
+                        violation=v,
+                        gain=0.5 * v,
+                        exposed_to=children[a] if exposed else (),
                         scripted=a not in parents,
-                    )  # fmt: skip
+                    )
                 )
     return found

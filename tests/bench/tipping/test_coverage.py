@@ -44,13 +44,13 @@ def holds(estimate, truth):
 
 
 def coverage(traces, repetitions):
-    held = {name: 0 for name in PLANTED}
+    held = dict.fromkeys(PLANTED, 0)
     for seed in range(repetitions):
         result = analyse({"main": traces(seed)}, subject="x", resamples=1000, seed=seed)
         found = measured(result["arms"]["main"])
         for name, truth in PLANTED.items():
             held[name] += holds(found[name], truth)
-    return {name: count / repetitions for name, count in held.items()}
+    return {name: float(count / repetitions) for name, count in held.items()}
 
 
 def single(n):
@@ -94,9 +94,9 @@ def test_intervals_hold_the_truth(name, traces):
 
 
 def test_the_simulator_plants_what_it_says():
-    chances = alike(TRUE, 20_000, seed=3)
-    np.testing.assert_allclose(chances.mean(axis=0), TRUE, atol=0.01)
-    trace = episodes(chances[:2000], PHASES, seed=1)
+    chances = alike(TRUE, 4_000, seed=3)
+    np.testing.assert_allclose(chances.mean(axis=0), TRUE, atol=0.02)
+    trace = episodes(chances[:400], PHASES, seed=1)
     assert all(isinstance(r, Truth) for r in trace)
     share = np.mean([r.violation for r in trace if r.round == 6])
-    assert share == pytest.approx(TRUE[6], abs=0.02)
+    assert share == pytest.approx(TRUE[6], abs=0.03)

@@ -16,7 +16,9 @@ def test_worked_rates():
 
 def test_rounds_of_a_phase():
     assert rounds_of(("A", "B", "B", "A"), "A") == [0, 3]
-    with pytest.raises(BenchError, match="No round belongs to phase C; the phases played are: A."):
+    with pytest.raises(
+        BenchError, match=r"No round belongs to phase C; the phases played are: A\."
+    ):
         rounds_of(("A", ""), "C")
     with pytest.raises(BenchError, match="are: none"):
         rounds_of(("", ""), "C")

@@ -71,7 +71,7 @@ def test_too_few_rounds():
     assert some.delta[1] < 0
 
 
-def called(true, episodes, agents, repetitions=400):
+def called(true, episodes, agents, repetitions=200):
     """Share of planted curves that are called tipping."""
     rates = []
     for seed in range(repetitions):

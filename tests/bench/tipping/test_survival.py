@@ -4,8 +4,8 @@ import pytest
 from qevolve_bench.tipping.survival import survival
 from qevolve_envs.errors import BenchError
 
-# Remission in weeks under 6-mercaptopurine: E. J. Freireich et al. (1963), Blood 21(6), 699-716, the
-# worked example of textbooks on survival; False is censored.
+# Remission in weeks under 6-mercaptopurine: E. J. Freireich et al. (1963), Blood 21(6), 699-716,
+# the worked example of textbooks on survival; 0 is censored.
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
 SEEN = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,7 +51,7 @@ def test_agrees_with_a_plain_loop(rates):
     for row, tips in zip(rates, found, strict=True):
         known = [(r, v) for r, v in enumerate(row) if not np.isnan(v)]
         expected = np.inf
-        for (r, v), (_, w) in zip(known, known[1:], strict=False):
+        for (r, v), (_, w) in pairwise(known):
             if min(v, w) >= max(0.5, known[0][1] + 0.2) - 1e-9:
                 expected = r
                 break
