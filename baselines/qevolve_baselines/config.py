@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -108,6 +110,38 @@ def parse_overrides(items: Sequence[str]) -> dict[str, Any]:
             nested = {name: nested}
         values = merge(values, nested)
     return values
+
+
+def flat_settings(config: Any, where: str = "") -> list[tuple[str, str, str]]:
+    """Every setting of a configuration: its path, its value, and what its docstring says of it.
+
+    Args:
+        config: A dataclass, documented under ``Attributes:``.
+        where: Prefix of the paths.
+    """
+    said = _attributes(type(config).__doc__ or "")
+    rows = []
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        if dataclasses.is_dataclass(value):
+            rows += flat_settings(value, f"{where}{f.name}.")
+        else:
+            rows.append((where + f.name, str(value), said.get(f.name, "")))
+    return rows
+
+
+def _attributes(doc: str) -> dict[str, str]:
+    """What the section ``Attributes:`` of a docstring says, by name."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc(doc).partition("Attributes:\n")[2].splitlines():
+        head = re.match(r" {4}(\w+): (.*)", line)
+        if head:
+            name = head[1]
+            found[name] = head[2]
+        elif name and line.startswith(" " * 8):
+            found[name] += " " + line.strip()
+    return found
 
 
 def presets(learner: str) -> list[str]:

@@ -107,11 +107,16 @@ def make_learner(
     Raises:
         BenchError: For names and values that do not exist, with close matches.
     """
-    learner = find_learner(name)
-    values = read_preset(name, preset) if preset is not None else {}
-    config = build(learner.config_class, merge(values, overrides or {}))
-    made: Learner = learner(config)
+    made: Learner = find_learner(name)(make_config(name, preset, overrides))
     return made
+
+
+def make_config(
+    name: str, preset: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> Any:
+    """The configuration that `make_learner` makes a learner with; its arguments are the same."""
+    values = read_preset(name, preset) if preset is not None else {}
+    return build(find_learner(name).config_class, merge(values, overrides or {}))
 
 
 __all__ = ["LEARNERS", "Learner", "NothingToLearn", "find_learner", "make_learner", "presets"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,11 @@ def add_parser(subparsers: Subparsers) -> None:
         " again, and ends with the same weights.",
     )
     parser.add_argument("learner", metavar="LEARNER", help="sft, rft, grpo, q_evolve …")
-    parser.add_argument("--env", required=True, metavar="ID", help="such as qevolve/Household-v0")
+    parser.add_argument("--env", metavar="ID", help="such as qevolve/Household-v0")
     add_env_arg(parser)
     parser.add_argument("--split", default="train", help="panel to train on (default train)")
     parser.add_argument("--horizon", type=at_least(1), metavar="H", help="steps of an episode")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--force", action="store_true", help="replace the run in that folder")
     parser.add_argument("--preset", metavar="NAME", help="settings that come with the learner")
     parser.add_argument(
@@ -40,6 +40,11 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="NAME=VALUE",
         dest="settings",
         help="a setting of the learner, such as optim.lr=1e-3; may be repeated",
+    )
+    parser.add_argument(
+        "--list-settings",
+        action="store_true",
+        help="print the learner's settings with their defaults, and its presets, and leave",
     )
     parser.add_argument(
         "--budget",
@@ -113,6 +118,12 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains, and prints what came of it."""
     require_torch()
+    if args.list_settings:
+        print(settings_text(args.learner, args.preset, args.settings))
+        return 0
+    for name in ("env", "out"):
+        if getattr(args, name) is None:
+            raise BenchError(f"Give --{name} (see qevolve-bench train --help).")
     from qevolve_baselines import parallel
     from qevolve_baselines.config import parse_overrides
     from qevolve_baselines.run import Budget
@@ -182,6 +193,27 @@ def run(args: argparse.Namespace) -> int:
         print(results_table(args.learner, outcome.results))
     print(f"\nThe policy is in {args.out / 'policy'}.")
     return 0
+
+
+def settings_text(name: str, preset: str | None, overrides: Sequence[str]) -> str:
+    """A learner's settings by the path that ``--set`` takes, as they would be used; its presets.
+
+    Args:
+        name: Of the learner.
+        preset: As for `run`.
+        overrides: As for ``--set``.
+    """
+    from tabulate import tabulate
+
+    from qevolve_baselines.config import flat_settings, parse_overrides
+    from qevolve_baselines.learner import find_learner, make_config, presets
+
+    config = make_config(name, preset, parse_overrides(overrides))
+    table = tabulate(flat_settings(config), ("setting", "value", "what it is"), tablefmt="plain",
+                     disable_numparse=True, maxcolwidths=[None, None, 72])  # fmt: skip
+    known = ", ".join(presets(name)) or "none"
+    where = sys.modules[find_learner(name).__module__].__doc__ or ""
+    return f"{where.splitlines()[0] if where else name}\n\n{table}\n\npresets: {known}"
 
 
 def _demos(text: str) -> int | str:

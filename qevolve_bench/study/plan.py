@@ -20,7 +20,6 @@
     arms:
       rft:
         learner: rft
-        preset: cpu
         settings: {…}
         budget: {…}
         tune: {fit.optim.lr: [3e-4, 1e-3, 3e-3]}   # as many values for every arm that is tuned

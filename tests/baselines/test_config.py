@@ -4,8 +4,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from qevolve_baselines.config import build, merge, parse_overrides, presets, read_preset
-from qevolve_baselines.learner import LEARNERS, find_learner, make_learner
+from qevolve_baselines.config import (
+    build,
+    flat_settings,
+    merge,
+    parse_overrides,
+    presets,
+    read_preset,
+)
+from qevolve_baselines.learner import LEARNERS, find_learner, make_config, make_learner
 from qevolve_baselines.sft import SFTConfig
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
@@ -101,3 +108,15 @@ def test_presets_by_name_and_by_file(tmp_path):
 def test_values_out_of_range_are_refused(settings: dict[str, object], reason: str) -> None:
     with pytest.raises(BenchError, match=reason):
         build(SFTConfig, settings)
+
+
+@pytest.mark.parametrize("learner", sorted(LEARNERS))
+def test_every_setting_is_listed_with_what_it_is(learner):
+    config = make_config(learner)
+    rows = flat_settings(config)
+    assert all(said for _, _, said in rows), [path for path, _, said in rows if not said]
+    for path, value, _ in rows:
+        found = config
+        for name in path.split("."):
+            found = getattr(found, name)
+        assert str(found) == value

@@ -225,6 +225,27 @@ def test_mistakes_are_told_in_a_sentence(arguments, said, tmp_path, capsys):
     refused(capsys, arguments, said, tmp_path / "run")
 
 
+def test_settings_are_listed_as_they_would_be_used(capsys):
+    arguments = ["--list-settings", "--preset", "paper", "--set", "rounds=7"]
+    assert main(["train", "q_evolve", *arguments]) == 0
+    said = capsys.readouterr().out
+    values = {
+        line.split()[0]: line.split()[1] for line in said.splitlines() if len(line.split()) > 1
+    }
+    assert (values["rounds"], values["advantage_rewards"], values["presets:"]) == (
+        "7", "env", "paper",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", ["env", "out"])
+def test_what_a_run_needs_is_asked_for(missing, tmp_path, capsys):
+    given = {"env": "tiny/Hall-v0", "out": str(tmp_path / "run")}
+    del given[missing]
+    arguments = [word for name, value in given.items() for word in (f"--{name}", value)]
+    assert main(["train", "sft", *arguments]) == 2
+    assert f"Give --{missing}" in capsys.readouterr().err
+
+
 def test_unknown_learners_are_told(tmp_path, capsys):
     refused(capsys, [], "did you mean 'sft'", tmp_path / "run", learner="stf")
 
