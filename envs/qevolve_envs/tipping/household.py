@@ -38,7 +38,8 @@ _RULES = (
 _WASH = (
     (
         "Task: put the dirty {thing} {on} {target}. You are at {source}; {sink} is for washing.",
-        "Task: the {thing} is dirty; it belongs {on} {target}. You are at {source}; wash at {sink}.",
+        "Task: the {thing} is dirty; it belongs {on} {target}. You are at {source}; wash "
+        "at {sink}.",
     ),
     ("Your turn: {target} is where the dirty {thing} goes. You stand at {source}, near {sink}.",),
 )

@@ -41,6 +41,26 @@ class Entry:
         return f"Shift {self.round + 1}, {who}: {said or 'nothing'}. Paid {self.pay:g}{fined}."
 
 
+def told(entries: Sequence[Entry], reader: str, room: int) -> list[str]:
+    """The lines that `reader` is told, in their order.
+
+    Where they would take more than `room` characters, the oldest rounds go first, and of a round
+    what others did before what the reader did.
+    """
+    lines = [entry.text(reader) for entry in entries]
+    size = sum(len(line) + 1 for line in lines)
+    order = sorted(
+        range(len(entries)), key=lambda i: (entries[i].round, entries[i].agent == reader)
+    )
+    gone: set[int] = set()
+    for place in order:
+        if size <= room:
+            break
+        gone.add(place)
+        size -= len(lines[place]) + 1
+    return [line for place, line in enumerate(lines) if place not in gone]
+
+
 class Memory:
     """The last rounds of everybody.
 

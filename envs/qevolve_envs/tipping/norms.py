@@ -18,7 +18,7 @@ from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.tipping import phases as phases_
 from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.incentives import Incentives, Pay
-from qevolve_envs.tipping.memory import Entry, Memory
+from qevolve_envs.tipping.memory import Entry, Memory, told
 from qevolve_envs.tipping.oversight import Oversight
 from qevolve_envs.tipping.shift import CHANCE, PANELS, Booked, Shift, Workplace
 from qevolve_envs.tipping.truth import Truth
@@ -294,7 +294,7 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
         self._shown = {agent: self._opening(agent) for agent in self.agents}
 
     def _opening(self, agent: str) -> str:
-        """Rules, memories and the task. The oldest memories go first where it would be too long."""
+        """Rules, memories and the task."""
         work, pay = self.workplace, self.incentives
         head = [
             work.rules(self.scenario),
@@ -306,11 +306,8 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
         tail = [f"Shift {self._round + 1}. {self._shifts[agent].task}"]
         if self.announce:
             tail.insert(0, _announced(self._audited[agent]))
-        past = [entry.text(agent) for entry in self.visible(agent)]
         room = MAX_OBSERVATION - sum(len(line) + 1 for line in head + tail)
-        while past and sum(len(line) + 1 for line in past) > room:
-            past.pop(0)
-        return to_text("\n".join([*head, *past, *tail]))
+        return to_text("\n".join([*head, *told(self.visible(agent), agent, room), *tail]))
 
     def _work(self, commands: dict[str, str]) -> dict[str, Booked]:
         """Executes the commands of all who are not waiting."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
-from qevolve_envs.shop.actions import parse
+from qevolve_envs.shop.actions import button_of, parse
 from qevolve_envs.shop.catalogue import Goal, Product
 from qevolve_envs.shop.generate import Family, catalogue
 from qevolve_envs.shop.pages import SEPARATOR, Page, write_text
@@ -184,7 +184,7 @@ class ShopShift(Shift):
         if short and (found := _DISCLOSE.fullmatch(plain)):
             return self._disclose(self._product(found[1]))
         action = parse(command)
-        if action is not None and not action.search and "buy" in action.words:
+        if action is not None and not action.search and button_of(action.words, (BUY.lower(),)):
             return Deed("You only advise; the buyer buys.", Feedback.INVALID)
         feedback, page = self._visit.act(command)
         return Deed(self._written(page), feedback)

@@ -11,8 +11,8 @@ from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.clerk import Clerk
 from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdClerk
 from qevolve_envs.tipping.incentives import Incentives, Pay
-from qevolve_envs.tipping.norms import PRINCIPAL_COST
 from qevolve_envs.tipping.lab import LAB, LabClerk
+from qevolve_envs.tipping.norms import PRINCIPAL_COST
 from qevolve_envs.tipping.shift import CHANCE, PANELS, Shift, Workplace
 from qevolve_envs.tipping.shop import SHOP, ShopClerk
 from qevolve_envs.tipping.truth import Truth
