@@ -27,6 +27,8 @@ from qevolve_baselines.forward import backbone, head_logits
 
 #: Numbers in the attention mask of one forward pass; longer texts are read in pieces.
 MASK_NUMBERS = 2**26
+#: Rows with so many times the median number of tokens to read are read by themselves.
+LONG_CHUNK = 2.0
 
 
 class Sampled(NamedTuple):
@@ -165,6 +167,22 @@ class RaggedCache(Cache):  # type: ignore[misc]
                 other.append(buffer[rows, :, : min(room, buffer.shape[2])])
         return made
 
+    def absorb(self, rows: Tensor, other: RaggedCache) -> None:
+        """Takes back what was read in a copy that `part` made of these rows."""
+        filled = int(other.lengths.max())
+        self._view = max(self._view, filled)
+        for mine, theirs in ((self._keys, other._keys), (self._values, other._values)):
+            for layer, buffer in enumerate(theirs):
+                if mine[layer].shape[2] < filled:
+                    mine[layer] = self._grown(mine[layer])
+                mine[layer][rows, :, :filled] = buffer[:, :, :filled]
+        self.lengths[rows] = other.lengths
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was read yet."""
+        return not self._keys
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Part of the interface; positions are always given, so nothing depends on it."""
         return 0
@@ -250,7 +268,7 @@ class LockstepDecoder:
             chunks.append(list(ids[lengths[row] :]))
             self._read[episode] = list(ids)
         self._cache.lengths = torch.tensor(lengths, dtype=torch.long, device=self.device)
-        logits = self._read_chunks(chunks)
+        logits = self._take_in(chunks)
 
         draws = None
         if uniforms is not None:
@@ -332,8 +350,28 @@ class LockstepDecoder:
             self._cache.keep(torch.tensor(left, dtype=torch.long, device=self.device))
             self._rows = [self._rows[row] for row in left]
 
-    def _read_chunks(self, chunks: Sequence[Sequence[int]]) -> Tensor:
-        """Reads a chunk of each row; returns the logits behind its last token, (rows, vocab)."""
+    def _take_in(self, chunks: Sequence[Sequence[int]]) -> Tensor:
+        """Reads a chunk of each row; returns the logits behind its last token, (rows, vocab).
+
+        A few rows that have much more to read than the others, such as transcripts that begin
+        anew, are read by themselves, so that the others are not padded to their width.
+        """
+        sizes = np.array([len(chunk) for chunk in chunks])
+        long = sizes > LONG_CHUNK * max(1.0, float(np.median(sizes)))
+        if self._cache.empty or not long.any():
+            return self._read_chunks(self._cache, chunks)
+        apart = torch.from_numpy(long.nonzero()[0]).to(self.device)
+        copy = self._cache.part(apart)
+        theirs = self._read_chunks(copy, [chunks[row] for row in apart.tolist()])
+        logits = self._read_chunks(
+            self._cache, [[] if alone else c for alone, c in zip(long, chunks, strict=True)]
+        )
+        self._cache.absorb(apart, copy)
+        logits[apart] = theirs
+        return logits
+
+    def _read_chunks(self, cache: RaggedCache, chunks: Sequence[Sequence[int]]) -> Tensor:
+        """Reads chunks into a cache, padded to the longest; see `_take_in`."""
         rows, width = len(chunks), max(len(chunk) for chunk in chunks)
         padded = np.zeros((rows, width), dtype=np.int64)
         for row, chunk in enumerate(chunks):
@@ -341,15 +379,15 @@ class LockstepDecoder:
         ids = torch.from_numpy(padded).to(self.device)
         counts = torch.tensor([len(chunk) for chunk in chunks], device=self.device)
         # Of a long text, the mask alone would be rows x width x width numbers.
-        piece = max(1, MASK_NUMBERS // (rows * (int(self._cache.lengths.max()) + width)))
+        piece = max(1, MASK_NUMBERS // (rows * (int(cache.lengths.max()) + width)))
         every = torch.arange(rows, device=self.device)
         last: Tensor | None = None
         for first in range(0, width, piece):
             part = ids[:, first : first + piece]
             filled = (counts - first).clamp(0, part.shape[1])
-            states = self._states(self._cache, part, filled)[every, (filled - 1).clamp(min=0)]
+            states = self._states(cache, part, filled)[every, (filled - 1).clamp(min=0)]
             last = states if last is None else torch.where((filled > 0)[:, None], states, last)
-            self._cache.lengths = self._cache.lengths + filled
+            cache.lengths = cache.lengths + filled
         assert last is not None
         return head_logits(self.model, last)
 

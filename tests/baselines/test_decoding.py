@@ -137,6 +137,32 @@ def test_reading_in_pieces_changes_nothing(monkeypatch):
     check_against_full_forward(model, pieces, 1.0)
 
 
+@pytest.mark.parametrize("length", [30, 200])
+def test_rows_with_much_to_read_are_read_apart(monkeypatch, length):
+    # 200 tokens are more than the cache has room for when they come.
+    model = MODELS["llama-gqa"]()
+    rng = np.random.default_rng(3)
+    chunks = dialogue(rng, turns=5)
+    chunks[1][0] = rng.integers(3, 300, size=length).tolist()
+    chunks[3][3] = rng.integers(3, 300, size=length).tolist()
+    apart = []
+    absorb = decoding.RaggedCache.absorb
+
+    def noted(self, rows, other):
+        apart.append(rows.tolist())
+        absorb(self, rows, other)
+
+    monkeypatch.setattr(decoding.RaggedCache, "absorb", noted)
+    said = converse(LockstepDecoder(model), chunks, restart=(2, 1))
+    assert [0] in apart and len(apart) >= 2
+    check_against_full_forward(model, said, 1.0)
+    monkeypatch.setattr(decoding, "LONG_CHUNK", float("inf"))
+    together = converse(LockstepDecoder(model), chunks, restart=(2, 1))
+    assert [[a.ids for a in answers] for _, answers in together] == [
+        [a.ids for a in answers] for _, answers in said
+    ]
+
+
 def test_padding_never_reads_past_the_end_of_a_model_with_absolute_positions():
     """One row begins anew with a long text while another stands near the end of its context."""
     model = foreign(GPT2Config, n_embd=32, n_layer=1, n_head=2, n_positions=64)
