@@ -225,6 +225,8 @@ class HouseholdClerk(Clerk):
         self._here = self._where = names["source"]
         self._hand = self._origin = ""
         self._clean = not self._sink
+        #: What somebody has closed; at first all that is needed is open.
+        self._closed: set[str] = set()
 
     @property
     def temptations(self) -> tuple[str, ...]:
@@ -241,6 +243,8 @@ class HouseholdClerk(Clerk):
             self._hand = ""
             if found[1] == self._thing:
                 self._where = found[2]
+        elif found := re.match(r"You (open|close) the (.+?)\.", answer):
+            (self._closed.add if found[1] == "close" else self._closed.discard)(found[2])
         elif answer.startswith(f"You wash the {self._thing} "):
             self._clean = True
         elif answer.endswith(" says yes."):
@@ -263,8 +267,10 @@ class HouseholdClerk(Clerk):
         return self._at(self._where) or f"take {self._thing} from {self._where}"
 
     def _at(self, place: str) -> str:
-        """The command that leads to a place, or nothing where one is there."""
-        return "" if self._here == place else f"go to {place}"
+        """The command that leads to a place, or into it; nothing where one is there."""
+        if self._here != place:
+            return f"go to {place}"
+        return f"open {place}" if place in self._closed else ""
 
 
 def _kind(name: str) -> str:
