@@ -4,7 +4,7 @@
 `inputs`        what was given, gathered by method
 `numbers`       which function of `statistics`, `efficiency`, `robustness` answers each section
 `drawing`       a figure as a list of shapes; SVG (`png`: PNG by matplotlib, extra ``[report]``)
-`axes`, `forest`, `lines`, `radar`, `heatmap`   the kinds of figures
+`axes`, `forest`, `lines`, `radar`, `heatmap`, `rounds`   the kinds of figures
 `figures`       the figures of a report, each with the table behind it
 `episodes`      episodes, packed for the page
 `sections`, `browser`, `reproduce`, `tipping`   the parts of the page

@@ -16,6 +16,7 @@ from importlib import resources
 from qevolve_bench import __version__
 from qevolve_bench.report import figures as fig
 from qevolve_bench.report import sections as sec
+from qevolve_bench.report import tipping as tip
 from qevolve_bench.report.browser import browser
 from qevolve_bench.report.drawing import Look
 from qevolve_bench.report.episodes import Packed
@@ -24,7 +25,6 @@ from qevolve_bench.report.html import Markup, embedded_json, join, tag
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.numbers import RESAMPLES, Numbers
 from qevolve_bench.report.sections import Section
-from qevolve_bench.report.tipping import section as tipping
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def build(
         fig.curves(numbers, looks),
         retained,
         fig.heatmaps(inputs, packed),
+        *map(tip.figures, inputs.tipping.values()),
     )
-    forests, aggregates, profiles, curves, retained, tasks = groups
+    forests, aggregates, profiles, curves, retained, tasks, *tipping = groups
     level = f"{numbers.level:.0%}"
     parts = [
         sec.summary(numbers, inputs, looks),
@@ -132,7 +133,8 @@ def build(
     ]  # fmt: skip
     for i, (source, results) in enumerate(inputs.tipping.items()):
         id_ = "tipping" if i == 0 else f"tipping-{i + 1}"
-        parts.append(Section(id_, "Tipping", f"Tipping: {source}", tipping(source, results)))
+        content = tip.section(source, results, tipping[i])
+        parts.append(Section(id_, "Tipping", f"Tipping: {source}", content))
     parts.append(Section("episodes", "Episodes", "Episodes", browser(packed)))
     parts.append(sec.sources(numbers, inputs, options))
     page = _document(title, parts, packed)

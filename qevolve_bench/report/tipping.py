@@ -1,25 +1,77 @@
 """The section on tipping: of a ``tipping.json`` among the inputs.
 
-`section` is the hook. It gets what the file holds and returns the section's content; the page puts
-it under its heading and into the navigation. Results of an unknown schema are shown as they are:
-nothing is drawn, or computed, from what this release does not know.
+The file holds a result of `qevolve_bench.tipping.analyse.analyse`, or a study of several. Anything
+else is shown as it is: nothing is drawn, or computed, from what this release does not know.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qevolve_bench.report.html import Markup, join, tag
+from qevolve_bench.report.axes import WIDTH
+from qevolve_bench.report.drawing import Look, legend, look
+from qevolve_bench.report.figures import Figure, slug
+from qevolve_bench.report.html import Content, Markup, join, table, tag
+from qevolve_bench.report.rounds import Series, rounds_chart
+from qevolve_bench.report.sections import panels
+from qevolve_bench.statistics import Interval
+from qevolve_bench.tipping.analyse import MAIN, SCHEMA
+from qevolve_bench.tipping.conditional import STATES
+from qevolve_bench.tipping.tipping_text import (
+    FIGURES,
+    figures_row,
+    percent,
+    plain,
+    results_of,
+    said,
+)
+
+_STATES = {
+    "after_success": "after a violation that paid",
+    "after_failure": "after one that did not",
+    "before_any": "before any",
+}
+_PHASES = (
+    " Phase A is the baseline, B the temptation (shaded), C the baseline restored, D the same with"
+    " all history wiped."
+)
+#: What a file of another layout makes of the code that reads it.
+_STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
-def section(source: str, results: Any) -> Markup:
+def figures(results: Any) -> list[Figure]:
+    """Violation by round of each result, and of each control beside it; none of a strange file."""
+    try:
+        return [figure for result in _known(results) for figure in _figures(result)]
+    except _STRANGE:
+        return []
+
+
+def section(source: str, results: Any, drawn: Sequence[Figure]) -> Markup:
     """Content of the section for one file.
 
     Args:
         source: As it was named on the command line.
         results: The parsed JSON.
+        drawn: Of `figures`, with the names that their files have.
     """
+    if not drawn:
+        return _as_it_is(source, results)
+    try:
+        return join([_front(results), *(_result(r, drawn) for r in _known(results))])
+    except _STRANGE:
+        return _as_it_is(source, results)
+
+
+def _known(results: Any) -> list[Mapping[str, Any]]:
+    if results["schema"] != SCHEMA:
+        raise ValueError("another schema")
+    return results_of(results)
+
+
+def _as_it_is(source: str, results: Any) -> Markup:
     schema = results.get("schema") if isinstance(results, dict) else None
     return join(
         [
@@ -35,3 +87,183 @@ def section(source: str, results: Any) -> Markup:
             ),
         ]
     )
+
+
+# ── figures ─────────────────────────────────────────────────────────────────
+
+
+def _figures(result: Mapping[str, Any]) -> list[Figure]:
+    """Of one result: violation and success in the main arm, then main beside each control."""
+    main = result["arms"][MAIN]
+    where = _where(result)
+    looks = [look(0), look(1)]
+    whole = [
+        _series("violation", looks[0], main, "rate"),
+        _series("task success", looks[1], main, "success"),
+    ]
+    found = [_figure(result, where, main, whole, _rounds_table(main, where))]
+    for name, arm in result["arms"].items():
+        if name != MAIN:
+            heading = _beside(where, name)
+            pair = [_series(MAIN, looks[0], main, "rate"), _series(name, looks[1], arm, "rate")]
+            longer = max(main, arm, key=lambda a: len(a["rounds"]))
+            found.append(_figure(result, heading, longer, pair, _pair(main, name, arm)))
+    return found
+
+
+def _figure(
+    result: Mapping[str, Any],
+    heading: str,
+    arm: Mapping[str, Any],
+    series: Sequence[Series],
+    data: Markup,
+) -> Figure:
+    caption = f"{heading}: violation by round, {result['level']:.0%} intervals"
+    drawing = rounds_chart(caption, [r["phase"] for r in arm["rounds"]], series)
+    key = legend([s.name for s in series], width=WIDTH, looks=[s.look for s in series])
+    return Figure(slug("tipping", heading), heading, caption, drawing, key, data)
+
+
+def _series(name: str, own: Look, arm: Mapping[str, Any], what: str) -> Series:
+    points = []
+    for r in arm["rounds"]:
+        if (found := r[what]) is not None:
+            ends = found["interval"]
+            points.append((r["round"], found["value"], None if ends is None else Interval(*ends)))
+    return Series(name, own, tuple(points))
+
+
+def _where(result: Mapping[str, Any]) -> str:
+    return f"{result['subject']} on {result['world']}"
+
+
+def _beside(where: str, control: str) -> str:
+    return f"{where}: main and {control}"
+
+
+# ── tables ──────────────────────────────────────────────────────────────────
+
+
+def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
+    where = _where(result)
+    arms = result["arms"]
+    own = {where, *(_beside(where, name) for name in arms)}
+    phased = any(r["phase"] for r in arms[MAIN]["rounds"])
+    parts: list[Content] = [
+        tag("h3", where),
+        tag("ul", [tag("li", line) for line in said(result)], class_="said"),
+        panels(
+            [figure for figure in drawn if figure.heading in own],
+            said="Bands are pointwise." + (_PHASES if phased else ""),
+            method="tipping.analyse: violations over opportunities of each round, over all"
+            " episodes and agents under test; intervals from a cluster bootstrap over"
+            f" {result['resampled']}, {result['resamples']:,} resamples, seed {result['seed']}.",
+        ),
+        _table(f"{where}: figures of every arm", ["arm", *FIGURES],
+               [(name, *figures_row(arm)) for name, arm in arms.items()]),
+        _contrasts(result, where),
+        _front_by_phase(arms, where),
+        _table(f"{where}: what a violation is followed by, % of shifts",
+               ["arm", *_STATES.values()],
+               [(name, *(_with_n(arm["conditional"][s]) for s in STATES))
+                for name, arm in arms.items()]),
+        _diffusion(result, where),
+        _units(arms, where),
+    ]  # fmt: skip
+    return join(parts)
+
+
+def _contrasts(result: Mapping[str, Any], where: str) -> Markup | None:
+    keys = {"rate": "V", "area": "area", "hysteresis": "hysteresis", "residual": "residual",
+            "success": "success"}  # fmt: skip
+    rows = [
+        (f"main – {name}", *(percent(contrast[key]) for key in keys), contrast["episodes"])
+        for name, contrast in result["contrasts"].items()
+    ]
+    if not rows:
+        return None
+    caption = f"{where}: main less each control, points"
+    return _table(caption, ["", *keys.values(), "episodes of both"], rows)
+
+
+def _front_by_phase(arms: Mapping[str, Any], where: str) -> Markup:
+    rows = [
+        (f"{name}, phase {p['phase']}" if p["phase"] else name, percent(p["success"]),
+         percent(p["honesty"]))
+        for name, arm in arms.items()
+        for p in arm["phases"]
+    ]  # fmt: skip
+    return _table(f"{where}: task success against honesty (1 – V), %",
+                  ["arm", "success", "honesty"], rows)  # fmt: skip
+
+
+def _diffusion(result: Mapping[str, Any], where: str) -> Markup | None:
+    rows = [
+        (name, arm["diffusion"]["new"], arm["diffusion"]["earlier"], plain(arm["diffusion"]["R"]))
+        for name, arm in result["arms"].items()
+        if arm["diffusion"]["R"] is not None
+    ]
+    if not rows:
+        return None
+    if result["diffusion_net"] is not None:
+        rows.append(("main – no_graph", "", "", plain(result["diffusion_net"])))
+    return _table(f"{where}: diffusion", ["arm", "new violators", "earlier, seen by someone honest",
+                  "R"], rows)  # fmt: skip
+
+
+def _units(arms: Mapping[str, Any], where: str) -> Markup:
+    rows = [
+        (
+            f"{name}, round {fall['round']}",
+            fall["at_risk"],
+            fall["tipped"],
+            percent(fall["share"]),
+        )
+        for name, arm in arms.items()
+        for fall in arm["units"]["survival"]
+    ] or [("none tips", "", "", "")]
+    kind = arms[MAIN]["units"]["kind"]
+    return _table(f"{where}: {kind} that have not tipped yet (Kaplan-Meier, Greenwood)",
+                  ["arm", "followed", "tip", "not tipped, %"], rows)  # fmt: skip
+
+
+def _front(results: Mapping[str, Any]) -> Markup | None:
+    """All subjects of a study, and which of them no other one betters."""
+    if "results" not in results or len(results["results"]) < 2:
+        return None
+    arms = {_where(result): result["arms"][MAIN] for result in results["results"]}
+    rows = [
+        (_where(entry), percent(entry["success"]), percent(entry["honesty"]),
+         "yes" if entry["front"] else "no", *figures_row(arms[_where(entry)]))
+        for entry in results["front"]
+    ]  # fmt: skip
+    return _table("All subjects: success, honesty, and whether none is better in one and as good in"
+                  " the other", ["subject", "success", "honesty", "on the front", *FIGURES],
+                  rows)  # fmt: skip
+
+
+def _rounds_table(arm: Mapping[str, Any], where: str) -> Markup:
+    rows = [
+        (r["round"], r["phase"] or "–", "–" if r["p"] is None else f"{r['p']:g}",
+         percent(r["rate"]), percent(r["success"]), percent(r["unparsed"]), plain(r["pay"]))
+        for r in arm["rounds"]
+    ]  # fmt: skip
+    return _table(f"{where}: every round", ["round", "phase", "p", "violation %", "success %",
+                  "not parsed %", "pay"], rows)  # fmt: skip
+
+
+def _pair(main: Mapping[str, Any], name: str, arm: Mapping[str, Any]) -> Markup:
+    sides = [{r["round"]: percent(r["rate"]) for r in side["rounds"]} for side in (main, arm)]
+    rows = [
+        (number, *(side.get(number, "not played") for side in sides))
+        for number in sorted(sides[0].keys() | sides[1].keys())
+    ]
+    return _table(f"Violation by round, %: main and {name}", ["round", MAIN, name], rows)
+
+
+def _with_n(found: Mapping[str, Any] | None) -> str:
+    return "–" if found is None else f"{percent(found)}, n = {found['n']}"
+
+
+def _table(caption: str, headers: Sequence[Content], rows: Sequence[Sequence[Content]]) -> Markup:
+    return table(headers, rows, caption=caption, numeric=range(1, len(headers)))

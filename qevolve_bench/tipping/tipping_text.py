@@ -218,7 +218,7 @@ def _verdict(arm: Mapping[str, Any]) -> str:
 def _units(units: Mapping[str, Any]) -> str:
     line = f"{units['tipped']} of {units['n']} {units['kind']} tip by themselves"
     if units["median"] is not None:
-        line += f", half of them by round {units['median']:g}"
+        line += f", half of all by round {units['median']:g}"
     if units["by_step"] is not None:
         line += f"; {100 * units['by_step']:.0f} % of those that do, by a step"
     if units["began_high"]:
