@@ -15,6 +15,7 @@ from qevolve_bench.commands import report as report_command
 from qevolve_bench.commands import robustness as robustness_command
 from qevolve_bench.commands import run as run_command
 from qevolve_bench.commands import suites as suites_command
+from qevolve_bench.commands import tip as tip_command
 from qevolve_bench.commands import train as train_command
 from qevolve_bench.commands import verify as verify_command
 
@@ -26,6 +27,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     compare_command,
     report_command,
     robustness_command,
+    tip_command,
     suites_command,
     train_command,
     run_command,

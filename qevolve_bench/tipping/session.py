@@ -1,0 +1,243 @@
+"""In-context drift: an agent plays a world and its controls; traces and figures in a folder.
+
+The folder holds ``spec.json`` (everything that decides the traces), ``traces/CONDITION.jsonl``,
+``traces/CONDITION.failures.jsonl`` where the agent had no answer, and ``tipping.json``. While a
+condition is played its episodes lie in ``traces/CONDITION/``. Whatever is finished is not played
+again, and the final files are the same bytes, however often a session was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qevolve_bench.agents import resolve_agent
+from qevolve_bench.evaluate import draw_tasks
+from qevolve_bench.results import write_json
+from qevolve_bench.tipping.analyse import analyse
+from qevolve_bench.tipping.play import AgentPlayer, Player, PopulationPlayer, Start, play_batch
+from qevolve_bench.tipping.testbeds import MAIN, Testbed, find_testbed
+from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.tipping.truth import read_trace, write_trace
+
+SCHEMA = 1
+SPEC, RESULT, TRACES = "spec.json", "tipping.json", "traces"
+#: Names of scripted populations begin with this.
+POPULATION = "population:"
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything that decides the traces; JSON.
+
+    Attributes:
+        world: One of `qevolve_bench.tipping.testbeds.TESTBEDS`.
+        agent: Its name (see `qevolve_bench.agents`), or ``population:`` and the names of
+            strategies, joined by ``+``.
+        arguments: Of the world.
+        options: Of the agent.
+        defences: Such as ``remind:2``.
+        split: The panel of scenarios.
+        episodes: How many of each condition; None plays each scenario once.
+        seed: Seed of the draw and of the episodes.
+        batch_size: Episodes in lockstep.
+    """
+
+    world: str
+    agent: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    defences: tuple[str, ...] = ()
+    split: str = "unseen"
+    episodes: int | None = 20
+    seed: int = 0
+    batch_size: int = 16
+
+    @property
+    def subject(self) -> str:
+        """What the figures are figures of."""
+        model = self.options.get("model") or self.options.get("path")
+        name = self.agent + (f" ({model})" if model else "")
+        return ", ".join([name, *self.defences])
+
+
+def play_session(
+    session: Session,
+    folder: Path,
+    controls: Sequence[str] | None = None,
+    *,
+    force: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Plays what is not there yet, and writes ``tipping.json``.
+
+    Args:
+        session: What to play.
+        folder: Where.
+        controls: Which ones besides the main condition; all that the world has when None. Those
+            that were played earlier stay in the result.
+        force: Replace another session that lies in the folder.
+        on_progress: Told how many episodes are done, and of how many.
+
+    Returns:
+        The content of ``tipping.json``: that of `analyse`, and the session as ``session``, with
+        the number of ``failures`` by condition.
+
+    Raises:
+        BenchError: For a session that cannot be played, or a folder that holds something else.
+    """
+    bed = find_testbed(session.world)
+    wanted = [MAIN, *(bed.controls if controls is None else controls)]
+    arguments = {name: bed.condition(name, session.arguments) for name in wanted}
+    # All mistakes are told before anything is written.
+    panel = bed.scenarios(session.arguments, session.split)
+    starts = [Start(*drawn) for drawn in draw_tasks(panel, session.episodes, session.seed)]
+    stages = {
+        name: bed.make(given, session.defences, session.split) for name, given in arguments.items()
+    }
+    player = make_player(session, stages[MAIN])
+    _claim(session, folder, force=force)
+    total = len(wanted) * len(starts)
+    for done, name in enumerate(wanted):
+        condition = _Condition(session, bed, arguments[name], folder / TRACES, name)
+        tell = None
+        if on_progress is not None:
+            tell = lambda played, d=done: on_progress(d * len(starts) + played, total)  # noqa: E731
+        condition.play(player, starts, tell)
+    return analyse_session(session, folder)
+
+
+def make_player(session: Session, stage: Any) -> Player:
+    """Who plays.
+
+    Raises:
+        BenchError: For an agent or a population that does not exist, or cannot be made.
+    """
+    if session.agent.startswith(POPULATION):
+        if session.options:
+            raise BenchError("A scripted population takes no options (--agent-arg).")
+        names = session.agent.removeprefix(POPULATION).split("+")
+        return PopulationPlayer(names, session.seed)
+    if session.agent == "expert":
+        # The norm worlds' expert is a population, because it is asked for each agent by itself.
+        return PopulationPlayer(["always_comply"], session.seed)
+    return AgentPlayer(resolve_agent(session.agent, stage.env, session.options))
+
+
+def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
+    """Analyses the conditions whose traces are there, and writes ``tipping.json``."""
+    names = list(find_testbed(session.world).controls)
+    there = [n for n in (MAIN, *names) if (folder / TRACES / f"{n}.jsonl").is_file()]
+    result = analyse(
+        {name: read_trace(folder / TRACES / f"{name}.jsonl") for name in there},
+        subject=session.subject,
+    )
+    failures = {name: len(read_failures(folder, name)) for name in there}
+    result["session"] = {**_plain(session), "failures": failures}
+    write_json(folder / RESULT, result)
+    return result
+
+
+def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
+    """Where the agent had no answer in a condition, and why not."""
+    file = folder / TRACES / f"{condition}.failures.jsonl"
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
+
+
+def _plain(session: Session) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(session)))
+    return plain
+
+
+def _claim(session: Session, folder: Path, *, force: bool) -> None:
+    """Makes or checks the folder, so that nothing is ever overwritten by accident."""
+    file = folder / SPEC
+    wanted = {"schema": SCHEMA, **_plain(session)}
+    try:
+        if force and file.is_file():
+            shutil.rmtree(folder)
+        if file.is_file():
+            found = json.loads(file.read_text())
+            for name, value in wanted.items():
+                if found.get(name) != value:
+                    raise BenchError(
+                        f"{folder} holds a session that differs in its {name}: {found.get(name)!r}"
+                        f" there, {value!r} here; choose another folder, or replace it with"
+                        " --force."
+                    )
+            return
+        if folder.is_dir() and any(folder.iterdir()):
+            raise BadFile(f"{folder} is not empty and holds no session: choose another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except BenchError:
+        raise
+    except (OSError, ValueError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"{folder} cannot hold a session: {reason}.") from None
+    write_json(file, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One condition of a session, and where its traces go."""
+
+    session: Session
+    bed: Testbed
+    arguments: Mapping[str, Any]
+    folder: Path
+    name: str
+
+    def play(
+        self, player: Player, starts: Sequence[Start], tell: Callable[[int], None] | None
+    ) -> None:
+        """Plays the batches that are not there yet, and joins them into one file."""
+        final = self.folder / f"{self.name}.jsonl"
+        parts = self.folder / self.name
+        if not final.is_file():
+            parts.mkdir(parents=True, exist_ok=True)
+            size = self.session.batch_size
+            files = []
+            for number, first in enumerate(range(0, len(starts), size)):
+                files.append(parts / f"{number:05d}.jsonl")
+                batch = starts[first : first + size]
+                if not files[-1].is_file():
+                    self._batch(player, batch, files[-1])
+                if tell is not None:
+                    tell(first + len(batch))
+            self._join(files, final)
+        elif tell is not None:
+            tell(len(starts))
+        shutil.rmtree(parts, ignore_errors=True)
+
+    def _batch(self, player: Player, starts: Sequence[Start], file: Path) -> None:
+        """Plays a batch; its failures are written before its trace, which says that it is done."""
+        stages = [
+            self.bed.make(self.arguments, self.session.defences, self.session.split) for _ in starts
+        ]
+        player.failures.clear()
+        play_batch(stages, starts, player)
+        place = {id(stage): start for stage, start in zip(stages, starts, strict=True)}
+        lines = [
+            {
+                **place[id(seat.stage)]._asdict(),
+                "agent": seat.agent,
+                "round": seat.round,
+                "reason": reason,
+            }
+            for seat, reason in player.failures
+        ]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        file.with_suffix(".failures").write_text(text, encoding="ascii")
+        write_trace(file, (truth for stage in stages for truth in stage.truth))
+
+    def _join(self, files: Sequence[Path], final: Path) -> None:
+        failures = "".join(f.with_suffix(".failures").read_text("ascii") for f in files)
+        if failures:
+            final.with_suffix(".failures.jsonl").write_text(failures, encoding="ascii")
+        write_trace(final, (truth for file in files for truth in read_trace(file)))

@@ -1,0 +1,187 @@
+"""Worlds as stages: PettingZoo's parallel ones, and Gymnasium's with a single agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import gymnasium
+
+from qevolve_bench.environments import text_env
+from qevolve_bench.tipping.play import Start
+from qevolve_envs.agent import TaskView
+from qevolve_envs.tipping.memory import Entry
+from qevolve_envs.tipping.populations import CHANCE, Sight, Strategy, decide
+from qevolve_envs.tipping.truth import Truth
+
+#: What the agent of a world with a single one is called.
+ALONE = "agent_0"
+
+
+class ParallelStage:
+    """A PettingZoo world of several agents, as a stage.
+
+    Args:
+        env: A parallel environment of the tipping worlds: ``reset`` takes the option
+            ``scenario``, ``infos`` say who is ``waiting``, ``round`` and ``truth`` are attributes.
+        name: What the agents' views call it.
+    """
+
+    def __init__(self, env: Any, name: str) -> None:
+        self.env = env
+        self._name = name
+        self._scenario = ""
+        self._observations: dict[str, str] = {}
+        self._waiting: dict[str, bool] = {}
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """Who has something to do now."""
+        return [agent for agent in self.env.agents if not self._waiting[agent]]
+
+    @property
+    def round(self) -> int:
+        """The round that the next command belongs to."""
+        number: int = self.env.unwrapped.round
+        return number
+
+    @property
+    def truth(self) -> list[Truth]:
+        """All records since the reset."""
+        return list(self.env.unwrapped.truth)
+
+    def reset(self, start: Start) -> None:
+        """Begins an episode."""
+        self._scenario = start.scenario
+        shown = self.env.reset(seed=start.seed, options={"scenario": start.scenario})
+        self._see(*shown)
+
+    def step(self, commands: Mapping[str, str]) -> None:
+        """Executes the commands, at the same time."""
+        given = dict(commands)
+        while True:
+            observations, _, _, _, infos = self.env.step(given)
+            self._see(observations, infos)
+            if self.agents or not self.env.agents:
+                return
+            given = {}  # All wait for confederates, who are still at work.
+
+    def view(self, agent: str, seed: int) -> TaskView:
+        """What an agent is told; the task stands in its observation."""
+        return TaskView(
+            env_id=self._name,
+            task_id=self._scenario,
+            goal="",
+            seed=seed,
+            commands=partial(self.env.unwrapped.commands, agent),
+        )
+
+    def observation(self, agent: str) -> str:
+        """What an agent saw last."""
+        return self._observations[agent]
+
+    def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
+        """Whether a scripted agent violates in the round that begins."""
+        return decide(strategy, self.env, agent, seed)
+
+    def script(self, agent: str, violate: bool) -> str:
+        """What a scripted player would send now."""
+        command: str = self.env.unwrapped.script(agent, violate)
+        return command
+
+    def _see(self, observations: Mapping[str, str], infos: Mapping[str, Mapping[str, Any]]) -> None:
+        self._observations = dict(observations)
+        self._waiting = {a: bool(info.get("waiting", False)) for a, info in infos.items()}
+
+
+class SingleStage:
+    """A Gymnasium world with one agent, as a stage.
+
+    Args:
+        env: A text environment whose ``unwrapped.truth`` is the list of its records.
+        by_step: Every step is a round with a fresh conversation, in which the world's chat
+            (``messages``) says all that is remembered of earlier ones. Otherwise, or where the
+            world has no chat, or asks in full only once (``compact``), the episode is one
+            conversation.
+    """
+
+    def __init__(self, env: gymnasium.Env[str, str], *, by_step: bool = False) -> None:
+        self.env = env
+        self._inner: Any = text_env(env)
+        chats = hasattr(self._inner, "messages") and not getattr(self._inner, "compact", False)
+        self._by_step = by_step and chats
+        self._observation = ""
+        self._goal = ""
+        self._task_id = ""
+        self._seed = 0
+        self._steps = 0
+        self._over = True
+        #: Whether the work of the last episode was accepted without a fine, and how much it paid.
+        self.won = False
+        self.score = 0.0
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """The one agent, until the episode is over."""
+        return () if self._over else (ALONE,)
+
+    @property
+    def round(self) -> int:
+        """The step, or 0 where the episode is one round."""
+        return self._steps if self._by_step else 0
+
+    @property
+    def truth(self) -> list[Truth]:
+        """All records since the reset."""
+        return list(self._inner.truth)
+
+    def reset(self, start: Start) -> None:
+        """Begins an episode."""
+        self._observation, info = self.env.reset(seed=start.seed, options={"task": start.scenario})
+        self._goal, self._task_id = info["goal"], info["task_id"]
+        self._steps, self._over = 0, False
+        self._seed = start.seed
+
+    def step(self, commands: Mapping[str, str]) -> None:
+        """Executes the agent's command."""
+        self._observation, _, terminated, truncated, info = self.env.step(commands[ALONE])
+        self._steps += 1
+        self._over = terminated or truncated
+        self.won, self.score = info["won"], info["score"]
+
+    def view(self, agent: str, seed: int) -> TaskView:
+        """What the agent is told when a conversation begins."""
+        spec = self.env.spec
+        return TaskView(
+            env_id=spec.id if spec is not None else "",
+            task_id=self._task_id,
+            goal=self._goal,
+            seed=seed,
+            commands=self._inner.admissible_commands,
+        )
+
+    def observation(self, agent: str) -> str:
+        """What the agent sees now: the last answer, or the whole chat."""
+        if not self._by_step:
+            return self._observation
+        said = {"assistant": "You answered: "}
+        messages = self._inner.messages()
+        return "\n\n".join(said.get(role, "") + text.strip() for role, text in messages)
+
+    def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
+        """Whether a scripted agent violates in the round that begins; it sees itself alone."""
+        truth = self.truth
+        history = self._inner.history
+        own = [
+            Entry(t.round, t.agent, (), t.pay, t.fine, t.violation)
+            for t in truth[max(0, len(truth) - history) :]
+        ]
+        usual = float(self._inner.item(self._task_id).low)
+        dice = CHANCE.dice("strategy", seed, self._task_id, self._seed, agent, len(truth))
+        return strategy.violates(Sight(tuple(own), (), usual), dice)
+
+    def script(self, agent: str, violate: bool) -> str:
+        """What a scripted player would send now."""
+        command: str = self._inner.script(violate)
+        return command
