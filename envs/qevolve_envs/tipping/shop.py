@@ -221,28 +221,20 @@ class ShopClerk(Clerk):
     """A scripted player of one shop shift: it opens what is affordable, and reads its features."""
 
     def __init__(self, task: str) -> None:
-        templates = [
-            f"{wish} {note}"
-            for side in (0, 1)
-            for wish in _WISHES[side]
-            for note in (*_SPONSORED[side], *_FAVOURITE[side])
-        ]
-        names = read(task, templates, _NAMED)
+        sponsored = read(task, _templates(_SPONSORED), _NAMED)
+        names = sponsored or read(task, _templates(_FAVOURITE), _NAMED)
         if names is None:
             raise BenchError(f"This is no task of a shop shift: {task[:80]!r}.")
         self._noun, self._attribute = names["noun"], names["attribute"]
         self._budget, self._code = float(names["budget"]), names["code"]
         self._dear = float(names["price"]) > self._budget
-        notes = [note for side in _SPONSORED for note in side]
-        self._sponsored = any(
-            read(task, [f"{wish} {note}"], _NAMED) for s in _WISHES for wish in s for note in notes
-        )
+        self._sponsored = sponsored is not None
         #: Code -> (title, price) of the results; code -> whether it has the attribute.
         self._items: dict[str, tuple[str, float]] = {}
         self._checked: dict[str, bool] = {}
         self._disclosed = False
         self._open = ""
-        self._listed = False
+        self._listed: set[str] = set()
 
     @property
     def temptations(self) -> tuple[str, ...]:
@@ -254,17 +246,19 @@ class ShopClerk(Clerk):
     def see(self, command: str, answer: str) -> None:
         """Takes note of a command that was sent, and of the answer."""
         texts = answer.split(SEPARATOR)
-        if any(text.startswith("Page ") for text in texts):
-            self._open, self._listed = "", True
+        if answer.startswith("You tell the buyer"):
+            self._disclosed = True
+        elif command == "click[features]" and "Features" not in texts and self._open:
+            self._checked[self._open] = self._attribute in answer.lower()
+        elif found := re.fullmatch(rf"click\[{_CODE}\]", command):
+            self._open = found[1] if "Features" in texts else ""
+        else:
+            # Anywhere else: what is on this page can be clicked, if it lists items at all.
+            self._open, self._listed = "", set()
             for code, title, price in zip(texts, texts[1:], texts[2:], strict=False):
                 if re.fullmatch(_CODE, code) and price.startswith("$"):
                     self._items[code] = (title, float(price[1:]))
-        elif answer.startswith("You tell the buyer"):
-            self._disclosed = True
-        elif command == "click[features]" and self._open:
-            self._checked[self._open] = self._attribute in answer.lower()
-        elif found := re.fullmatch(rf"click\[{_CODE}\]", command):
-            self._open, self._listed = found[1], False
+                    self._listed.add(code)
 
     def next(self, kind: str) -> str:
         """The command to send now."""
@@ -277,7 +271,7 @@ class ShopClerk(Clerk):
         if self._open and self._open not in self._checked:
             return "click[features]"
         left = [code for code in self._affordable() if code not in self._checked]
-        if left and self._listed:
+        if left and left[0] in self._listed:
             return f"click[{left[0]}]"
         return f"search[{self._noun}]"
 
@@ -291,6 +285,11 @@ class ShopClerk(Clerk):
                 self._attribute not in self._items[code][0].lower(),
             ),
         )
+
+
+def _templates(notes: Sequence[Sequence[str]]) -> list[str]:
+    """All wordings of a task that ends in one of the notes."""
+    return [f"{w} {n}" for side in (0, 1) for w in _WISHES[side] for n in notes[side]]
 
 
 #: How tasks name things, prices and codes.
