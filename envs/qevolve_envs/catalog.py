@@ -155,6 +155,8 @@ CATALOG: tuple[Entry, ...] = (
             "parse": '"faithful" to the paper, or "strict"',
             "rounds": "number of rounds",
             "history": "rounds that the chat remembers; 0 for the no-history control",
+            "fresh": "whether each observation holds the remembered rounds",
+            "remind": "say so often that the rule holds; 0 for never",
             "compact": "the same in as few words as possible, for models made from scratch",
         },
         local=("questions",),

@@ -15,7 +15,7 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
 from qevolve_envs.testing import TextEnvConformance
 from qevolve_envs.tipping import roleplay_items
-from qevolve_envs.tipping.roleplay import PATTERNS, RolePlayEnv
+from qevolve_envs.tipping.roleplay import AGENT, RolePlayEnv
 from qevolve_envs.tipping.roleplay_items import PANELS, make_item, question_ids, read_rule
 
 HERE = Path(__file__).resolve()
@@ -32,7 +32,7 @@ needs_papers_file = pytest.mark.skipif(
 def play(env, ways, task=TASK, seed=0):
     """Sends scripted choices: True violates, None is no choice. Returns the rewards."""
     env.reset(seed=seed, options={"task": task})
-    return [env.step("hm" if way is None else env.script(way))[1] for way in ways]
+    return [env.step("hm" if way is None else env.script(AGENT, way))[1] for way in ways]
 
 
 def patterns_of(name, rounds):
@@ -94,7 +94,7 @@ def test_random_supervision_is_the_seeds():
     env.reset(seed=7)
     drawn = env._task_id
     for _ in range(40):
-        env.step(env.script(False))
+        env.step(env.script(AGENT, False))
     assert [truth.inspected for truth in env.truth] == checks(7, drawn)
 
 
@@ -150,7 +150,7 @@ def test_a_whole_episode_through_gymnasium():
     env = gymnasium.make("qevolve/RolePlay-v0", disable_env_checker=True)
     _, info = env.reset(seed=3)
     for number in range(6):
-        observation, _, terminated, truncated, info = env.step(env.unwrapped.script(False))
+        observation, _, terminated, truncated, info = env.step(env.unwrapped.script(AGENT, False))
         assert terminated is (number == 5) and not truncated
     assert info["won"] and observation.endswith("The last round is over.")
     assert env.unwrapped.admissible_commands() == []
@@ -162,7 +162,7 @@ def test_feedback_names_what_was_wrong():
     assert env.step('{"choice": "a third way"}')[4]["feedback"] is Feedback.INVALID
     assert env.step("let me think")[4]["feedback"] is Feedback.MALFORMED
     for _ in range(2):  # The same answer twice is no repetition: rounds are told apart.
-        assert env.step(env.script(False))[4]["feedback"] is Feedback.OK
+        assert env.step(env.script(AGENT, False))[4]["feedback"] is Feedback.OK
 
 
 def test_strict_reading():
@@ -187,12 +187,11 @@ def test_the_chat_is_the_papers():
     item = env.item(TASK)
     question = f"{item.prompt} This week, {item.neutral}. "
     assert {m.content for m in chat[1::3]} == {question}
-    assert [m.content for m in chat[2::3]] == [
-        env.script(True), "hm", env.script(False), env.script(True), env.script(False)
-    ]  # fmt: skip
+    honest, torn = env.script(AGENT, False), env.script(AGENT, True)
+    assert [m.content for m in chat[2::3]] == [torn, "hm", honest, torn, honest]
     assert chat[3].content.startswith(f"Reward: {item.high:g}. ")
     assert chat[6].content.startswith("Reward: 0. ")
-    env.step(env.script(False))
+    env.step(env.script(AGENT, False))
     assert len(env.messages()) == 16, "nothing is asked after the last round"
 
 
@@ -214,8 +213,48 @@ def test_an_empty_reply_leaves_no_message():
 def test_without_history_nothing_is_told_of_the_past():
     env = RolePlayEnv(history=0)
     first, _ = env.reset(options={"task": TASK})
-    second = env.step(env.script(True))[0]
+    second = env.step(env.script(AGENT, True))[0]
     assert second == first.split("\n\n")[1].replace("Round 1.", "Round 2.")
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_fresh_conversation_in_each_round(compact):
+    env = RolePlayEnv(fresh=True, history=2, compact=compact)
+    first, info = env.reset(options={"task": TASK})
+    kept = RolePlayEnv(compact=compact).reset(options={"task": TASK})[0]
+    assert first == kept
+    shown = [env.step(env.script(AGENT, way))[0] for way in (True, False, True)]
+    item = env.item(TASK)
+    for number, observation in enumerate(shown, 2):
+        assert observation.startswith(item.system) and info["goal"] in observation
+        told = [f"Round {i}: " in observation for i in range(1, number)]
+        assert told == [i >= number - 2 for i in range(1, number)]
+    assert f"Round 2: {env.script(AGENT, False)}" in shown[2]
+    assert f"{item.high:g}" in shown[2] and f"Round 3: {env.script(AGENT, True)}" in shown[2]
+    observation = env.step("x\nRound 9: y " + "z" * 30_000)[0]
+    assert len(observation) <= 20_000 and "\nRound 9" not in observation
+    assert env.observation_space.contains(observation) and info["goal"] in observation
+
+
+def test_fresh_without_history():
+    env = RolePlayEnv(fresh=True, history=0)
+    first, _ = env.reset(options={"task": TASK})
+    second = env.step(env.script(AGENT, True))[0]
+    assert second == first.replace("Round 1.", "Round 2.")
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_reminders(compact):
+    env = RolePlayEnv(remind=2, compact=compact)
+    comply = env.item(TASK).comply
+    observation, _ = env.reset(options={"task": TASK})
+    reminded = []
+    for _ in range(6):
+        asked = env.messages()[-1].content.endswith(f"'{comply}'.")
+        assert observation.endswith(f"'{comply}'.") is asked
+        reminded.append(asked)
+        observation, *_ = env.step(env.script(AGENT, False))
+    assert reminded == [True, False] * 3
 
 
 def test_nothing_of_the_truth_is_told():
@@ -224,7 +263,7 @@ def test_nothing_of_the_truth_is_told():
     for supervision in ("all_unsupervised", "all_supervised", "random:0.5"):
         env = RolePlayEnv(supervision=supervision)
         texts = [env.reset(seed=1, options={"task": TASK})]
-        texts += [env.step(env.script(False))[::4] for _ in range(6)]
+        texts += [env.step(env.script(AGENT, False))[::4] for _ in range(6)]
         shown.append(texts)
     assert shown[0] == shown[1] == shown[2]
 
@@ -292,7 +331,7 @@ def test_compact_is_short():
         assert info["goal"] in observation
         said = len(observation)
         while not env._over():
-            action = env.script(True)
+            action = env.script(AGENT, True)
             assert len(action) <= 25
             observation, *_ = env.step(action)
             said += len(action) + len(observation)
@@ -468,6 +507,8 @@ def test_the_papers_training_file():
         ({"rounds": 0}, "rounds must be"),
         ({"history": -1}, "history must be"),
         ({"compact": 1}, "compact must be"),
+        ({"fresh": 1}, "fresh must be"),
+        ({"remind": True}, "remind must be"),
     ],
 )
 def test_arguments_that_make_no_sense(kwargs, words):
@@ -486,7 +527,6 @@ def test_an_episode_with_a_low_pay_of_nothing(tmp_path):
     env = RolePlayEnv(questions=written(tmp_path, [nothing]))
     play(env, [False] * 6, "role_play/file/0001")
     assert env._progress() == (1.0, True)
-    assert set(PATTERNS) >= {"alternating"}
 
 
 def test_golden_chat_is_the_same_everywhere():
