@@ -52,7 +52,7 @@ def make_agent(path: str, options: Mapping[str, Any]) -> Agent:
             kind = "a number" if number else "text"
             raise BenchError(f"Option {name} of agent 'checkpoint' is {kind}, not {value!r}.")
     require_torch()
-    from qevolve_baselines.policy import Policy, PolicyAgent
+    from qevolve_baselines.policy import Policy, agent_of
 
     chosen = {**OPTIONS, **options}
     policy = Policy.load(
@@ -61,7 +61,7 @@ def make_agent(path: str, options: Mapping[str, Any]) -> Agent:
         dtype=str(chosen["dtype"]),
         attention=str(chosen["attention"]) or None,
     )
-    return PolicyAgent(
+    return agent_of(
         policy, temperature=float(chosen["temperature"]), decoder=str(chosen["decoder"])
     )
 

@@ -321,7 +321,7 @@ def evaluate_policy(
 ) -> dict[str, dict[str, Any]]:
     """Plays the panels of an evaluation, greedily, and keeps the episodes of the latest one."""
     from qevolve_baselines import parallel
-    from qevolve_baselines.policy import PolicyAgent
+    from qevolve_baselines.policy import agent_of
     from qevolve_baselines.rollout import Collector, Start, World
 
     results: dict[str, dict[str, Any]] = {}
@@ -341,7 +341,7 @@ def evaluate_policy(
         ]
         collector = Collector(world, 128)
         try:
-            played = collector.play(PolicyAgent(policy), starts, name=spec.learner)
+            played = collector.play(agent_of(policy), starts, name=spec.learner)
         finally:
             collector.close()
         episodes = [t.episode for t in played]
@@ -469,7 +469,9 @@ def _starting_point(
         # Only a model may be a name that transformers knows; it would look for it at length.
         if spec.init is not None and not Path(path).is_dir():
             raise BadFile(f"There is no run folder or saved policy at {spec.init} (--init).")
-        return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
+        policy = Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
+        policy.reranker = None  # An earlier critic does not know what is trained now.
+        return policy
     if len(demos) < 2:
         raise BenchError(
             f"A model from scratch needs demonstrations, for its tokenizer and to begin with, and"

@@ -52,12 +52,24 @@ class Critic(nn.Module):
 
     def forward(self, batch: Batch) -> Values:
         """Values of every step of a batch."""
+        return self.at(batch.ids, batch.state, batch.action)
+
+    def at(
+        self, ids: Tensor, state: tuple[Tensor, Tensor], action: tuple[Tensor, Tensor]
+    ) -> Values:
+        """Values at given places of transcripts.
+
+        Args:
+            ids: Tokens, shape (rows, width).
+            state: ``(rows, columns)`` where V is read off, each shape (m,).
+            action: The same for Q.
+        """
         backbone: Any = self._shared[0] if self.shared else self.backbone
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.shared):
-            hidden = backbone(input_ids=batch.ids, use_cache=False).last_hidden_state
+            hidden = backbone(input_ids=ids, use_cache=False).last_hidden_state
         hidden = hidden.float()
-        v = self.v_head(hidden[batch.state])[:, 0]
-        actions = hidden[batch.action]
+        v = self.v_head(hidden[state])[:, 0]
+        actions = hidden[action]
         return Values(v, torch.stack([head(actions)[:, 0] for head in self.q_heads]))
 
 

@@ -14,6 +14,7 @@ the sampling distribution.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -216,6 +217,13 @@ def reads_in_lockstep(model: Any, context: int) -> bool:
     return not (slides and window is not None and window < context)
 
 
+def _common(ids: Sequence[int], read: Sequence[int]) -> int:
+    """Length of the common beginning of two sequences."""
+    if list(ids[: len(read)]) == list(read):
+        return len(read)
+    return next(i for i, (a, b) in enumerate(zip_longest(ids, read)) if a != b)
+
+
 class LockstepDecoder:
     """Keeps the cache of every episode across turns, and reads each token once.
 
@@ -263,8 +271,9 @@ class LockstepDecoder:
             if ids is None:
                 chunks.append([])
                 continue
-            if len(ids) <= lengths[row] or list(ids[: lengths[row]]) != self._read[episode]:
-                lengths[row] = 0  # A transcript that began anew.
+            # What was read and is not in the transcript is forgotten: it began anew, or another
+            # answer than the one sampled here was taken.
+            lengths[row] = min(_common(ids, self._read[episode][: lengths[row]]), len(ids) - 1)
             chunks.append(list(ids[lengths[row] :]))
             self._read[episode] = list(ids)
         self._cache.lengths = torch.tensor(lengths, dtype=torch.long, device=self.device)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from qevolve_baselines.decoding import (
     Decoder,
     GenerateDecoder,
     LockstepDecoder,
+    Sampled,
     reads_in_lockstep,
 )
 from qevolve_baselines.lora import merged
@@ -34,6 +35,11 @@ from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
 
 #: What a saved policy knows beyond what transformers saves.
 FORM_FILE = "qevolve.json"
+#: The critic that chooses at test time, where there is one.
+CRITIC_FILE = "critic.pt"
+if TYPE_CHECKING:
+    from qevolve_baselines.rerank import Reranker
+
 _CHANCE = Chance(entropy=20260607)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DECODERS = ("lockstep", "generate")
@@ -181,6 +187,8 @@ class Policy:
         self.model = model
         self.tokenizer = tokenizer
         self.form = form
+        #: Chooses among its actions at test time; see `qevolve_baselines.rerank`.
+        self.reranker: Reranker | None = None
         self.encoder = Encoder(
             tokenizer,
             style=form.style,
@@ -240,7 +248,12 @@ class Policy:
             raise BadFile(f"Cannot load a model from {path}: {reason}") from error
         if gradient_checkpointing:
             checkpoint_gradients(model)
-        return cls(model.to(where), tokenizer, form or read_form(path))
+        policy = cls(model.to(where), tokenizer, form or read_form(path))
+        if (Path(path) / CRITIC_FILE).is_file():
+            from qevolve_baselines.rerank import Reranker
+
+            policy.reranker = Reranker.load(Path(path), policy)
+        return policy
 
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
@@ -262,6 +275,8 @@ class Policy:
                 merged(self.model).save_pretrained(part)
                 self.tokenizer.save_pretrained(part)
             (part / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
+            if self.reranker is not None:
+                self.reranker.save(part)
             old = path.with_name(path.name + ".old")
             shutil.rmtree(old, ignore_errors=True)
             if path.exists():
@@ -401,7 +416,7 @@ class PolicyAgent:
         self._writers = [None] * len(tasks)
         self._turn = 0
         self.policy.model.eval()
-        self._decoder.begin(len(tasks))
+        self._decoder.begin(len(tasks) * self._copies)
 
     def act(self, observations: Sequence[str | None]) -> list[str]:
         """Samples one action for each episode that is still running."""
@@ -418,17 +433,7 @@ class PolicyAgent:
             writer.current.ids if writer is not None and observation is not None else None
             for writer, observation in zip(self._writers, observations, strict=True)
         ]
-        uniforms = None
-        if self.temperature > 0:
-            seeds = [task.seed for task in self._tasks]
-            uniforms = episode_uniforms(seeds, self._turn, encoder.max_action_tokens)
-        answers = self._decoder.turn(
-            running,
-            uniforms,
-            stop=encoder.wording.stop,
-            max_new_tokens=encoder.max_action_tokens,
-            temperature=self.temperature or 1.0,
-        )
+        answers = self._answers(running)
         self._turn += 1
         self._usage = [
             (0 if ids is None else len(ids), len(answer.ids))
@@ -440,6 +445,32 @@ class PolicyAgent:
                 writer.write(answer.ids, answer.logprobs)
             commands.append(encoder.command(answer.ids))
         return commands
+
+    @property
+    def _copies(self) -> int:
+        """Rows of the decoder for each episode."""
+        return 1
+
+    def _answers(self, running: Sequence[list[int] | None]) -> list[Sampled]:
+        """An answer to each transcript."""
+        uniforms = None
+        if self.temperature > 0:
+            seeds = [task.seed for task in self._tasks]
+            width = self.policy.encoder.max_action_tokens
+            uniforms = episode_uniforms(seeds, self._turn, width)
+        return self._turn_of(running, uniforms)
+
+    def _turn_of(
+        self, running: Sequence[list[int] | None], uniforms: npt.NDArray[np.float64] | None
+    ) -> list[Sampled]:
+        encoder = self.policy.encoder
+        return self._decoder.turn(
+            running,
+            uniforms,
+            stop=encoder.wording.stop,
+            max_new_tokens=encoder.max_action_tokens,
+            temperature=self.temperature or 1.0,
+        )
 
     def usage(self) -> list[tuple[int, int]]:
         """Tokens in the prompt, and tokens generated, for each episode's last action."""
@@ -462,3 +493,18 @@ class PolicyAgent:
             "temperature": self.temperature,
             "form": asdict(self.policy.form),
         }
+
+
+def agent_of(policy: Policy, *, temperature: float = 0.0, decoder: str = "lockstep") -> PolicyAgent:
+    """A policy as the agent that it is at test time.
+
+    Args:
+        policy: With a `reranker`, that chooses the actions, whatever the temperature.
+        temperature: Of sampling; 0 takes the likeliest token.
+        decoder: One of `DECODERS`.
+    """
+    if policy.reranker is not None:
+        from qevolve_baselines.rerank import RerankAgent
+
+        return RerankAgent(policy, decoder=decoder)
+    return PolicyAgent(policy, temperature=temperature, decoder=decoder)

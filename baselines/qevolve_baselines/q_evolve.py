@@ -73,6 +73,7 @@ from qevolve_baselines.losses import (
 )
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.policy import Policy
+from qevolve_baselines.rerank import Reranker
 from qevolve_baselines.rollout import World
 from qevolve_baselines.run import Run
 from qevolve_baselines.self_collect import CollectConfig, collect_stage
@@ -180,6 +181,8 @@ class QEvolveConfig:
             by the standard deviation, so that signs stay).
         advantage_clip: Largest size of an advantage, after that; 0 for no limit.
         policy: Step 6.
+        rerank: 0 for Q-Evolve. With k > 0, the paper's ablation, the policy stays as it is, and at
+            test time the critic chooses among k sampled actions.
         unhealthy: What a failed health check does: ``stop`` the run, or ``log`` it.
     """
 
@@ -197,6 +200,7 @@ class QEvolveConfig:
     advantage_norm: str = "scale"
     advantage_clip: float = 3.0
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    rerank: int = 0
     unhealthy: str = "stop"
 
     def __post_init__(self) -> None:
@@ -213,6 +217,11 @@ class QEvolveConfig:
         ):
             if value not in known:
                 raise UnknownName.of(name, value, known)
+        if self.rerank < 0 or self.rerank == 1:
+            raise BenchError(
+                f"rerank is 0, or a number of actions to choose among, 2 or more, not"
+                f" {self.rerank}."
+            )
 
 
 # ── 3. retrospective labels ─────────────────────────────────────────────────
@@ -360,6 +369,8 @@ class QEvolve:
             check_health(report, config, number)
             budget = config.policy.optim.pass_tokens
             temperature = config.collect.temperature
+            if config.rerank:
+                return dict(critic.state_dict())
             return {
                 "advantages": torch.from_numpy(advantages),
                 "values": torch.from_numpy(values.v),
@@ -369,6 +380,10 @@ class QEvolve:
             }
 
         judged = run.once(f"{name}-judged", evaluate)
+        if config.rerank:
+            critic.load_state_dict(judged)
+            policy.reranker = Reranker(critic.eval(), config.rerank, config.collect.temperature)
+            return
         if config.policy.reference == "old":
             weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
             reference.load_state_dict(weights)
