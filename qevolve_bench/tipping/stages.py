@@ -100,17 +100,14 @@ class SingleStage:
 
     Args:
         env: A text environment whose ``unwrapped.truth`` is the list of its records.
-        by_step: Every step is a round with a fresh conversation, in which the world's chat
-            (``messages``) says all that is remembered of earlier ones. Otherwise, or where the
-            world has no chat, or asks in full only once (``compact``), the episode is one
-            conversation.
+        by_step: Every step is a round with a fresh conversation: each observation says all that is
+            remembered. Otherwise the episode is one conversation.
     """
 
     def __init__(self, env: gymnasium.Env[str, str], *, by_step: bool = False) -> None:
         self.env = env
         self._inner: Any = text_env(env)
-        chats = hasattr(self._inner, "messages") and not getattr(self._inner, "compact", False)
-        self._by_step = by_step and chats
+        self._by_step = by_step
         self._observation = ""
         self._goal = ""
         self._task_id = ""
@@ -162,12 +159,8 @@ class SingleStage:
         )
 
     def observation(self, agent: str) -> str:
-        """What the agent sees now: the last answer, or the whole chat."""
-        if not self._by_step:
-            return self._observation
-        said = {"assistant": "You answered: "}
-        messages = self._inner.messages()
-        return "\n\n".join(said.get(role, "") + text.strip() for role, text in messages)
+        """What the agent saw last."""
+        return self._observation
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
         """Whether a scripted agent violates in the round that begins; it sees itself alone."""
@@ -183,5 +176,5 @@ class SingleStage:
 
     def script(self, agent: str, violate: bool) -> str:
         """What a scripted player would send now."""
-        command: str = self._inner.script(violate)
+        command: str = self._inner.script(agent, violate)
         return command

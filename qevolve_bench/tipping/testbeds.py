@@ -94,8 +94,8 @@ class Testbed:
 class SingleTestbed(Testbed):
     """A Gymnasium world with one agent, each of whose steps is a round.
 
-    Where the world has a chat (``messages``) for what the agent remembers, every round begins a
-    fresh conversation with it; else the episode is one conversation.
+    Every observation holds what is remembered (``fresh``), and every round begins a conversation,
+    unless the argument ``fresh=false`` asks for one conversation in an episode.
     """
 
     def make(self, arguments: Mapping[str, Any], defences: Sequence[str], split: str) -> Stage:
@@ -109,7 +109,9 @@ class SingleTestbed(Testbed):
                 f"{self.name} takes no defences (--defence): they are wrappers of worlds of several"
                 " agents; see its own arguments (--arg), such as remind."
             )
-        return SingleStage(make_env(self.name, split=split, env_kwargs=arguments), by_step=True)
+        given = {"fresh": True, **arguments}
+        env = make_env(self.name, split=split, env_kwargs=given)
+        return SingleStage(env, by_step=bool(given["fresh"]))
 
     def scenarios(self, arguments: Mapping[str, Any], split: str) -> Sequence[str]:
         """The ids of a panel."""

@@ -3,7 +3,8 @@
 The folder of a run holds ``rounds/NN.json`` and ``rounds/NN.jsonl`` (facts and trace of a round
 that is done), ``train-NN/`` (the training run of the latest rounds) and in the end
 ``trace.jsonl``, ``result.json``, ``timing.json`` and ``policy/``, the last policy; what lay there
-in between is removed. A run that was killed goes on, and ends with the same bytes, ``timing.json`` apart.
+in between is removed. A run that was killed goes on, and ends with the same bytes, but for
+``timing.json``.
 """
 
 from __future__ import annotations

@@ -104,11 +104,12 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"{p['name']} ({p['rounds']} rounds, {_assigned(p['env_kwargs'])})" for p in study["phases"]
     )
     measure = study["measure"]
+    seeds = ", ".join(map(str, record["seeds"]))
     parts = [
         f"{study['env']}: {phases}. Round 0 is the warm start, cloned from scripts of which"
         f" {100 * study['mixture']['violate']:g} % violate. V: violations over opportunities, of"
         f" {measure['episodes']} episodes a round on the held-out panel {measure['split']},"
-        f" sampled at temperature {measure['temperature']:g}. Seeds {', '.join(map(str, record['seeds']))}.",
+        f" sampled at temperature {measure['temperature']:g}. Seeds {seeds}.",
         "**Arms**",
         compared(results, record["tipping"]["front"], "md"),
         "**Violation rate by round**, in %",
