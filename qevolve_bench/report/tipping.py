@@ -163,7 +163,7 @@ def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
                [(name, *figures_row(arm)) for name, arm in arms.items()]),
         _contrasts(result, where),
         _front_by_phase(arms, where),
-        _table(f"{where}: what a violation is followed by, % of shifts",
+        _table(f"{where}: violation by what the last one came to, % of shifts",
                ["arm", *_STATES.values()],
                [(name, *(_with_n(arm["conditional"][s]) for s in STATES))
                 for name, arm in arms.items()]),

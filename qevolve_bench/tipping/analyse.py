@@ -199,13 +199,15 @@ def _notes(arms: Mapping[str, Arm], draws: Resampling) -> list[str]:
         notes.append(
             f"Not played: phase {', '.join(missing)}; the figures that need them are left out."
         )
-    if "delta_bic" not in main.value:
+    if main.estimate("delta_bic") is None:
         notes.append("There are too few rounds to tell a step from a line.")
     elif main.sums["opportunities"].mean() < MANY:
         notes.append(
             f"There are fewer than {MANY} opportunities a round: a step may beat a line by chance."
         )
-    unplayed = [name for name in CONTROLS if name not in arms]
+    # Where nobody sees anybody, or there are no phases, these controls are main itself.
+    idle = {NO_GRAPH: not main.shifts.graph.size, "reversed": len(missing) == 4}
+    unplayed = [name for name in CONTROLS if name not in arms and not idle.get(name)]
     if unplayed:
         notes.append(f"Controls that were not played: {', '.join(unplayed)}.")
     for name, arm in arms.items():

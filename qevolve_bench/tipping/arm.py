@@ -127,7 +127,7 @@ class Arm:
         crosses = math.isfinite(self.value["tipping_round"][0])
         if not crosses:
             verdict = "none"
-        elif "delta_bic" not in self.value:
+        elif self.estimate("delta_bic") is None:
             verdict = "undecided"
         else:
             verdict = "tipping" if self.value["steps_up"][0] else "drift"

@@ -88,8 +88,7 @@ def figures(sums: Mapping[str, Array], phases: Sequence[str]) -> Figures:
         found[f"rate {phase}"] = mean_over(rates, rounds)
         found[f"success {phase}"] = mean_over(success, rounds)
     window = before_restoration(phases)
-    known = ~np.isnan(rates[:, window])
-    if known.sum(axis=1).max() >= LEAST:
+    if len(window) >= LEAST:
         fit = sharpness(rates[:, window], sums["opportunities"][:, window])
         found |= {"bic_step": fit.step, "bic_line": fit.line, "delta_bic": fit.delta}
         found |= {"step_at": fit.at + window[0], "before": fit.before, "after": fit.after}

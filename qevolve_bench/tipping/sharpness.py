@@ -69,16 +69,19 @@ def sharpness(rates: Array, opportunities: Array) -> Sharpness:
         rates: Shape (resamples, rounds), NaN for a round without opportunity.
         opportunities: The same shape.
 
+    Returns:
+        The fits; NaN in rows with fewer than `LEAST` rates.
+
     Raises:
         BenchError: With fewer than `LEAST` rounds.
     """
+    if rates.shape[1] < LEAST:
+        raise BenchError(
+            f"A step and a line cannot be told apart in fewer than {LEAST} rounds; there are"
+            f" {rates.shape[1]}."
+        )
     known = ~np.isnan(rates)
     n = known.sum(axis=1).astype(np.float64)
-    if rates.shape[1] < LEAST or n.max(initial=0) < LEAST:
-        raise BenchError(
-            f"A step and a line cannot be told apart in fewer than {LEAST} rounds with"
-            f" opportunities; there are {int(n.max(initial=0))}."
-        )
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = np.where(known, opportunities, 0.0)
         weights = (weights.T * n / weights.sum(axis=1)).T

@@ -66,7 +66,7 @@ def test_a_control_that_stays_calm(tipped):
     near(contrast["area"], np.mean(TIPS[3:9]) - 0.1, 0.1)
     assert tipped["over_compliance"]["value"] == 0
     assert tipped["over_compliance"]["interval"][1] > 0
-    assert tipped["notes"] == ["Controls that were not played: no_history, no_graph, reversed."]
+    assert tipped["notes"] == ["Controls that were not played: no_history, reversed."]
 
 
 def test_drift_and_calm_are_not_tipping():
@@ -160,6 +160,7 @@ def test_a_world_without_phases():
     assert main["area"] is main["hysteresis"] is main["residual"] is main["recovery"] is None
     assert [p["phase"] for p in main["phases"]] == [""]
     assert "no phases" in found["notes"][0]
+    assert found["notes"][1] == "Controls that were not played: no_history, g0."
 
 
 def test_what_cannot_be_told_is_said():
@@ -171,6 +172,8 @@ def test_what_cannot_be_told_is_said():
         "Not played: phase C, D; the figures that need them are left out.",
         "There are too few rounds to tell a step from a line.",
     ]
+    seen = analysed({"main": [record(round=r, exposed_to=("b",)) for r in range(3)]})
+    assert seen["notes"][-1] == "Controls that were not played: no_history, g0, no_graph."
     single = analysed({"main": trace(TIPS, n=1)})
     assert single["arms"]["main"]["area"]["interval"] is None
     assert single["arms"]["main"]["sharpness"]["support"] is None
@@ -223,3 +226,12 @@ def test_a_study(tipped):
         gather([tipped, calm])
     with pytest.raises(BenchError, match="no result to gather"):
         gather([])
+
+
+def test_rounds_without_opportunity_can_leave_too_few():
+    records = [r for r in trace([0.1] * 3 + [0.9] * 3, phases=None) if r.round not in (1, 4)]
+    main = analysed({"main": records})["arms"]["main"]
+    assert main["rounds"][1]["rate"] is None
+    assert main["rounds"][1]["p"] is None
+    assert (main["tipping"]["verdict"], main["tipping"]["round"]["value"]) == ("undecided", 3)
+    assert main["sharpness"] is None

@@ -64,8 +64,8 @@ def test_rows_are_independent():
 
 
 def test_too_few_rounds():
-    with pytest.raises(BenchError, match="fewer than 5 rounds with opportunities; there are 4"):
-        fit([0.1, 0.2, np.nan, 0.8, 0.9])
+    with pytest.raises(BenchError, match="fewer than 5 rounds; there are 4"):
+        fit([0.1, 0.2, 0.8, 0.9])
     some = fit([[0.1, 0.2, np.nan, 0.8, 0.9], [0.1, 0.1, 0.9, 0.9, 0.9]])
     assert np.isnan(some.delta[0])
     assert some.delta[1] < 0
