@@ -172,7 +172,9 @@ def test_what_cannot_be_told_is_said():
         "Not played: phase C, D; the figures that need them are left out.",
         "There are too few rounds to tell a step from a line.",
     ]
-    seen = analysed({"main": [record(round=r, exposed_to=("b",)) for r in range(3)]})
+    seen = analysed(
+        {"main": [record(round=r, agent=a, exposed_to=("a", "b")) for r in range(3) for a in "ab"]}
+    )
     assert seen["notes"][-1] == "Controls that were not played: no_history, g0, no_graph."
     single = analysed({"main": trace(TIPS, n=1)})
     assert single["arms"]["main"]["area"]["interval"] is None
