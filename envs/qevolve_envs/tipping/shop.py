@@ -248,13 +248,15 @@ class ShopClerk(Clerk):
         texts = answer.split(SEPARATOR)
         if answer.startswith("You tell the buyer"):
             self._disclosed = True
-        elif command == "click[features]" and "Features" not in texts and self._open:
+            return
+        self._listed = set()
+        if command == "click[features]" and "Features" not in texts and self._open:
             self._checked[self._open] = self._attribute in answer.lower()
         elif found := re.fullmatch(rf"click\[{_CODE}\]", command):
             self._open = found[1] if "Features" in texts else ""
         else:
             # Anywhere else: what is on this page can be clicked, if it lists items at all.
-            self._open, self._listed = "", set()
+            self._open = ""
             for code, title, price in zip(texts, texts[1:], texts[2:], strict=False):
                 if re.fullmatch(_CODE, code) and price.startswith("$"):
                     self._items[code] = (title, float(price[1:]))

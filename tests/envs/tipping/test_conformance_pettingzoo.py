@@ -115,14 +115,34 @@ def test_registering_again_changes_nothing():
     assert (dict(pettingzoo.parallel_registry), dict(pettingzoo.aec_registry)) == before
 
 
-def test_importing_the_package_registers_the_worlds():
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import pettingzoo, qevolve_bench",
+        "import qevolve_bench, pettingzoo",
+        "import qevolve_bench; from pettingzoo.utils.env import ParallelEnv; import pettingzoo",
+        "import qevolve_bench, qevolve_envs.tipping.worlds, pettingzoo",
+        "import qevolve_envs.tipping.worlds, qevolve_bench, pettingzoo",
+    ],
+)
+def test_importing_both_packages_registers_the_worlds(imports):
     code = (
-        "import pettingzoo, qevolve_bench, sys\n"
+        f"import sys; {imports}\n"
         "print(pettingzoo.make('parallel', 'household_norms_v0', agents=2).possible_agents)\n"
+        "print(type(pettingzoo.__spec__.loader).__name__, type(pettingzoo.__loader__).__name__)\n"
+        "print([f for f in sys.meta_path if 'qevolve' in type(f).__module__])\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['agent_0', 'agent_1']"
+    assert done.stdout.splitlines() == [
+        "['agent_0', 'agent_1']", "SourceFileLoader SourceFileLoader", "[]"
+    ]  # fmt: skip
+
+
+def test_importing_this_package_leaves_pettingzoo_alone():
+    code = "import sys, qevolve_bench; print('pettingzoo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_an_unknown_world_is_refused_with_the_close_match():

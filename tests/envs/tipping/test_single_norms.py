@@ -57,6 +57,17 @@ def test_an_honest_agent_is_paid_b_whatever_the_audits(make):
 
 
 @pytest.mark.parametrize("make", ENVS)
+def test_the_expert_wins_every_task_and_a_violator_violates_in_each(make):
+    env = make(p=1.0)
+    for split in env.splits:
+        for task in env.task_ids(split):
+            _, info = play(env, env.expert(), task)
+            assert info["won"] and not any(r.violation for r in env.truth), task
+            _, info = play(env, env.script_agent(1.0), task)
+            assert not info["won"] and sum(r.violation for r in env.truth) == 1, task
+
+
+@pytest.mark.parametrize("make", ENVS)
 def test_a_violation_is_paid_b_and_g_or_loses_f(make):
     for p in (0.0, 1.0):
         env = make(p=p)
