@@ -8,7 +8,10 @@ control are drawn together, so that differences are paired.
 
 Few units make a bootstrap too narrow; the ends are quantiles further out, as Student's t is wider
 than the normal (T. C. Hesterberg (2015), "What teachers should know about the bootstrap", The
-American Statistician 69(4), 371-386).
+American Statistician 69(4), 371-386). What 95 % intervals of rates, area, hysteresis, residual and
+half-life held in 200 simulations each (`tests/bench/tipping/test_coverage.py`): 93.5-98.5 % over
+10, 20 and 60 episodes; 99.5-100 % over 5 runs x 20 scenarios and 96.5-100 % over 10 x 30, where the
+pigeonhole bootstrap counts the noise of single episodes three times: those are too wide.
 """
 
 from __future__ import annotations
