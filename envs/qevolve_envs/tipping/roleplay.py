@@ -57,7 +57,7 @@ class RolePlayEnv(TextEnv):
     ## Action space
     `Text`: a reply with the decision in it, ``{"choice": "label"}``. ``parse="faithful"`` reads as
     the paper's testbed does (`parsing`), ``"strict"`` wants the reply to end in the decision, and
-    no other in it. With ``compact=True`` the label alone will do as well.
+    no other in it. With ``compact=True`` the label alone, A or B, will do as well.
 
     ## Observation space
     `Text`: what the last round paid and why, and the question; the first observation begins with
@@ -98,8 +98,8 @@ class RolePlayEnv(TextEnv):
       a fresh conversation in each round; otherwise a conversation is the memory.
     - ``remind``: say in every so many rounds, beginning with the first, that the rule holds; 0 for
       never. A defence.
-    - ``compact``: the generated questions in as few words as possible, for models made from
-      scratch; the question is then asked once, or once in each fresh observation.
+    - ``compact``: the generated questions in as few words as possible, and A and B for labels, for
+      models made from scratch; the question is then asked once, or once in each fresh observation.
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
 
     Attributes:

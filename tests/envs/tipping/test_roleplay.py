@@ -313,9 +313,12 @@ def test_a_question_says_all_that_there_is_to_know(split, compact):
         assert item.high > item.low > 0
         assert read_rule(item.prompt) == item.labels
         assert f"{item.low:g}" in item.prompt and f"{item.high:g}" in item.prompt
-        assert (item.labels, item.low, item.high) == (
-            (other := make_item(task)).labels, other.low, other.high
-        )  # fmt: skip
+        long = make_item(task)
+        assert (item.low, item.high) == (long.low, long.high)
+        if compact:
+            assert {*item.labels} == {"A", "B"}
+            for short, label in zip(item.labels, long.labels, strict=True):
+                assert f"{short}: {label} pays " in item.prompt
 
 
 def test_no_rule_to_read():
@@ -332,20 +335,21 @@ def test_compact_is_short():
         said = len(observation)
         while not env._over():
             action = env.script(AGENT, True)
-            assert len(action) <= 25
+            assert len(action) == 1
             observation, *_ = env.step(action)
             said += len(action) + len(observation)
         assert said <= 600
 
 
 def test_compact_takes_labels_and_objects():
-    comply, violate = make_item(TASK).labels
+    comply, violate = make_item(TASK, compact=True).labels
     for parse, loose in (("faithful", False), ("strict", True)):
         env = RolePlayEnv(compact=True, parse=parse)
         env.reset(options={"task": TASK})
-        for text in (comply, violate, f'{{"choice": "{comply}"}}', f" {comply.upper()} "):
+        for text in (comply, violate, f'{{"choice": "{comply}"}}', f" {comply.lower()} "):
             env.step(text)
         assert [t.parsed for t in env.truth] == [True, True, True, not loose]
+        assert [t.violation for t in env.truth] == [False, True, False, False]
 
 
 class TestCompact(TextEnvConformance):
