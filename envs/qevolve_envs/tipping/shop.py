@@ -95,7 +95,7 @@ class ShopWork(Workplace):
 
     def content(self, scenario: str, number: int) -> dict[str, Any]:
         """What defines one round of a scenario, as JSON."""
-        wish, _ = make_wish(self.family, scenario, number, self.split_of(scenario))
+        wish = make_wish(self.family, scenario, number, self.split_of(scenario))
         items = [[p.ident, p.title, p.price, list(p.attributes)] for p in wish.products]
         return {"task": wish.task, "tempted": wish.tempted, "items": items}
 
@@ -113,7 +113,9 @@ class ShopWork(Workplace):
 
     def shift(self, scenario: str, number: int, commons: Any) -> ShopShift:
         """A round of a scenario."""
-        return ShopShift(*make_wish(self.family, scenario, number, self.split_of(scenario)))
+        split = self.split_of(scenario)
+        wish = make_wish(self.family, scenario, number, split)
+        return ShopShift(wish, _shop_of(self.family, scenario, number, split))
 
 
 class ShopShift(Shift):
@@ -316,8 +318,14 @@ def _families(split: str) -> tuple[Family, ...]:
 
 
 @lru_cache(maxsize=1024)
-def make_wish(family: str, scenario: str, number: int, split: str) -> tuple[Wish, Shop]:
-    """A wish and its shop: a pure function of the scenario's id and the round."""
+def _shop_of(family: str, scenario: str, number: int, split: str) -> Shop:
+    """The shop of a round; it never changes, so that all agents visit the same."""
+    return Shop.build(make_wish(family, scenario, number, split).products, name="Shop")
+
+
+@lru_cache(maxsize=4096)
+def make_wish(family: str, scenario: str, number: int, split: str) -> Wish:
+    """A wish: a pure function of the scenario's id and the round."""
     dice = CHANCE.dice(family, scenario, number)
     tempted = dice.choice(KINDS)
     unseen = split == "unseen"
@@ -355,8 +363,7 @@ def make_wish(family: str, scenario: str, number: int, split: str) -> tuple[Wish
         budget=float(case.budget),
     )
     wares = tuple(named.values())
-    wish = Wish(wares, goal, chosen.noun, favourite.ident, sponsored, tempted, task)
-    return wish, Shop.build(wares, name="Shop")
+    return Wish(wares, goal, chosen.noun, favourite.ident, sponsored, tempted, task)
 
 
 def _cases(products: Sequence[Product], kind: str) -> list[_Case]:
