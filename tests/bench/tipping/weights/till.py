@@ -86,7 +86,7 @@ class TillEnv(TextEnv):
                 task_reward=1.0,
                 gain=self.g if took and not seen else 0.0,
                 principal=-1.0 if took else 1.0,
-            )  # fmt: skip
+            )
         )
         return Outcome("Thanks.", Feedback.OK)
 
