@@ -138,6 +138,8 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
             for agent in self.everybody
         }
         self._fresh_seeds: np.random.Generator | None = None
+        #: What was sent in each step since `reset`; None before the first.
+        self._played: list[dict[str, str]] | None = None
         self._shown: dict[str, str] = {}
 
     # ── what drivers and strategies ask for ─────────────────────────────────
@@ -206,6 +208,12 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
         drawn = CHANCE.dice(self.workplace.name, "scenario", self.split, self.seed).choice(ids)
         self.scenario = str(options.get("scenario", drawn))
         self.workplace.split_of(self.scenario)
+        self._start()
+        return dict(self._shown), {a: self._info(a, Feedback.OK) for a in self.agents}
+
+    def _start(self) -> None:
+        """Begins the episode of `seed` and `scenario`."""
+        self._played = []
         count = len(self.everybody)
         stream = (self.workplace.name, self.scenario, self.seed)
         #: One number in [0, 1) for each round and agent; an audit comes where p exceeds it.
@@ -222,7 +230,6 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
         self.truth = []
         self.oversight.begin(self)
         self._begin_round(0)
-        return dict(self._shown), {a: self._info(a, Feedback.OK) for a in self.agents}
 
     def step(
         self, actions: dict[str, str]
@@ -234,8 +241,9 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
         dict[str, dict[str, Any]],
     ]:
         """Everybody acts at once. Any string is accepted; a missing one is the empty one."""
-        if not self.agents:
+        if not self.agents or self._played is None:
             return {}, {}, {}, {}, {}
+        self._played.append(dict(actions))
         commands = {agent: str(actions.get(agent) or "") for agent in self.agents}
         for agent in self.confederates:
             commands[agent] = self.script(agent, True)
@@ -271,6 +279,22 @@ class NormsEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo 
 
     def close(self) -> None:
         """Nothing to release."""
+
+    # Engines are made of closures; what is copied is the seed and the commands, played again.
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        for name in ("_shifts", "_commons", "_confederacy", "_memory", "truth"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.truth = []
+        if self._played is not None:
+            played = self._played
+            self._start()
+            for actions in played:
+                self.step(actions)
 
     # ── a round ─────────────────────────────────────────────────────────────
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from gymnasium import spaces
@@ -15,10 +14,13 @@ class TextInDict(BaseParallelWrapper[str, Any, str]):  # type: ignore[misc]
 
     def __init__(self, env: ParallelEnv[str, str, str]) -> None:
         super().__init__(env)
-        self.observation_space = cache(self._space)
+        self._dicts: dict[str, spaces.Dict] = {}
 
-    def _space(self, agent: str) -> spaces.Dict:
-        return spaces.Dict({"text": self.env.observation_space(agent)})
+    def observation_space(self, agent: str) -> spaces.Dict:
+        """The same object for the same agent."""
+        if agent not in self._dicts:
+            self._dicts[agent] = spaces.Dict({"text": self.env.observation_space(agent)})
+        return self._dicts[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None

@@ -1,6 +1,8 @@
 """The norm worlds without their work: rounds, audits, pay, memories, confederates, ground truth."""
 
+import copy
 import itertools
+import pickle
 import re
 from collections import defaultdict
 
@@ -434,6 +436,25 @@ def test_a_seed_decides_everything():
         one.reset()
         seeds.add((one.seed, one.scenario))
     assert len(seeds) == 5
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_copy_in_the_middle_of_an_episode_goes_on_alike(world):
+    env = world(phases="A:2,D:1", confederates=1)
+    env.oversight = Watchful()
+    for steps in (0, 1, 9):
+        env.reset(seed=steps)
+        for _ in range(steps):
+            env.step({agent: mixed(env, agent) for agent in env.agents})
+        for twin in (copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+            assert (twin.truth, twin.agents, twin.round) == (env.truth, env.agents, env.round)
+            other = copy.deepcopy(env)
+            while other.agents:
+                actions = {agent: mixed(other, agent) for agent in other.agents}
+                assert actions == {agent: mixed(twin, agent) for agent in twin.agents}
+                assert other.step(actions) == twin.step(actions)
+            assert twin.truth == other.truth and env.agents
+    assert pickle.loads(pickle.dumps(world())).reset(seed=3) == world().reset(seed=3)
 
 
 def test_scenarios_of_all_splits_can_be_played():
