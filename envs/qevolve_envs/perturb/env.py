@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.core import MAX_ACTION, Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import MAX_ACTION, REWARDS, Feedback, Outcome, Task, TextEnv
 from qevolve_envs.perturb.layer import Layer, Moment
 
 
@@ -44,6 +44,7 @@ class PerturbedEnv(TextEnv):
         horizon: int | None = None,
     ) -> None:
         self.splits = world.splits  # type: ignore[misc]
+        self.rewards = world.rewards  # type: ignore[misc]
         super().__init__(
             split=world.split,
             reward=world.reward,
@@ -62,6 +63,7 @@ class PerturbedEnv(TextEnv):
         self._limit: int | None = horizon
         self._delivered = 0
         self._result: tuple[float, bool] = (0.0, False)
+        self._paid = 0.0
         self._ended = self._cut = False
 
     # ── tasks ───────────────────────────────────────────────────────────────
@@ -96,7 +98,11 @@ class PerturbedEnv(TextEnv):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Executes one command; see `TextEnv` and the docstring of this class."""
+        self._paid = 0.0
         observation, reward, terminated, _, info = super().step(action)
+        if self.reward not in REWARDS:
+            # A form of the world's own, which only the world can pay.
+            reward = self._paid
         cut = self._cut or (self._limit is not None and self._delivered >= self._limit)
         return observation, reward, terminated, cut, info
 
@@ -130,7 +136,7 @@ class PerturbedEnv(TextEnv):
         if len(command) <= MAX_ACTION:  # What is longer is malformed in every world.
             for layer in reversed(self.layers):
                 command = layer.act(command, moment)
-        text, _, terminated, truncated, info = self.world.step(command)
+        text, self._paid, terminated, truncated, info = self.world.step(command)
         self._take(info, ended=terminated, cut=truncated)
         return Outcome(self._shown(text), info["feedback"])
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qevolve_envs.agent import TaskView
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.perturb import perturb
 from qevolve_envs.registration import register_all
 from qevolve_envs.tipping.single import HouseholdNormsEnv, LabNormsEnv, ShopNormsEnv
 from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
@@ -117,6 +118,16 @@ def test_forms_of_the_reward():
         assert env.truth[-1].pay == 1.5
     with pytest.raises(UnknownName, match="did you mean 'pay'"):
         HouseholdNormsEnv(reward="payy")
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_perturbed_world_still_pays(env_id):
+    env = perturb(gymnasium.make(env_id, p=0.0), "failures:3")
+    inner = env.unwrapped.world
+    for task in env.unwrapped.task_ids("train")[:5]:
+        rewards, _ = play(env, inner.script_agent(1.0), task)
+        assert sum(rewards) == inner.truth[-1].pay
+        assert sum(rewards) in (0.0, inner.incentives.b + inner.incentives.g)
 
 
 @pytest.mark.parametrize("env_id", IDS)
