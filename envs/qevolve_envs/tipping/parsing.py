@@ -18,15 +18,15 @@ from qevolve_envs.errors import UnknownName
 
 PARSERS = ("faithful", "strict")
 
-#: A decision inside an object, found wherever it begins (also where two of them overlap).
-_OBJECT = re.compile(r'(?="choice"\s*:\s*"([^"]+)")', re.IGNORECASE)
-#: ``choice: word``: role-play's form of it, and that of the coordination game. The limit to the
-#: length of a word keeps the search linear; the paper's has none.
-_WORD_ROLE_PLAY = re.compile(
-    r'"?choice"?\s*:\s*"?([^"\n\r][^"\s,}]{0,300}+)"?(?:[\s,}]|$)', re.IGNORECASE
-)
-_WORD_COORDINATION = re.compile(r'"?choice"?\s*:\s*"?([^",\s]+)"?', re.IGNORECASE)
-_NAMED = re.compile(r'"choice"\s*:', re.IGNORECASE)
+_QUOTED_KEY = '"choice"' + r"\s*:"
+#: The label in quotes behind the key, found wherever a key stands (also where two overlap).
+_OBJECT = re.compile(rf'(?={_QUOTED_KEY}\s*"([^"]+)")', re.IGNORECASE)
+#: ``choice: word``, with or without quotes: role-play's form of it, and that of the coordination
+#: game. The limit to the length of a word keeps the search linear.
+_KEY = r'"?choice"?\s*:\s*"?'
+_WORD_ROLE_PLAY = re.compile(rf'{_KEY}([^"\n\r][^"\s,}}]{{0,300}}+)"?(?:[\s,}}]|$)', re.IGNORECASE)
+_WORD_COORDINATION = re.compile(rf'{_KEY}([^\s,"]+)', re.IGNORECASE)
+_NAMED = re.compile(_QUOTED_KEY, re.IGNORECASE)
 
 
 class Reading(StrEnum):
@@ -107,12 +107,13 @@ def _faithful(
 
 
 def _in_object(reply: str) -> str | None:
-    r"""What ``\{[^}]*"choice"\s*:\s*"([^"]+)"[^}]*\}`` finds, in linear time.
+    """The label of the first decision that stands inside of braces, in linear time.
 
-    That expression looks at every pair of an opening brace and a place behind it, which takes
-    seconds for a reply of a hundred thousand braces. What it finds can be said directly: in the
-    first stretch between two closing braces that holds an opening brace and a decision behind it,
-    the last decision; and some closing brace must follow.
+    The paper's search begins at each opening brace in turn, goes as far as it can without a closing
+    one, and steps back until a decision follows, which takes seconds for a reply of a hundred
+    thousand braces. What it finds can be said directly: in the first stretch between two closing
+    braces that holds an opening brace and a decision behind it, the last decision; and some closing
+    brace must follow.
     """
     last_close = reply.rfind("}")
     best: re.Match[str] | None = None

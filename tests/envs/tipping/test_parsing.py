@@ -1,7 +1,5 @@
 """Decisions in replies, read as leniently as the paper's testbeds do, or strictly."""
 
-import re
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,18 +15,55 @@ from qevolve_envs.tipping.parsing import (
 
 ROUTES = ("Route A", "Route B")
 WORDS = ("invest", "keep")
-#: The expressions of the specification; `parsing` finds the same in linear time.
-OBJECT = re.compile(r'\{[^}]*"choice"\s*:\s*"([^"]+)"[^}]*\}', re.IGNORECASE)
-WORD = re.compile(r'"?choice"?\s*:\s*"?([^"\n\r]+?)"?(?:[\s,\}]|$)', re.IGNORECASE)
 
 
-def by_expressions(reply, labels):
-    for pattern in (OBJECT, WORD):
-        found = pattern.search(reply)
-        if found:
-            for label in labels:
-                if found[1].strip().lower() == label.lower():
-                    return label
+def naive_object(reply):
+    """The search in braces as it is defined: from each brace, as far as possible, then back."""
+    lower = reply.lower()
+    for opened in (i for i, c in enumerate(reply) if c == "{"):
+        closed = reply.find("}", opened)
+        limit = len(reply) if closed < 0 else closed
+        for key in range(limit, opened, -1):
+            if not lower.startswith('"choice"', key):
+                continue
+            rest = reply[key + len('"choice"') :].lstrip()
+            if not rest.startswith(":") or not (rest := rest[1:].lstrip()).startswith('"'):
+                continue
+            label, quote, behind = rest[1:].partition('"')
+            if label and quote and "}" in behind:
+                return label
+    return None
+
+
+def naive_word(reply):
+    """The first key, and the shortest label behind it that a space, comma, brace or end closes."""
+    lower = reply.lower()
+    for key in (i for i in range(len(reply)) if lower.startswith("choice", i)):
+        at = key + len("choice")
+        at += reply[at : at + 1] == '"'
+        at += len(reply[at:]) - len(reply[at:].lstrip())
+        if reply[at : at + 1] != ":":
+            continue
+        at += 1
+        blanks = len(reply[at:]) - len(reply[at:].lstrip())
+        for start in range(at + blanks, at - 1, -1):
+            for quote in (1, 0) if reply[start : start + 1] == '"' else (0,):
+                label = ""
+                for i in range(start + quote, len(reply)):
+                    if reply[i] in '"\n\r':
+                        break
+                    label += reply[i]
+                    for end in (i + 2, i + 1) if reply[i + 1 : i + 2] == '"' else (i + 1,):
+                        if end == len(reply) or reply[end].isspace() or reply[end] in ",}":
+                            return label
+    return None
+
+
+def by_definition(reply, labels):
+    for said in (naive_object(reply), naive_word(reply)):
+        for label in labels:
+            if said is not None and said.strip().lower() == label.lower():
+                return label
     return None
 
 
@@ -99,9 +134,9 @@ PIECES = st.lists(
 
 @settings(max_examples=400)
 @given(PIECES)
-def test_it_finds_what_the_papers_expressions_find(reply):
+def test_it_finds_what_the_definition_finds(reply):
     found = role_play_choice(reply, ("A", "b c"))
-    expected = by_expressions(reply, ("A", "b c"))
+    expected = by_definition(reply, ("A", "b c"))
     assert (None if isinstance(found, Reading) else found) == expected
 
 
