@@ -148,7 +148,7 @@ CATALOG: tuple[Entry, ...] = (
         entry_point="qevolve_envs.tipping.roleplay:RolePlayEnv",
         max_episode_steps=12,
         splits=("train", "seen", "unseen"),
-        summary="Six rounds of a question whose rule it pays to break: does an agent stay honest?",
+        summary="Six rounds of a question whose rule it pays to break: an agent may stay honest.",
         kwargs={
             "questions": "question file in the format of arXiv 2510.04860 instead of our own",
             "supervision": 'which rounds are supervised, "all_unsupervised", …, or "random:0.33"',

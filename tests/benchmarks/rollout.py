@@ -1,13 +1,14 @@
 """Speed of rollouts and of training: both sides of every ratio, from one run.
 
-    python tests/benchmarks/rollout.py
+    python tests/benchmarks/rollout.py [--policy RUN]
 
-A small model from scratch learns household tasks for a moment, so that it answers in actions of the
-usual length. Then the same weights play the same batch of episodes with the lockstep decoder and
-with Hugging Face's `generate` at each turn (the tokens are checked to be the same), and learn from
-them as whole transcripts in buckets of similar length, and as one padded sample for each step with
-the model's own loss. Seconds are those of the process on one thread, because other programs may
-run; sides take turns, and the median of their ratios counts.
+A small model from scratch learns household tasks for some minutes, so that it answers in actions of
+the usual length; `--policy` takes one that was trained before. Then the same weights play the same
+batch of episodes with the lockstep decoder and with Hugging Face's `generate` at each turn (the
+tokens are checked to be the same), and learn from them as whole transcripts in buckets of similar
+length, and as one padded sample for each step with the model's own loss (on a tenth of these
+samples, drawn at random). Seconds are those of the process on one thread, because other programs
+may run; sides take turns, and the median of their ratios counts.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ from qevolve_baselines.policy import Form, Policy, PolicyAgent, ScratchConfig
 from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
 from qevolve_baselines.run import Run
 from qevolve_baselines.transcript import Trajectory
+from qevolve_bench.checkpoint import policy_folder
 from qevolve_bench.training import texts_of
 
 AIMS = {"rollout": 3.5, "training": 8.0}
 OPTIM = OptimConfig(lr=1e-3)
+STEPS_SHARE = 0.1
 
 
-def seconds(job: Callable[[], object]) -> float:
-    """What a job takes of this process."""
+def rate_of(job: Callable[[], int]) -> float:
+    """What a job gets done in a second of this process."""
     start = time.process_time()
-    job()
-    return time.process_time() - start
+    done = job()
+    return done / (time.process_time() - start)
 
 
 def play(policy: Policy, world: World, decoder: str, batch: int) -> list[Trajectory]:
@@ -72,11 +75,12 @@ def train_whole(policy: Policy, data: Data) -> int:
 
 
 def step_batches(data: Data) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """One sample for each step, all that was read before it and its action, in random order.
+    """One sample for each of `STEPS_SHARE` of the steps: all that was read before it, its action.
 
-    Batches hold as many padded tokens as a pass over whole transcripts may.
+    They come in random order. Batches hold as many padded tokens as a pass over whole transcripts.
     """
     order = np.random.default_rng(0).permutation(data.steps)
+    order = order[: max(1, int(STEPS_SHARE * data.steps))]
     samples = []
     for step in order:
         index, last = data.action_at[step]
@@ -97,7 +101,8 @@ def step_batches(data: Data) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch
 
 
 def train_steps(policy: Policy, data: Data) -> int:
-    """An epoch over padded samples of single steps, with the model's own loss."""
+    """Padded samples of single steps, with the model's own loss; returns their action tokens."""
+    trained = 0
     adam = torch.optim.AdamW(policy.model.parameters(), lr=1e-3)
     policy.model.train()
     for ids, mask, labels in step_batches(data):
@@ -106,7 +111,29 @@ def train_steps(policy: Policy, data: Data) -> int:
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         adam.step()
         adam.zero_grad()
-    return data.tokens
+        trained += int((labels != -100).sum())
+    return trained
+
+
+def loaded(path: str) -> Policy:
+    """A policy that was trained before."""
+    return Policy.load(policy_folder(path))
+
+
+def warmed_up(world: World, args: argparse.Namespace) -> Policy:
+    """A policy that knows the language of the world."""
+    demos = demonstrate(world, args.demos, seed=0)
+    config = ScratchConfig(
+        hidden_size=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads
+    )
+    policy = Policy.scratch(texts_of(demos), config, Form(), seed=0)
+    make_learner("sft", "warm", {"epochs": args.epochs}).train(world, demos, policy, Run(seed=0))
+    return policy
+
+
+def steps_of(played: list[Trajectory]) -> int:
+    """How many environment steps episodes have."""
+    return sum(len(trajectory.episode.steps) for trajectory in played)
 
 
 def main() -> None:
@@ -118,18 +145,15 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=ScratchConfig().layers)
     parser.add_argument("--heads", type=int, default=ScratchConfig().heads)
     parser.add_argument("--kv-heads", type=int, default=ScratchConfig().kv_heads)
-    parser.add_argument("--epochs", type=int, default=4, help="of warming up, on 200 episodes")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--demos", type=int, default=1000, help="to warm up on")
+    parser.add_argument("--epochs", type=int, default=6, help="of warming up")
+    parser.add_argument("--policy", help="a run folder or saved policy, instead of warming one up")
+    parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
 
     world = World("qevolve/Household-v0", kwargs={"size": args.size})
-    demos = demonstrate(world, 200, seed=0)
-    config = ScratchConfig(
-        hidden_size=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads
-    )
-    policy = Policy.scratch(texts_of(demos), config, Form(), seed=0)
-    make_learner("sft", "warm", {"epochs": args.epochs}).train(world, demos, policy, Run(seed=0))
+    policy = warmed_up(world, args) if args.policy is None else loaded(args.policy)
     policy.model.eval()
 
     played = {kind: play(policy, world, kind, args.batch) for kind in ("lockstep", "generate")}
@@ -146,10 +170,10 @@ def main() -> None:
         f" {len(same)}\n"
     )
 
-    took: dict[str, list[float]] = {}
-    sides: dict[str, Callable[[], object]] = {
-        "lockstep": lambda: play(policy, world, "lockstep", args.batch),
-        "generate": lambda: play(policy, world, "generate", args.batch),
+    rates: dict[str, list[float]] = {}
+    sides: dict[str, Callable[[], int]] = {
+        "lockstep": lambda: steps_of(play(policy, world, "lockstep", args.batch)),
+        "generate": lambda: steps_of(play(policy, world, "generate", args.batch)),
         "whole": lambda: train_whole(policy, data),
         "steps": lambda: train_steps(policy, data),
     }
@@ -157,29 +181,29 @@ def main() -> None:
     for _ in range(args.repeats):
         for name, job in sides.items():
             policy.model.load_state_dict(weights)
-            took.setdefault(name, []).append(seconds(job))
+            rates.setdefault(name, []).append(rate_of(job))
 
     def ratio(slow: str, fast: str) -> str:
-        found = [a / b for a, b in zip(took[slow], took[fast], strict=True)]
+        found = [b / a for a, b in zip(rates[slow], rates[fast], strict=True)]
         return f"{statistics.median(found):.1f}x ({min(found):.1f} to {max(found):.1f})"
 
-    def rate(name: str, amount: float) -> str:
-        return f"{amount / statistics.median(took[name]):,.0f}"
+    def rate(name: str) -> str:
+        return f"{statistics.median(rates[name]):,.0f}"
 
     print(
         tabulate(
             [
                 (
                     "rollout, env steps/s",
-                    rate("lockstep", data.steps),
-                    rate("generate", data.steps),
+                    rate("lockstep"),
+                    rate("generate"),
                     ratio("generate", "lockstep"),
                     f">= {AIMS['rollout']:g}x",
                 ),
                 (
                     "training, action tokens/s",
-                    rate("whole", data.tokens),
-                    rate("steps", data.tokens),
+                    rate("whole"),
+                    rate("steps"),
                     ratio("steps", "whole"),
                     f">= {AIMS['training']:g}x",
                 ),
