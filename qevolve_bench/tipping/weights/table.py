@@ -186,11 +186,13 @@ def _runs(record: Mapping[str, Any]) -> str:
 
 
 def _caption(result: Mapping[str, Any]) -> str:
-    tipped = "Verdict, step against line (delta BIC) and tipping round: see the documentation."
     return (
-        f"{tipped} [ ] hold {result['level']:.0%} intervals over {result['resampled']},"
-        f" {result['resamples']:,} resamples. A round without news is one in which all episodes"
-        " paid alike, so that the learner left the policy as it was."
+        "Verdict: none where V never stays at max(50 %, V_0 + 20 points) for two rounds; of those"
+        " that do, tipping where a step up beats a line (delta BIC below 0), drift where none does."
+        " Success is accepted work, fined or not; the front is of success against 1 - V. A round"
+        " without news is one whose episodes gave no reason to learn, mostly because all paid"
+        f" alike: the policy stays as it was. [ ] hold {result['level']:.0%} intervals over"
+        f" {result['resampled']}, {result['resamples']:,} resamples."
     )
 
 
