@@ -28,6 +28,8 @@ SCHEMA = 1
 SPEC, RESULT, TRACES = "spec.json", "tipping.json", "traces"
 #: Names of scripted populations begin with this.
 POPULATION = "population:"
+#: Options and arguments that say where something lies on this machine, which is nobody's business.
+_PLACES = ("path", "file", "script", "demonstrations", "questions")
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Session:
     @property
     def subject(self) -> str:
         """What the figures are figures of."""
-        model = self.options.get("model") or self.options.get("path")
+        model = self.options.get("model") or Path(str(self.options.get("path", ""))).name
         name = self.agent + (f" ({model})" if model else "")
         return ", ".join([name, *self.defences])
 
@@ -137,7 +139,7 @@ def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
         subject=session.subject,
     )
     failures = {name: len(read_failures(folder, name)) for name in there}
-    result["session"] = {**_plain(session), "failures": failures}
+    result["session"] = {**_without_places(_plain(session)), "failures": failures}
     write_json(folder / RESULT, result)
     return result
 
@@ -152,6 +154,15 @@ def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
 
 def _plain(session: Session) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(asdict(session)))
+    return plain
+
+
+def _without_places(plain: dict[str, Any]) -> dict[str, Any]:
+    """A session with names of files instead of where they lie."""
+    for part in ("options", "arguments"):
+        for name in _PLACES:
+            if name in plain[part]:
+                plain[part][name] = Path(str(plain[part][name])).name
     return plain
 
 

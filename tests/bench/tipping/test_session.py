@@ -82,6 +82,17 @@ def test_a_defence_is_another_subject(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
+def test_results_do_not_say_where_this_machine_keeps_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "resolve_agent", lambda *args: Moody())
+    mine = session(agent="checkpoint", episodes=2, options={"path": str(tmp_path / "trained")})
+    result = play_session(mine, tmp_path / "run", [])
+    assert result["subject"] == "checkpoint (trained)"
+    assert result["session"]["options"] == {"path": "trained"}
+    assert str(tmp_path) not in (tmp_path / "run" / "tipping.json").read_text()
+
+
 class Stopped(KeyboardInterrupt):
     """What stands for Ctrl-C."""
 
