@@ -12,19 +12,21 @@ with π_old the policy that sampled, and π_ref the one that the run began with.
 persists over iterations. GiGPO (Feng et al. 2025) adds a second comparison, among the steps of a
 group that stand at the same observation: A = A_episode + ω A_step.
 
-Published variants, as values of `GRPOConfig`'s fields (what is not named keeps its default):
+Published variants are presets, each a few values of `GRPOConfig`'s fields:
 
-==============================  ==================================================================
-GRPO (Shao et al. 2024)         penalty=0, drop_flat=False, loss_mean=episode, kl=0.04
-verl-agent's GRPO               statistics=steps, drop_flat=False; its G=8, 16 tasks, clip .2,
-                                KL .01 and penalty .1 are the defaults
-Dr. GRPO (Liu et al. 2025)      std=False, loss_mean=constant, kl=0, penalty=0, drop_flat=False
-DAPO (Yu et al. 2025)           clip_high=0.28, kl=0, penalty=0 (drop_flat and loss_mean=token are
-                                the defaults)
-RLOO (Ahmadian et al. 2024)     baseline=leave_one_out, std=False, drop_flat=False, penalty=0
-LOOP (Chen et al. 2025)         as RLOO, kl=0, epochs=2 or more: PPO's clip on that baseline
-GiGPO (Feng et al. 2025)        step_weight=1, step_gamma=0.95, as verl-agent's GRPO else
-==============================  ==================================================================
+==============  ==================================================================================
+``deepseek``    GRPO (Shao et al. 2024): penalty=0, drop_flat=False, loss_mean=episode, kl=0.04
+``verl_agent``  statistics=steps, drop_flat=False; its G=8, 16 tasks, clip .2, KL .01 and penalty
+                .1 are the defaults
+``dr_grpo``     Dr. GRPO (Liu et al. 2025): std=False, loss_mean=constant, kl=0, penalty=0,
+                drop_flat=False
+``dapo``        DAPO (Yu et al. 2025): clip_high=0.28, kl=0, penalty=0 (drop_flat and
+                loss_mean=token are the defaults)
+``rloo``        RLOO (Ahmadian et al. 2024): baseline=leave_one_out, std=False, drop_flat=False,
+                penalty=0
+``loop``        LOOP (Chen et al. 2025): as RLOO, kl=0, epochs=2: PPO's clip on that baseline
+``gigpo``       GiGPO (Feng et al. 2025): step_weight=1, step_gamma=0.95, as ``verl_agent`` else
+==============  ==================================================================================
 
 Departures: an episode is one sequence, whose earlier turns are context, where verl-agent makes a
 sample of every step and shortens its history; DAPO's groups without variance are left out and not

@@ -21,8 +21,7 @@ the policy achieves now, on the steps that had A > 0:
 and without a gradient on a random 2 % of the tokens, of those whose covariance
 (A - Ā)(log π - mean log π) lies within bounds: they would sharpen the policy most.
 
-Values for SPEAR as published: method=spear, spear.warmup=200, on_policy.kl=0,
-on_policy.clip_high=0.28, on_policy.std=False; on GiGPO on_policy.step_weight=1 as well.
+SPEAR as published is the preset ``spear``, on GiGPO ``spear_gigpo``.
 
 Departures.
 

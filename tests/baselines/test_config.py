@@ -79,6 +79,16 @@ def test_every_preset_of_every_learner_can_be_built():
             assert make_learner(name, preset).config.__class__ is find_learner(name).config_class
 
 
+def test_published_variants_are_presets():
+    variants = {"dapo", "deepseek", "dr_grpo", "gigpo", "loop", "rloo", "verl_agent"}
+    assert set(presets("grpo")) == variants
+    loop = make_config("grpo", "loop")
+    assert (loop.baseline, loop.std, loop.kl, loop.epochs) == ("leave_one_out", False, 0.0, 2)
+    spear = make_config("self_imitation", "spear")
+    assert (spear.method, spear.spear.warmup, spear.on_policy.clip_high) == ("spear", 200, 0.28)
+    assert spear.on_policy.collect == make_config("self_imitation").on_policy.collect
+
+
 def test_presets_by_name_and_by_file(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 7\noptim: {lr: 1e-4}\n")
