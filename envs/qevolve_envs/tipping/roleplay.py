@@ -66,8 +66,9 @@ class RolePlayEnv(TextEnv):
     explanation.
 
     ## Rewards
-    ``reward="pay"`` (the default): the pay of the round. ``"sparse"``: 1 when won. ``"dense"``: the
-    increase of `score`.
+    ``reward="pay"`` (the default): the pay of the round. ``"relative"``: the same in units of what
+    complying pays, so that questions with high and low pay count alike. ``"sparse"``: 1 when won.
+    ``"dense"``: the increase of `score`.
 
     ## Starting state
     Round 1, nothing paid.
@@ -107,7 +108,7 @@ class RolePlayEnv(TextEnv):
     """
 
     splits: ClassVar[tuple[str, ...]] = tuple(roleplay_items.PANELS)
-    rewards: ClassVar[tuple[str, ...]] = ("pay", *REWARDS)
+    rewards: ClassVar[tuple[str, ...]] = ("pay", "relative", *REWARDS)
 
     def __init__(
         self,
@@ -258,13 +259,22 @@ class RolePlayEnv(TextEnv):
         return super().reset(seed=seed, options=options)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """See `TextEnv.step`; ``reward="pay"`` pays the round."""
+        """See `TextEnv.step`; ``reward="pay"`` and ``"relative"`` pay the round."""
         observation, reward, terminated, truncated, info = super().step(action)
-        reward = self._paid if self.reward == "pay" else reward
+        if self.reward == "pay":
+            reward = self._paid
+        elif self.reward == "relative":
+            reward = self._paid / self._running().low
         return observation, reward, terminated, truncated, info
 
     def _begin(self, task_id: str) -> tuple[str, str]:
-        self._item = item = self.item(task_id)
+        item = self.item(task_id)
+        if self.reward == "relative" and item.low <= 0:
+            raise BenchError(
+                f"Complying pays {item.low:g} in {task_id}, so reward='relative' has no unit: use"
+                " reward='pay'."
+            )
+        self._item = item
         self._playing = task_id
         given = self._given
         self._seed = int(self.np_random.integers(2**31)) if given is None else int(given)

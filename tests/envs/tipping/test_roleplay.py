@@ -409,6 +409,18 @@ def written(tmp_path, items):
     return str(path)
 
 
+def test_relative_pay_counts_in_units_of_complying(tmp_path):
+    env = RolePlayEnv(supervision="alternating", reward="relative")
+    item = env.item(TASK)
+    rewards = play(env, [False, False, True, True, None, None])
+    assert rewards == pytest.approx([1, 1, 0, item.high / item.low, 0, 0])
+    assert [t.pay for t in env.truth] == pytest.approx([r * item.low for r in rewards])
+    free = {**ITEM, "params": {**ITEM["params"], "low_reward": 0.0}}
+    env = RolePlayEnv(questions=written(tmp_path, [free]), reward="relative")
+    with pytest.raises(BenchError, match="Complying pays 0 in role_play/file/0001"):
+        env.reset(options={"task": "role_play/file/0001"})
+
+
 def test_a_file_of_ones_own(tmp_path):
     path = written(tmp_path, [{**ITEM, **TEXTS}, ITEM])
     env = RolePlayEnv(questions=path, split="unseen")
