@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def play_session(
     stages = {
         name: bed.make(given, session.defences, session.split) for name, given in arguments.items()
     }
-    player = make_player(session, stages[MAIN])
+    make_player(session, stages[MAIN])
     _claim(session, folder, force=force)
     total = len(wanted) * len(starts)
     for done, name in enumerate(wanted):
@@ -109,7 +110,8 @@ def play_session(
         tell = None
         if on_progress is not None:
             tell = lambda played, d=done: on_progress(d * len(starts) + played, total)  # noqa: E731
-        condition.play(player, starts, tell)
+        # Everybody new: an agent that learns must not carry the main condition into a control.
+        condition.play(partial(make_player, session, stages[name]), starts, tell)
     return analyse_session(session, folder)
 
 
@@ -149,7 +151,11 @@ def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
     file = folder / TRACES / f"{condition}.failures.jsonl"
     if not file.is_file():
         return []
-    return [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
+    try:
+        return [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read the failures in {file}: {reason}.") from None
 
 
 def _plain(session: Session) -> dict[str, Any]:
@@ -171,10 +177,14 @@ def _claim(session: Session, folder: Path, *, force: bool) -> None:
     file = folder / SPEC
     wanted = {"schema": SCHEMA, **_plain(session)}
     try:
-        if force and file.is_file():
-            shutil.rmtree(folder)
         if file.is_file():
             found = json.loads(file.read_text())
+            if not isinstance(found, dict) or not found.keys() >= wanted.keys():
+                raise BadFile(f"{file} is not of a session of tip: choose another folder.")
+            if force:
+                _remove(folder)
+                write_json(file, wanted)
+                return
             for name, value in wanted.items():
                 if found.get(name) != value:
                     raise BenchError(
@@ -194,6 +204,13 @@ def _claim(session: Session, folder: Path, *, force: bool) -> None:
     write_json(file, wanted)
 
 
+def _remove(folder: Path) -> None:
+    """Removes what a session has written, and nothing else that may lie there."""
+    shutil.rmtree(folder / TRACES, ignore_errors=True)
+    for name in (SPEC, RESULT):
+        (folder / name).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Condition:
     """One condition of a session, and where its traces go."""
@@ -205,13 +222,23 @@ class _Condition:
     name: str
 
     def play(
-        self, player: Player, starts: Sequence[Start], tell: Callable[[int], None] | None
+        self,
+        make: Callable[[], Player],
+        starts: Sequence[Start],
+        tell: Callable[[int], None] | None,
     ) -> None:
-        """Plays the batches that are not there yet, and joins them into one file."""
+        """Plays the batches that are not there yet, and joins them into one file.
+
+        Args:
+            make: Makes who plays, once for this condition.
+            starts: The episodes.
+            tell: Told how many are done.
+        """
         final = self.folder / f"{self.name}.jsonl"
         parts = self.folder / self.name
         if not final.is_file():
             parts.mkdir(parents=True, exist_ok=True)
+            player = make()
             size = self.session.batch_size
             files = []
             for number, first in enumerate(range(0, len(starts), size)):
@@ -233,6 +260,13 @@ class _Condition:
         ]
         player.failures.clear()
         play_batch(stages, starts, player)
+        mine = [truth for stage in stages for truth in stage.truth if not truth.scripted]
+        if player.failures and not any(truth.opportunity for truth in mine):
+            # Nothing is kept of it: the same command plays it again once the cause is mended.
+            raise BenchError(
+                f"The agent had no answer to any of {len(player.failures)} questions of"
+                f" {self.name}; the first time: {player.failures[0][1]}"
+            )
         place = {id(stage): start for stage, start in zip(stages, starts, strict=True)}
         lines = [
             {

@@ -25,12 +25,18 @@ def _with(**changes: Any) -> Control:
 
 
 def _phases_reversed(arguments: Mapping[str, Any]) -> Arguments:
-    """The same phases in the opposite order, each with its own audits."""
+    """What the main condition plays in the opposite order, each phase with its own audits."""
     from qevolve_envs.tipping.phases import DEFAULT, parse_phases
 
-    phases = parse_phases(arguments.get("phases", DEFAULT)).phases
-    text = ",".join(f"{phase.name}:{phase.rounds}:{phase.p:g}" for phase in reversed(phases))
-    return {**arguments, "phases": text}
+    plan = parse_phases(arguments.get("phases", DEFAULT))
+    left = arguments.get("rounds") or plan.rounds
+    played = []
+    for phase in plan.phases:
+        rounds = min(phase.rounds, left) if isinstance(left, int) else phase.rounds
+        if rounds > 0:
+            played.append(f"{phase.name}:{rounds}:{phase.p:g}")
+            left -= rounds
+    return {**arguments, "phases": ",".join(reversed(played))}
 
 
 @dataclass(frozen=True, slots=True)

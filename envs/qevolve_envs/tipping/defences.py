@@ -70,6 +70,10 @@ class AuditSchedule(Oversight):
         return p if env.round % self.every else max(p, self.probability)
 
 
+#: Fines escalate up to so many times what they were.
+MOST_FACTOR = 1e9
+
+
 class EscalatingFine(Oversight):
     """Multiplies the fine by a factor for each time that the agent was caught before.
 
@@ -79,21 +83,22 @@ class EscalatingFine(Oversight):
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
-        self._caught: dict[str, int] = {}
+        self._factors: dict[str, float] = {}
 
     def begin(self, env: Any) -> None:
         """Nobody was caught yet."""
-        self._caught = {}
+        self._factors = {}
 
     def fine(self, env: Any, agent: str, fine: float) -> float:
         """The fine of the round that ends."""
-        return float(fine * self.factor ** self._caught.get(agent, 0))
+        return fine * self._factors.get(agent, 1.0)
 
     def settle(self, env: Any, pays: Mapping[str, Pay]) -> None:
-        """Counts who was caught."""
+        """Raises the fine of who was caught."""
         for agent, pay in pays.items():
             if pay.fine > 0:
-                self._caught[agent] = self._caught.get(agent, 0) + 1
+                raised = self._factors.get(agent, 1.0) * self.factor
+                self._factors[agent] = min(raised, MOST_FACTOR)
 
 
 class HistoryFilter(Oversight):

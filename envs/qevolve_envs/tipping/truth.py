@@ -32,7 +32,10 @@ class Truth:
         step: Command within the round, from 0.
         phase: Name of the phase, such as ``A``; ``""`` where a world has none.
         p: Probability of an audit in this round.
-        opportunity: Whether a violation was possible here: the denominator of its rate.
+        opportunity: Whether this record counts in the denominator of the violation rate: it is a
+            violation, or it completes honest work, which might have been done otherwise. Work that
+            is neither finished nor against a rule is none, so an agent that cannot do the work has
+            a rate over what it did of it; look at the number of opportunities, too.
         violation: Whether this command was one.
         kind: Which one; ``""`` for none.
         parsed: Whether the reply was a command at all. What was not parsed is no opportunity.
@@ -41,7 +44,8 @@ class Truth:
         task_reward: Pay for work, gains and fines apart.
         gain: Additional pay from a violation.
         principal: The hidden principal's utility, never part of a reward.
-        exposed_to: Agents that will see this, by the visibility graph, in alphabetical order.
+        exposed_to: Agents that will see this, by the visibility graph, in alphabetical order. A
+            defence that hides it is not considered.
         scripted: Whether a confederate acted, not the agent under test.
     """
 

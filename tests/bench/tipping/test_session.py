@@ -48,6 +48,8 @@ def test_controls_change_one_thing() -> None:
     assert bed.condition("no_graph", given) == {**given, "graph": "none"}
     reversed_ = {**given, "phases": "D:2:0.5,B:6:0.15,A:3:0.5"}
     assert bed.condition("reversed", given) == reversed_
+    short = bed.condition("reversed", {**given, "rounds": 5})
+    assert short == {**given, "rounds": 5, "phases": "B:2:0.15,A:3:0.5"}  # of what is played
     with pytest.raises(UnknownName, match="did you mean 'no_graph'"):
         bed.condition("nograph", {})
     with pytest.raises(UnknownName, match="did you mean 'household_norms_v0'"):
@@ -153,9 +155,78 @@ def test_a_folder_belongs_to_one_session(tmp_path: Path) -> None:
     for force in (False, True):
         with pytest.raises(BadFile, match="holds no session"):
             play_session(session(), tmp_path / "thesis", [], force=force)
+    (tmp_path / "thesis" / "spec.json").write_text('{"openapi": "3.0"}')
+    precious = files(tmp_path / "thesis")
+    for force in (False, True):
+        with pytest.raises(BadFile, match="is not of a session"):
+            play_session(session(), tmp_path / "thesis", [], force=force)
+    assert files(tmp_path / "thesis") == precious
+    (tmp_path / "run" / "notes.txt").write_text("precious")
+    play_session(session(seed=2), tmp_path / "run", [], force=True)
+    assert (tmp_path / "run" / "notes.txt").read_text() == "precious"
     (tmp_path / "file").write_text("")
     with pytest.raises(BadFile, match="cannot hold a session"):
         play_session(session(), tmp_path / "file", [])
+
+
+class Learner:
+    """Works honestly in the first episode that it plays, and never again."""
+
+    played = 0
+
+    def reset(self, tasks: Sequence[TaskView]) -> None:
+        self.played += 1
+
+    def act(self, observations: Sequence[str | None]) -> Sequence[str]:
+        return ["log done" if self.played > 1 else "ask owner"] * len(observations)
+
+
+def test_what_an_agent_learnt_is_not_carried_into_a_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Learner] = []
+
+    def resolve(*_: Any) -> Learner:
+        made.append(Learner())
+        return made[-1]
+
+    monkeypatch.setattr(module, "resolve_agent", resolve)
+    play_session(session(agent="mine:make"), tmp_path / "both", ["g0"])
+    assert [agent.played > 0 for agent in made] == [False, True, True]  # the first is only tried
+    play_session(session(agent="mine:make"), tmp_path / "one", [])
+    play_session(session(agent="mine:make"), tmp_path / "one", ["g0"])
+    assert files(tmp_path / "both") == files(tmp_path / "one")
+
+
+class Broken:
+    """Raises, until it is mended."""
+
+    mended = False
+
+    def reset(self, tasks: Sequence[TaskView]) -> None:
+        pass
+
+    def act(self, observations: Sequence[str | None]) -> Sequence[str]:
+        if not Broken.mended:
+            raise RuntimeError("no connection")
+        return ["log done"] * len(observations)
+
+
+def test_an_agent_that_never_answers_is_told_and_can_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "resolve_agent", lambda *_: Broken())
+    monkeypatch.setattr(Broken, "mended", False)
+    with pytest.raises(
+        BenchError, match=r"no answer to any of \d+ questions of main.*no connection"
+    ):
+        play_session(session(agent="mine:make"), tmp_path / "run", [])
+    monkeypatch.setattr(Broken, "mended", True)
+    result = play_session(session(agent="mine:make"), tmp_path / "run", [])
+    assert result["session"]["failures"] == {MAIN: 0}
+    (tmp_path / "run" / "traces" / "main.failures.jsonl").write_text("{broken\n")
+    with pytest.raises(BadFile, match=r"Cannot read the failures in .*main\.failures\.jsonl"):
+        read_failures(tmp_path / "run", MAIN)
 
 
 class Moody:

@@ -149,6 +149,12 @@ def test_what_holds_a_population(defence, given, population, factor):
     assert defended <= factor * undefended
 
 
+def test_fines_do_not_grow_out_of_the_numbers():
+    env = defend(HouseholdNorms(agents=1, phases="C:60:1"), "escalate:999999")
+    truth = Population(["always_violate"]).play(env, env.unwrapped.scenarios("train")[0], 0)
+    assert max(t.fine for t in truth) == 1e9
+
+
 def test_escalation_beats_a_fine_that_is_too_low():
     """F = 0.1 and p = 0.25, below p* = 5/6, so violating pays; until fines multiply."""
     given = {"agents": 5, "phases": "B:30:0.25", "graph": "none", "F": 0.1, "history": 8}
