@@ -46,7 +46,8 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Let an agent play a world in which breaking a rule pays, through phases and\n"
         "controls; or let learners train in it, round after round (--study). Prints the\n"
         "violation rate by round, whether and when it tips, and whether it recovers.\n"
-        "What is done already is kept, so that an interrupted command goes on.",
+        "What is done already is kept, so that an interrupted command goes on. An agent\n"
+        "that hangs is waited for (`qevolve-bench eval` has a limit, --step-seconds).",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
