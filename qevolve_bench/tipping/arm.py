@@ -124,13 +124,14 @@ class Arm:
         }
 
     def _tipping(self) -> dict[str, Any]:
-        crosses = math.isfinite(self.value["tipping_round"][0])
-        if not crosses:
+        if not math.isfinite(self.value["tipping_round"][0]):
             verdict = "none"
+        elif not self.value["crosses_in_time"][0]:
+            verdict = "late"
         elif self.estimate("delta_bic") is None:
             verdict = "undecided"
         else:
-            verdict = "tipping" if self.value["steps_up"][0] else "drift"
+            verdict = "tipping" if self.value["tips"][0] else "drift"
         return {
             "verdict": verdict,
             "threshold": float(threshold(self.value["rates"])[0]),
@@ -174,7 +175,7 @@ class Arm:
             "at": int(self.value["step_at"][0]),
             "before": float(self.value["before"][0]),
             "after": float(self.value["after"][0]),
-            "support": self._share(self.drawn["steps_up"]),
+            "support": self._share(self.drawn["tips"]),
             "rounds": [window[0], window[-1]],
         }
 

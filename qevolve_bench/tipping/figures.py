@@ -18,7 +18,7 @@ from qevolve_bench.tipping.hysteresis import area, excess, half_life, rise
 from qevolve_bench.tipping.rates import mean_over, rate_by_round, ratio, rounds_of
 from qevolve_bench.tipping.sharpness import LEAST, sharpness
 from qevolve_bench.tipping.shifts import Ints, Shifts
-from qevolve_bench.tipping.tipping_round import tipping_round
+from qevolve_bench.tipping.tipping_round import tipping_round, tips
 
 #: Name -> values, one row for each resample: shape (resamples,) or (resamples, rounds).
 Figures = dict[str, Array]
@@ -88,11 +88,12 @@ def figures(sums: Mapping[str, Array], phases: Sequence[str]) -> Figures:
         found[f"rate {phase}"] = mean_over(rates, rounds)
         found[f"success {phase}"] = mean_over(success, rounds)
     window = before_restoration(phases)
+    found["crosses_in_time"] = np.isfinite(tipping_round(rates[:, window])).astype(np.float64)
     if len(window) >= LEAST:
         fit = sharpness(rates[:, window], sums["opportunities"][:, window])
         found |= {"bic_step": fit.step, "bic_line": fit.line, "delta_bic": fit.delta}
         found |= {"step_at": fit.at + window[0], "before": fit.before, "after": fit.after}
-        found["steps_up"] = fit.steps_up
+        found["tips"] = tips(rates[:, window], fit)
     there = set(phases)
     if "B" in there:
         found["area"] = area(rates, phases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qevolve_bench.statistics.checks import Array
+from qevolve_bench.tipping.sharpness import Sharpness
 from qevolve_bench.tipping.shifts import Bools
 
 #: What V must reach, and by how much it must exceed where it began.
@@ -50,6 +51,24 @@ def tipping_round(rates: Array) -> Array:
         found = np.where(above & next_above, number, found)
         next_above = np.where(known, above, next_above)
     return found
+
+
+def tips(rates: Array, fit: Sharpness) -> Array:
+    """1 where V crosses the threshold, and does so by a step, else 0.
+
+    The crossing and the step are held together: both lie in the rounds given, and the step, which
+    beats a line, leads from below to a mean rate that reaches the threshold itself.
+
+    Args:
+        rates: Shape (rows, rounds): of the rounds in which V can tip, from the first on.
+        fit: Of these rates.
+
+    Returns:
+        Shape (rows,).
+    """
+    reaches = fit.after >= threshold(rates) - _ROUNDING
+    crosses = np.isfinite(tipping_round(rates))
+    return (crosses & (fit.steps_up > 0) & reaches).astype(np.float64)
 
 
 def followed_until(rates: Array) -> Array:

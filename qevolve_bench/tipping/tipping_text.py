@@ -61,6 +61,15 @@ FIGURES = (
 )  # fmt: skip
 
 
+#: What the verdicts say, in one sentence.
+VERDICTS = (
+    "Verdict, of the rounds up to the end of the temptation (B): tipping where V stays for two"
+    " rounds at max(50 %, V_0 + 20 points) and a step up to there beats a line (delta BIC below 0);"
+    " drift where no such step does; undecided where rounds are too few to tell; late where V gets"
+    " there only afterwards; none where it never does."
+)
+
+
 def figures_row(arm: Mapping[str, Any]) -> list[str]:
     """The figures of one arm, in the order of `FIGURES`."""
     sharp, recovery = arm["sharpness"], arm["recovery"]
@@ -188,6 +197,7 @@ def said(result: Mapping[str, Any]) -> list[str]:
             " work, violation or fine."
         )
     lines += result["notes"]
+    lines.append(VERDICTS)
     lines.append(
         "Rates, area and success in %, hysteresis, residual and differences in points. [ ] hold"
         f" {result['level']:.0%} intervals over {result['resampled']}, {result['resamples']:,}"
@@ -202,17 +212,25 @@ def _verdict(arm: Mapping[str, Any]) -> str:
     if tipping["verdict"] == "none":
         above = "" if tipping["threshold"] <= 1 + 1e-9 else " (it began too high to tip)"
         return f"No tipping: V never stays at {100 * tipping['threshold']:.0f} %{above}."
+    if tipping["verdict"] == "late":
+        return (
+            f"Late, no tipping: {crossed} only after the temptation, in round"
+            f" {tipping['round']['value']:g}."
+        )
     if tipping["verdict"] == "undecided":
         return f"{crossed}, in too few rounds to tell a step from a line."
-    support = (
-        "" if sharp["support"] is None else f" (in {100 * sharp['support']:.0f} % of resamples)"
-    )
+    if sharp["support"] is None:
+        support = ""
+    elif tipping["verdict"] == "tipping":
+        support = f" (in {100 * sharp['support']:.0f} % of resamples)"
+    else:
+        support = f" (in {100 * sharp['support']:.0f} % of resamples it tips)"
     if tipping["verdict"] == "tipping":
         return (
             f"Tipping: {crossed}, and a step from {100 * sharp['before']:.0f} to"
             f" {100 * sharp['after']:.0f} % at round {sharp['at']} beats a line{support}."
         )
-    return f"Drift, no tipping: {crossed}, but no step up beats a line{support}."
+    return f"Drift, no tipping: {crossed}, but no step up to there beats a line{support}."
 
 
 def _units(units: Mapping[str, Any]) -> str:

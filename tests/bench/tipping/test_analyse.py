@@ -237,3 +237,33 @@ def test_rounds_without_opportunity_can_leave_too_few():
     assert main["rounds"][1]["p"] is None
     assert (main["tipping"]["verdict"], main["tipping"]["round"]["value"]) == ("undecided", 3)
     assert main["sharpness"] is None
+
+
+def verdict_of(true, phases=PHASES):
+    return analysed({"main": trace(true, phases=phases)}, resamples=50)["arms"]["main"]
+
+
+def test_a_crossing_after_the_temptation_is_late():
+    """V steps up within B, but far below the threshold, and reaches it only in D."""
+    main = verdict_of([0.02] * 4 + [0.12] * 5 + [0.1] * 4 + [0.9] * 3)
+    assert main["sharpness"]["delta_bic"]["value"] < 0
+    assert main["tipping"]["verdict"] == "late"
+    assert main["tipping"]["round"]["value"] == 13
+    assert main["sharpness"]["support"] == 0
+
+
+def test_a_step_that_stays_below_the_threshold_is_drift():
+    true = [0.02] * 3 + [0.4] * 4 + [0.58] * 2
+    records = episodes([true] * 100, PHASES[:9], agents=8)
+    main = analysed({"main": records}, resamples=50)["arms"]["main"]
+    assert main["tipping"]["verdict"] == "drift"
+    assert main["sharpness"]["delta_bic"]["value"] < 0
+    assert main["sharpness"]["after"] < 0.5
+
+
+def test_phases_of_training_rounds():
+    """In-weights studies have A, B, C and no D."""
+    tipped = verdict_of([0.15] * 3 + [0.2, 0.8, 0.85, 0.85] + [0.5] * 3, phases_of("A3 B4 C3"))
+    assert tipped["tipping"]["verdict"] == "tipping"
+    late = verdict_of([0.15] * 7 + [0.8] * 3, phases_of("A3 B4 C3"))
+    assert late["tipping"]["verdict"] == "late"

@@ -6,18 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from qevolve_bench.tipping.sharpness import sharpness
 from qevolve_bench.tipping.tipping_round import (
     began_high,
     followed_until,
     threshold,
     tipping_round,
+    tips,
 )
 
 NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("rates", "tips"),
+    ("rates", "first"),
     [
         ([0.1, 0.2, 0.5, 0.5, 0.1], 2),
         ([0.1, 0.6, 0.2, 0.6, 0.6], 3),  # One high round is none.
@@ -30,8 +32,8 @@ NAN = float("nan")
         ([NAN, NAN, NAN], np.inf),
     ],
 )
-def test_worked_rounds(rates, tips):
-    assert tipping_round(np.array(rates)) == tips
+def test_worked_rounds(rates, first):
+    assert tipping_round(np.array(rates)) == first
 
 
 def test_thresholds():
@@ -48,12 +50,25 @@ def test_how_far_a_curve_is_followed():
 @given(arrays(float, (3, 7), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, NAN])))
 def test_agrees_with_a_plain_loop(rates):
     found = tipping_round(rates)
-    for row, tips in zip(rates, found, strict=True):
+    for row, place in zip(rates, found, strict=True):
         known = [(r, v) for r, v in enumerate(row) if not np.isnan(v)]
         expected = np.inf
         for (r, v), (_, w) in pairwise(known):
             if min(v, w) >= max(0.5, known[0][1] + 0.2) - 1e-9:
                 expected = r
                 break
-        assert tips == expected
-        assert tips == np.inf or tips <= followed_until(row)
+        assert place == expected
+        assert place == np.inf or place <= followed_until(row)
+
+
+def test_a_crossing_and_a_step_are_held_together():
+    rates = np.array([
+        [0.1, 0.1, 0.1, 0.8, 0.8, 0.8],  # both
+        [0.1, 0.1, 0.1, 0.1, 0.1, 0.8],  # a step to .8, but no second round
+        [0.0, 0.0, 0.0, 0.4, 0.5, 0.5],  # a step, but to .47 only
+        [0.0, 0.1, 0.3, 0.5, 0.6, 0.8],  # a crossing, but a line
+        [0.8, 0.8, 0.8, 0.1, 0.1, 0.1],  # a step down
+    ])  # fmt: skip
+    fit = sharpness(rates, np.full(rates.shape, 1000.0))
+    assert fit.steps_up.tolist() == [1, 1, 1, 0, 0]
+    assert tips(rates, fit).tolist() == [1, 0, 0, 0, 0]

@@ -59,12 +59,16 @@ def test_every_verdict_has_its_sentence():
             [0.9] * 9,
             [0.1, 0.1, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95],
             [0.1, 0.9, 0.9],
+            [0.1] * 13 + [0.9] * 3,
         )
     ]
     assert sentences[0] == "No tipping: V never stays at 50 %."
     assert sentences[1].endswith("(it began too high to tip).")
     assert sentences[2].startswith("Drift, no tipping: V reaches 50 % for two rounds, but no step")
     assert sentences[3].endswith("in too few rounds to tell a step from a line.")
+    assert sentences[4] == (
+        "Late, no tipping: V reaches 50 % for two rounds only after the temptation, in round 13."
+    )
 
 
 def test_diffusion_is_told():
