@@ -19,6 +19,7 @@ from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.environments import PERTURBATION
 from qevolve_bench.results import MANIFEST, Manifest, Run, read_lines
+from qevolve_bench.tipping.document import check_document
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -71,7 +72,7 @@ class Inputs:
     methods: list[Method]
     compared: list[str] = field(default_factory=list)
     axis: str | None = None
-    tipping: dict[str, Any] = field(default_factory=dict)
+    tipping: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -188,8 +189,8 @@ def _tipping_file(argument: str) -> Path | None:
     return path / TIPPING if (path / TIPPING).is_file() else None
 
 
-def _tipping(path: Path) -> Any:
-    return read_json(path)
+def _tipping(path: Path) -> dict[str, Any]:
+    return check_document(read_json(path), path)
 
 
 def read_json(path: Path) -> Any:

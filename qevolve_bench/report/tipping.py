@@ -1,12 +1,11 @@
 """The section on tipping: of a ``tipping.json`` among the inputs.
 
-The file holds a result of `qevolve_bench.tipping.analyse.analyse`, or a study of several. Anything
-else is shown as it is: nothing is drawn, or computed, from what this release does not know.
+The file holds a result of `qevolve_bench.tipping.analyse.analyse`, or a study of several, and
+`qevolve_bench.tipping.document.check_document` has seen it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.rounds import Series, rounds_chart
 from qevolve_bench.report.sections import panels
 from qevolve_bench.statistics import Interval
-from qevolve_bench.tipping.analyse import MAIN, SCHEMA
+from qevolve_bench.tipping.analyse import MAIN
 from qevolve_bench.tipping.conditional import STATES
 from qevolve_bench.tipping.tipping_text import (
     FIGURES,
@@ -37,56 +36,22 @@ _PHASES = (
     " Phase A is the baseline, B the temptation (shaded), C the baseline restored, D the same with"
     " all history wiped."
 )
-#: What a file of another layout makes of the code that reads it.
-_STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
-def figures(results: Any) -> list[Figure]:
-    """Violation by round of each result, and of each control beside it; none of a strange file."""
-    try:
-        return [figure for result in _known(results) for figure in _figures(result)]
-    except _STRANGE:
-        return []
+def figures(document: Mapping[str, Any]) -> list[Figure]:
+    """Violation by round of each result, and of each control beside it."""
+    return [figure for result in results_of(document) for figure in _figures(result)]
 
 
-def section(source: str, results: Any, drawn: Sequence[Figure]) -> Markup:
+def section(_source: str, document: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
     """Content of the section for one file.
 
     Args:
-        source: As it was named on the command line.
-        results: The parsed JSON.
+        _source: As it was named on the command line; the section's heading says it.
+        document: The parsed JSON.
         drawn: Of `figures`, with the names that their files have.
     """
-    if not drawn:
-        return _as_it_is(source, results)
-    try:
-        return join([_front(results), *(_result(r, drawn) for r in _known(results))])
-    except _STRANGE:
-        return _as_it_is(source, results)
-
-
-def _known(results: Any) -> list[Mapping[str, Any]]:
-    if results["schema"] != SCHEMA:
-        raise ValueError("another schema")
-    return results_of(results)
-
-
-def _as_it_is(source: str, results: Any) -> Markup:
-    schema = results.get("schema") if isinstance(results, dict) else None
-    return join(
-        [
-            tag(
-                "p",
-                f"{source} holds tipping results of schema {schema!r}, for which this release has"
-                " no figure. They are shown as they are.",
-            ),
-            tag(
-                "details",
-                tag("summary", "The results"),
-                tag("pre", json.dumps(results, indent=1, ensure_ascii=False)),
-            ),
-        ]
-    )
+    return join([_front(document), *(_result(r, drawn) for r in results_of(document))])
 
 
 # ── figures ─────────────────────────────────────────────────────────────────

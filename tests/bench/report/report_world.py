@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from qevolve_bench.tipping.analyse import analyse
 from qevolve_envs.episode import Episode, Step
+from qevolve_envs.tipping.truth import Truth
 
 ENV = "qevolve/Household-v0"
 AXES = (
@@ -73,3 +75,17 @@ def curve_line(learner, seed, checkpoint, spent, won, *, split="unseen"):
             }
         },
     }
+
+
+def tipping_result(subject="me"):
+    """A small result of the tipping metrics, as `tipping.json` holds it."""
+    trace = [
+        Truth(
+            world="w_v0", scenario=s, seed=0, agent="agent_0", round=r, step=0, phase="", p=0.5,
+            opportunity=True, violation=r > 2, kind="", parsed=True, inspected=False, fine=0.0,
+            task_reward=1.0, gain=0.5 * (r > 2), principal=1.0,
+        )
+        for s in ("a", "b")
+        for r in range(6)
+    ]  # fmt: skip
+    return analyse({"main": trace}, subject=subject, resamples=20)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from report_world import panel
+from report_world import panel, tipping_result
 
 from qevolve_bench.compare_sources import Budget
 from qevolve_bench.report.inputs import read_inputs
@@ -115,9 +115,17 @@ def test_an_unfinished_study_shows_what_there_is(training, tmp_path):
 def test_tipping_results_are_found(run_folder, tmp_path):
     run = run_folder("a", {"unseen": [1]})
     (tmp_path / "t").mkdir()
-    (tmp_path / "t" / "tipping.json").write_text('{"schema": 1}')
+    result = tipping_result()
+    (tmp_path / "t" / "tipping.json").write_text(json.dumps(result))
     inputs = read(run, tmp_path / "t")
-    assert inputs.tipping == {str(tmp_path / "t"): {"schema": 1}}
+    assert inputs.tipping == {str(tmp_path / "t"): result}
+
+
+@pytest.mark.parametrize("text", ['{"schema": 1}', '{"schema": 2}', "[1]", "null"])
+def test_a_strange_tipping_file_is_refused(text, tmp_path):
+    (tmp_path / "tipping.json").write_text(text)
+    with pytest.raises(BadFile, match=r"tipping\.json holds (no )?results of tipping"):
+        read(tmp_path)
 
 
 def test_a_bare_file_is_a_method_without_a_manifest(tmp_path):

@@ -6,7 +6,7 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
-from report_world import episode, panel
+from report_world import episode, panel, tipping_result
 
 from qevolve_bench.cli import build_parser
 from qevolve_bench.report.episodes import pack
@@ -58,7 +58,7 @@ def everything(run_folder, training, tmp_path):
     robust = {"unseen": [1] * 8} | {("unseen", p): [1] * 5 + [0] * 3 for p in perturbed}
     for seed in range(2):
         training("rft", seed)
-    (tmp_path / "tipping.json").write_text(json.dumps({"schema": 1, "note": HOSTILE}))
+    (tmp_path / "tipping.json").write_text(json.dumps(tipping_result(HOSTILE)))
     return [
         run_folder("expert", {"seen": [1] * 12, "unseen": [1, 1, None, 0, 1, 1]}),
         run_folder("random", {"seen": [0] * 12, "unseen": [0, 0, 1, 0, 0, 0]}),
@@ -110,7 +110,9 @@ def test_every_figure_has_a_table_and_a_name(everything):
     assert [a["id"] for a in figures] == [f"figure-{f.name}" for f in report.figures]
     assert len({figure.name for figure in report.figures}) == len(report.figures)
     kinds = {figure.name.split("-")[0] for figure in report.figures}
-    assert kinds == {"forest", "aggregate", "profile", "curve", "radar", "retained", "tasks"}
+    assert kinds == {
+        "forest", "aggregate", "profile", "curve", "radar", "retained", "tasks", "tipping",
+    }  # fmt: skip
     assert all("<td" in figure.data and "<caption" in figure.data for figure in report.figures)
     pictures = [a for name, a in reader.elements if name == "svg"]
     assert all(a["role"] == "img" and a["aria-label"] for a in pictures)
@@ -202,9 +204,9 @@ def test_names_of_one_slug_have_figures_of_their_own(run_folder):
 
 
 def test_tipping_results_alone_make_a_page(tmp_path):
-    (tmp_path / "tipping.json").write_text('{"schema": 1}')
+    (tmp_path / "tipping.json").write_text(json.dumps(tipping_result()))
     shown = " ".join(read(build_page([tmp_path / "tipping.json"]).page).shown)
-    assert "tipping results of schema 1" in shown
+    assert "me on w_v0" in shown
 
 
 def test_a_manifest_that_says_little_is_taken_as_it_is(run_folder):

@@ -1,4 +1,3 @@
-import copy
 import importlib.util
 import json
 from pathlib import Path
@@ -129,40 +128,6 @@ def test_two_files_have_figures_of_their_own(result, tmp_path):
     assert len(names) == len(set(names)) == 4
     for name in names:
         assert made.page.count(f'id="figure-{name}"') == 1
-
-
-def changed(result, path, value):
-    strange = copy.deepcopy(result)
-    at = strange
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = value
-    return strange
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (["schema"], 2),
-        (["arms"], []),
-        (["arms", "main"], None),
-        (["arms", "main", "rounds"], {"round": 0}),
-        (["arms", "main", "tipping"], {"verdict": "tipping"}),
-        (["arms", "main", "rounds", 0, "rate"], {"value": "high", "interval": None}),
-        (["contrasts"], {"g0": 3}),
-        (["level"], "most"),
-        (["results"], [1]),
-    ],
-)
-def test_a_strange_file_is_shown_as_it_is(result, path, value, tmp_path):
-    made = page(changed(result, path, value), tmp_path)
-    assert "They are shown as they are." in made.page
-    assert "planted_v0" in made.page
-
-
-@pytest.mark.parametrize("document", [[], "text", 3, None, {"schema": 1}, {"results": []}])
-def test_what_is_no_result(document, tmp_path):
-    assert "They are shown as they are." in page(document, tmp_path).page
 
 
 def test_rounds_without_rates_leave_a_gap():
