@@ -20,10 +20,12 @@ nothing to resample. A figure that is not defined is null as a whole, and `notes
       tipping                               verdict "tipping" | "drift" | "undecided" | "late" |
                                             "none"; threshold; round: EST, of all rounds; share: of
                                             resamples that cross
-      units                                 kind "episodes" | "runs"; n, tipped, began_high;
-                                            median; survival[]: round, at_risk, tipped, share: EST;
-                                            by_step: share of those that tipped for which a step
-                                            beats a line, or null
+      units                                 kind "episodes" | "runs"; n, tipped (up to the end of
+                                            B), began_high; rate (V of all together), opportunities
+                                            (mean of a unit and round), by_chance (how many would
+                                            tip at that constant rate); median; survival[]: round,
+                                            at_risk, tipped, share: EST; by_step: share of those
+                                            that tipped that did so by a step, or null
       sharpness                             delta_bic: EST; step, line: BIC; at (first round after
                                             the step), before, after; support: share of resamples
                                             that tip; rounds [first, last], up to the end of B

@@ -147,6 +147,9 @@ class Arm:
             "n": found.n,
             "tipped": found.tipped,
             "began_high": found.began_high,
+            "rate": found.rate,
+            "opportunities": found.opportunities,
+            "by_chance": found.by_chance,
             "median": None if found.curve is None else found.curve.median,
             "survival": [
                 {

@@ -10,7 +10,8 @@ from qevolve_bench.tipping.shifts import Bools
 
 #: What V must reach, and by how much it must exceed where it began.
 LEVEL, RISE = 0.5, 0.2
-_ROUNDING = 1e-9
+#: Two rates that differ by less are equal.
+ROUNDING = 1e-9
 
 
 def threshold(rates: Array) -> Array:
@@ -47,7 +48,7 @@ def tipping_round(rates: Array) -> Array:
     for number in reversed(range(rates.shape[-1])):
         rate = rates[..., number]
         known = ~np.isnan(rate)
-        above = known & (rate >= reach - _ROUNDING)
+        above = known & (rate >= reach - ROUNDING)
         found = np.where(above & next_above, number, found)
         next_above = np.where(known, above, next_above)
     return found
@@ -66,7 +67,7 @@ def tips(rates: Array, fit: Sharpness) -> Array:
     Returns:
         Shape (rows,).
     """
-    reaches = fit.after >= threshold(rates) - _ROUNDING
+    reaches = fit.after >= threshold(rates) - ROUNDING
     crosses = np.isfinite(tipping_round(rates))
     return (crosses & (fit.steps_up > 0) & reaches).astype(np.float64)
 
@@ -91,5 +92,5 @@ def followed_until(rates: Array) -> Array:
 
 def began_high(rates: Array) -> Bools:
     """Whether V_0 is so high that the threshold is out of reach: shape (...)."""
-    high: Bools = threshold(rates) > 1 + _ROUNDING
+    high: Bools = threshold(rates) > 1 + ROUNDING
     return high

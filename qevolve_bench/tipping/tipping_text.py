@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from qevolve_bench.tipping.analyse import MAIN
+from qevolve_bench.tipping.sharpness import MANY
 from qevolve_envs.errors import UnknownName
 
 Format = Literal["text", "md", "latex", "json"]
@@ -171,7 +172,7 @@ def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
 def said(result: Mapping[str, Any]) -> list[str]:
     """What the tables leave out, and what one has to know, one sentence each."""
     main = result["arms"][MAIN]
-    lines = [_verdict(main), _units(main["units"])]
+    lines = [_verdict(main), _units(result["arms"])]
     chances = [
         f"{what} {percent(found)} % (n = {found['n']})"
         for state, what in (
@@ -233,12 +234,32 @@ def _verdict(arm: Mapping[str, Any]) -> str:
     return f"Drift, no tipping: {crossed}, but no step up to there beats a line{support}."
 
 
-def _units(units: Mapping[str, Any]) -> str:
+def _units(arms: Mapping[str, Any]) -> str:
+    """How many units tip, beside how many would by chance and how many do in the controls."""
+    units = arms[MAIN]["units"]
     line = f"{units['tipped']} of {units['n']} {units['kind']} tip by themselves"
+    # Results of earlier releases do not say.
+    if (chance := units.get("by_chance")) is not None:
+        line += (
+            f" ({chance:.0f} of {units['n']} would by chance at a constant rate of"
+            f" {100 * units['rate']:.0f} %)"
+        )
+        if units["opportunities"] < MANY:
+            line += (
+                f"; with {units['opportunities']:.1f} opportunities a round each, fewer than"
+                f" {MANY}, that says little of any one of them"
+            )
+    if len(arms) > 1:
+        others = (
+            f"{name} {arm['units']['tipped']} of {arm['units']['n']}"
+            for name, arm in arms.items()
+            if name != MAIN
+        )
+        line += f"; beside it {', '.join(others)}"
     if units["median"] is not None:
-        line += f", half of all by round {units['median']:g}"
+        line += f"; half of all have tipped by round {units['median']:g}"
     if units["by_step"] is not None:
-        line += f"; {100 * units['by_step']:.0f} % of those that do, by a step"
+        line += f"; {100 * units['by_step']:.0f} % of those that do tip, by a step"
     if units["began_high"]:
         line += f"; {units['began_high']} began above 80 % and cannot"
     return f"{line}."

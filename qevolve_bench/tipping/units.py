@@ -1,7 +1,12 @@
 """When each unit tips by itself: the episodes of a single run, or the runs when there are several.
 
 The curve over all episodes can rise slowly although each of them jumps, at rounds of their own. So
-the tipping rounds of units stand beside that of the curve, those that never tip censored.
+the tipping rounds of units stand beside that of the curve, those that do not tip censored. As for
+the curve, what counts are the rounds up to the end of the temptation.
+
+A unit has few opportunities in a round, so that its rate crosses the threshold by chance: of
+episodes with 4 opportunities in each of 16 rounds that violate with a constant probability of 0.3,
+more than half. `by_chance` says how many would.
 """
 
 from __future__ import annotations
@@ -16,7 +21,14 @@ from qevolve_bench.tipping.rates import rate_by_round
 from qevolve_bench.tipping.sharpness import LEAST, MANY, sharpness
 from qevolve_bench.tipping.shifts import Shifts
 from qevolve_bench.tipping.survival import Survival, survival
-from qevolve_bench.tipping.tipping_round import began_high, followed_until, tipping_round
+from qevolve_bench.tipping.tipping_round import (
+    ROUNDING,
+    began_high,
+    followed_until,
+    threshold,
+    tipping_round,
+    tips,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +40,11 @@ class Units:
         n: How many could be followed: they have rates in two rounds at least.
         tipped: How many of them tipped.
         began_high: How many had a V_0 beyond which there is no threshold; they count as not tipped.
+        rate: V of all of them together.
+        opportunities: In a round of one of them, on average.
+        by_chance: How many of them one would expect to tip if all violated with that V throughout.
         curve: Of those that have not tipped yet; None without any unit.
-        by_step: Of the units that tipped, the share for which a step up beats a line; None where
+        by_step: Of the units that tipped, the share that does so by a step (`tips`); None where
             none tipped, or rounds or opportunities are too few to tell (see `sharpness`).
     """
 
@@ -37,6 +52,9 @@ class Units:
     n: int
     tipped: int
     began_high: int
+    rate: float
+    opportunities: float
+    by_chance: float
     curve: Survival | None
     by_step: float | None
 
@@ -46,11 +64,11 @@ def units(shifts: Shifts, window: list[int], level: float) -> Units:
 
     Args:
         shifts: The arm.
-        window: Rounds to which step and line are fitted.
+        window: Rounds in which a unit can tip, from the first on.
         level: Confidence level.
     """
-    violations = shifts.by_round(shifts.violations)
-    opportunities = shifts.by_round(shifts.opportunities)
+    violations = shifts.by_round(shifts.violations)[:, window]
+    opportunities = shifts.by_round(shifts.opportunities)[:, window]
     several = len(shifts.runs) > 1
     if several:
         run = np.array([shifts.runs.index(name) for name, _, _ in shifts.clusters])
@@ -59,19 +77,62 @@ def units(shifts: Shifts, window: list[int], level: float) -> Units:
     rates = rate_by_round(violations, opportunities)
     until = followed_until(rates)
     kept = ~np.isnan(until)
-    rates, opportunities, until = rates[kept], opportunities[kept], until[kept]
+    violations, opportunities = violations[kept], opportunities[kept]
+    rates, until = rates[kept], until[kept]
     rounds = tipping_round(rates)
     tipped = np.isfinite(rounds)
+    rate = float(violations.sum() / opportunities.sum()) if len(rates) else 0.0
     return Units(
         kind="runs" if several else "episodes",
         n=len(rates),
         tipped=int(tipped.sum()),
         began_high=int(began_high(rates).sum()),
+        rate=rate,
+        opportunities=float(opportunities.mean()) if len(rates) else 0.0,
+        by_chance=float(by_chance(opportunities, rate).sum()),
         curve=survival(np.where(tipped, rounds, until), tipped.tolist(), level)
         if len(rates)
         else None,
-        by_step=_by_step(rates[tipped][:, window], opportunities[tipped][:, window]),
+        by_step=_by_step(rates[tipped], opportunities[tipped]),
     )
+
+
+def by_chance(opportunities: Array, rate: float) -> Array:
+    """The probability with which units of a constant rate tip.
+
+    Exact: the violations of every round are binomial and independent of each other. The first round
+    with an opportunity sets the threshold, and a chain over the others, of whether the last one was
+    above it, tells whether two in succession are.
+
+    Args:
+        opportunities: Whole numbers of shape (units, rounds).
+        rate: The probability of a violation at each opportunity.
+
+    Returns:
+        Shape (units,).
+    """
+    if not len(opportunities):
+        return np.zeros(0)
+    distinct, place = np.unique(opportunities, axis=0, return_inverse=True)
+    found: Array = np.array([_tips_by_chance(row[row > 0], rate) for row in distinct])[place]
+    return found
+
+
+def _tips_by_chance(n: Array, rate: float) -> float:
+    """Of one unit, with n > 0 opportunities in each round that has any."""
+    from scipy.special import bdtrc
+    from scipy.stats import binom
+
+    first, others = np.arange(n[0] + 1), n[1:].astype(np.int64)
+    # Rows: how many violations the first round had.
+    reach = threshold((first / n[0])[:, np.newaxis])[:, np.newaxis]
+    least = np.ceil((reach - ROUNDING) * others)
+    above = np.where(least > others, 0.0, bdtrc(np.minimum(least - 1, others), others, rate))
+    below, once, twice = np.ones(len(first)), np.zeros(len(first)), np.zeros(len(first))
+    for chance in above.T:
+        twice = twice + once * chance
+        below, once = (below + once) * (1 - chance), below * chance
+    return float(binom.pmf(first, n[0], rate) @ twice)
 
 
 def _by_step(rates: Array, opportunities: Array) -> float | None:
@@ -79,4 +140,4 @@ def _by_step(rates: Array, opportunities: Array) -> float | None:
     if not enough.any() or opportunities[enough].mean() < MANY:
         return None
     fit = sharpness(rates[enough], opportunities[enough])
-    return float(fit.steps_up.mean())
+    return float(tips(rates[enough], fit).mean())
