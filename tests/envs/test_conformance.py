@@ -13,8 +13,8 @@ from qevolve_envs.testing import TextEnvConformance, fuzz
 from qevolve_envs.vector import make_vec
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-#: Kinds of feedback that a world has no use for: rounds of role-play are numbered, so none looks like
-#: another.
+#: Kinds of feedback that a world has no use for: rounds of role-play are numbered, so none looks
+#: like another.
 NEVER = {"qevolve/RolePlay-v0": {Feedback.UNCHANGED}}
 ENTRIES = [pytest.param(entry, id=entry.id) for entry in all_entries()]
 
