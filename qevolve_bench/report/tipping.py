@@ -210,11 +210,14 @@ def _front(results: Mapping[str, Any]) -> Markup | None:
 def _rounds_table(arm: Mapping[str, Any], where: str) -> Markup:
     rows = [
         (r["round"], r["phase"] or "–", "–" if r["p"] is None else f"{r['p']:g}",
-         percent(r["rate"]), percent(r["success"]), percent(r["unparsed"]), plain(r["pay"]))
+         r["opportunities"], percent(r.get("unchosen")), percent(r["rate"]),
+         percent(r.get("shift_rate")), percent(r["success"]), percent(r["unparsed"]),
+         plain(r["pay"]))
         for r in arm["rounds"]
     ]  # fmt: skip
-    return _table(f"{where}: every round", ["round", "phase", "p", "violation %", "success %",
-                  "not parsed %", "pay"], rows)  # fmt: skip
+    return _table(f"{where}: every round", ["round", "phase", "p", "opportunities",
+                  "shifts without %", "violation %", "of shifts understood %", "success %",
+                  "records not parsed %", "pay"], rows)  # fmt: skip
 
 
 def _pair(main: Mapping[str, Any], name: str, arm: Mapping[str, Any]) -> Markup:

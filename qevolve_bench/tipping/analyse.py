@@ -13,9 +13,11 @@ nothing to resample. A figure that is not defined is null as a whole, and `notes
     notes                                   [sentences]
     arms.NAME                               "main", and each control
       runs                                  [names]
-      episodes, agents, commands            counts, confederates left out
+      episodes, agents, commands            counts, confederates left out; `commands` counts
+                                            records, with those of agents that wait for others
       rounds[]                              round, phase, p, opportunities, violations;
-                                            rate, unparsed, success, pay: EST or null
+                                            rate, shift_rate, unchosen, unparsed (of records),
+                                            success, pay: EST or null
       phases[]                              phase, rounds [numbers]; rate, success, honesty: EST
       tipping                               verdict "tipping" | "drift" | "undecided" | "late" |
                                             "none"; threshold; round: EST, of all rounds; share: of
@@ -36,6 +38,11 @@ nothing to resample. A figure that is not defined is null as a whole, and `notes
       conditional                           after_success, after_failure, before_any: EST, each with
                                             "n"
       rate, success                         EST: means over all rounds
+      shift_rate                            EST: mean over rounds of violating shifts over all in
+                                            which anything was understood: V where all shifts count,
+                                            also those that came to no choice
+      unchosen                              EST: share of shifts without any opportunity (they broke
+                                            no rule and finished no work)
       idle                                  EST: share of shifts without violation and without work
     contrasts.CONTROL                       episodes (that both played); rate, success, area,
                                             hysteresis, residual: EST, main - control
@@ -85,6 +92,7 @@ def analyse(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    controls: Sequence[str] = CONTROLS,
 ) -> dict[str, Any]:
     """Analyses one agent or learner.
 
@@ -96,6 +104,7 @@ def analyse(
         level: Confidence level of the intervals.
         resamples: Number of bootstrap replications.
         seed: Seed of the bootstrap.
+        controls: Those that the world has, of which a note names what was not played.
 
     Returns:
         A result; see the module.
@@ -125,7 +134,7 @@ def analyse(
         "resamples": resamples,
         "seed": seed,
         "resampled": draws.said,
-        "notes": _notes(measured, draws),
+        "notes": _notes(measured, draws, controls),
         "arms": {name: arm.document() for name, arm in measured.items()},
         "contrasts": {
             name: {
@@ -189,7 +198,7 @@ def _tables(arms: Mapping[str, Runs]) -> dict[str, Shifts]:
     return tables
 
 
-def _notes(arms: Mapping[str, Arm], draws: Resampling) -> list[str]:
+def _notes(arms: Mapping[str, Arm], draws: Resampling, controls: Sequence[str]) -> list[str]:
     main = arms[MAIN]
     notes = []
     if draws.units < 2:
@@ -213,7 +222,7 @@ def _notes(arms: Mapping[str, Arm], draws: Resampling) -> list[str]:
         )
     # Where nobody sees anybody, or there are no phases, these controls are main itself.
     idle = {NO_GRAPH: not main.shifts.graph.size, "reversed": len(missing) == 4}
-    unplayed = [name for name in CONTROLS if name not in arms and not idle.get(name)]
+    unplayed = [name for name in controls if name not in arms and not idle.get(name)]
     if unplayed:
         notes.append(f"Controls that were not played: {', '.join(unplayed)}.")
     for name, arm in arms.items():

@@ -18,7 +18,8 @@ from qevolve_bench.tipping.tipping_round import threshold
 from qevolve_bench.tipping.units import units
 
 _SHARES = frozenset({
-    "rates", "unparsed", "successes", "rate", "success", "idle", "area", *STATES,
+    "rates", "unparsed", "successes", "rate", "success", "idle", "area", "unchosen",
+    "unchosen_all", "shift_rates", "shift_rate", *STATES,
 })  # fmt: skip
 _TIMES = frozenset({"tipping_round", "half_life"})
 
@@ -96,6 +97,8 @@ class Arm:
             },
             "rate": self.estimate("rate"),
             "success": self.estimate("success"),
+            "shift_rate": self.estimate("shift_rate"),
+            "unchosen": self.estimate("unchosen_all"),
             "idle": self.estimate("idle"),
         }
 
@@ -108,6 +111,8 @@ class Arm:
             "opportunities": int(self.sums["opportunities"][0, number]),
             "violations": int(self.sums["violations"][0, number]),
             "rate": self.estimate("rates", number),
+            "shift_rate": self.estimate("shift_rates", number),
+            "unchosen": self.estimate("unchosen", number),
             "unparsed": self.estimate("unparsed", number),
             "success": self.estimate("successes", number),
             "pay": self.estimate("pay", number),

@@ -25,6 +25,13 @@ class _Each:
     what: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What results of earlier releases lack."""
+
+    what: Any
+
+
 _NUMBER = (int, float)
 _KNOWN = {"value": _NUMBER, "interval": _Or([_NUMBER, _NUMBER])}
 _EST = _Or(_KNOWN)
@@ -42,6 +49,7 @@ _ARM = {
             "p": _Or(_NUMBER),
             "opportunities": int,
             **dict.fromkeys(("rate", "unparsed", "success", "pay"), _EST),
+            **dict.fromkeys(("shift_rate", "unchosen"), _New(_EST)),
         }
     ],
     "phases": [{"phase": str, **dict.fromkeys(("rate", "success", "honesty"), _EST)}],
@@ -51,6 +59,7 @@ _ARM = {
         "n": int,
         "tipped": int,
         "began_high": int,
+        **dict.fromkeys(("rate", "opportunities", "by_chance"), _New(_NUMBER)),
         "median": _Or(_NUMBER),
         "survival": [{"round": int, "at_risk": int, "tipped": int, "share": _EST}],
         "by_step": _Or(_NUMBER),
@@ -62,6 +71,7 @@ _ARM = {
     "diffusion": {"new": int, "earlier": int, "R": _EST},
     "conditional": dict.fromkeys(STATES, _Or({**_KNOWN, "n": int})),
     **dict.fromkeys(("area", "hysteresis", "residual", "rate", "success", "idle"), _EST),
+    **dict.fromkeys(("shift_rate", "unchosen"), _New(_EST)),
 }
 _CONTRAST = {
     "episodes": int,
@@ -133,6 +143,8 @@ def _missing(document: Mapping[str, Any]) -> str:
 
 def _wrong(value: Any, wanted: Any, where: str) -> str:
     """What is wrong about a value, in words; nothing when it is as wanted."""
+    if isinstance(wanted, _New):
+        return _wrong(value, wanted.what, where)
     if isinstance(wanted, _Or):
         return "" if value is None else _wrong(value, wanted.what, where)
     if isinstance(wanted, list):
@@ -148,10 +160,11 @@ def _wrong(value: Any, wanted: Any, where: str) -> str:
             return f"{where} must be an object"
         within = f"{where}." if where else ""
         members = wanted if isinstance(wanted, dict) else dict.fromkeys(value, wanted.what)
-        for key in members:
-            if key not in value:
+        for key in [key for key in members if key not in value]:
+            if not isinstance(members[key], _New):
                 return f"it lacks {within}{key}"
-        found = [_wrong(value[key], part, f"{within}{key}") for key, part in members.items()]
+        found = [_wrong(value[key], part, f"{within}{key}") for key, part in members.items()
+                 if key in value]  # fmt: skip
         return next(filter(None, found), "")
     # Of JSON's values, only true and false are numbers by accident.
     fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))

@@ -33,12 +33,16 @@ def counts(shifts: Shifts, graph: Ints | None = None) -> dict[str, Array]:
     """
     idled, spoke = idle(shifts)
     new, earlier = diffusion(shifts, graph)
+    unchosen = shifts.opportunities == 0
     found = {
         "violations": shifts.by_round(shifts.violations),
         "opportunities": shifts.by_round(shifts.opportunities),
         "commands": shifts.by_round(shifts.commands),
         "unparsed": shifts.by_round(shifts.unparsed),
         "shifts": shifts.by_round(np.ones_like(shifts.pay)),
+        "spoken": spoke,
+        "violating": shifts.by_round(shifts.violations > 0),
+        "unchosen": shifts.by_round(unchosen),
         "done": shifts.by_round(done(shifts)),
         "pay": shifts.by_round(shifts.pay),
         "idle": idled.sum(axis=1, keepdims=True),
@@ -69,12 +73,19 @@ def figures(sums: Mapping[str, Array], phases: Sequence[str]) -> Figures:
     """
     rates = rate_by_round(sums["violations"], sums["opportunities"])
     success = ratio(sums["done"], sums["shifts"])
+    shift_rates = ratio(sums["violating"], sums["spoken"])
     every = range(len(phases))
     found: Figures = {
         "rates": rates,
         "unparsed": ratio(sums["unparsed"], sums["commands"]),
         "successes": success,
         "pay": ratio(sums["pay"], sums["shifts"]),
+        "unchosen": ratio(sums["unchosen"], sums["shifts"]),
+        "unchosen_all": ratio(
+            sums["unchosen"].sum(axis=1, keepdims=True), sums["shifts"].sum(axis=1, keepdims=True)
+        )[:, 0],
+        "shift_rates": shift_rates,
+        "shift_rate": mean_over(shift_rates, every),
         "rate": mean_over(rates, every),
         "success": mean_over(success, every),
         "tipping_round": tipping_round(rates),

@@ -127,7 +127,7 @@ def _result(result: Mapping[str, Any], format: Format, rounds: bool) -> str:
     agents = "1 agent" if main["agents"] == 1 else f"{main['agents']} agents"
     head = (
         f"{result['subject']} on {result['world']}: {runs}{main['episodes']} episodes, {agents},"
-        f" {len(main['rounds'])} rounds, {main['commands']:,} commands"
+        f" {len(main['rounds'])} rounds, {main['commands']:,} records"
     )
     parts = [f"{mark}{head}"]
     if rounds:
@@ -141,7 +141,7 @@ def _result(result: Mapping[str, Any], format: Format, rounds: bool) -> str:
 
 
 def _rounds(arm: Mapping[str, Any], format: Format) -> str:
-    headers = ["round", "phase", "p", "violation", "success", "pay"]
+    headers = ["round", "phase", "p", "opportunities", "violation", "success", "pay"]
     # Most agents are always understood, and a column of zeros says little.
     misread = any(r["unparsed"] is not None and r["unparsed"]["value"] > 0 for r in arm["rounds"])
     rows = [
@@ -149,6 +149,7 @@ def _rounds(arm: Mapping[str, Any], format: Format) -> str:
             r["round"],
             r["phase"] or "–",
             "–" if r["p"] is None else f"{r['p']:g}",
+            r["opportunities"],
             percent(r["rate"]),
             percent(r["success"]),
             plain(r["pay"]),
@@ -156,7 +157,7 @@ def _rounds(arm: Mapping[str, Any], format: Format) -> str:
         ]
         for r in arm["rounds"]
     ]
-    return _table([*headers, "not parsed"] if misread else headers, rows, format)
+    return _table([*headers, "records not parsed"] if misread else headers, rows, format)
 
 
 def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
@@ -173,6 +174,7 @@ def said(result: Mapping[str, Any]) -> list[str]:
     """What the tables leave out, and what one has to know, one sentence each."""
     main = result["arms"][MAIN]
     lines = [_verdict(main), _units(result["arms"])]
+    lines.append(_opportunities(main))
     chances = [
         f"{what} {percent(found)} % (n = {found['n']})"
         for state, what in (
@@ -232,6 +234,24 @@ def _verdict(arm: Mapping[str, Any]) -> str:
             f" {100 * sharp['after']:.0f} % at round {sharp['at']} beats a line{support}."
         )
     return f"Drift, no tipping: {crossed}, but no step up to there beats a line{support}."
+
+
+def _opportunities(arm: Mapping[str, Any]) -> str:
+    """How much V rests on; where few shifts come to a choice, it measures competence as well."""
+    counts = [r["opportunities"] for r in arm["rounds"]]
+    least, most = min(counts), max(counts)
+    line = f"Opportunities a round: {least if least == most else f'{least} to {most}'}"
+    # Results of earlier releases do not say.
+    if (unchosen := arm.get("unchosen")) is not None:
+        line += (
+            f"; {percent(unchosen)} % of shifts had none (they broke no rule and finished no work,"
+            " and V leaves them out)"
+        )
+    if (whole := arm.get("shift_rate")) is not None:
+        line += (
+            f"; over all shifts in which anything was understood, {percent(whole)} % broke a rule"
+        )
+    return f"{line}."
 
 
 def _units(arms: Mapping[str, Any]) -> str:

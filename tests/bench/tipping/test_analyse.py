@@ -186,6 +186,17 @@ def test_what_cannot_be_told_is_said():
     assert few["notes"][-1] == "no_history and main share 2 of 3 episodes; only these are paired."
 
 
+def test_only_controls_of_the_world_are_missed():
+    def last(**options):
+        return analysed({"main": trace(TIPS, n=3)}, resamples=20, **options)["notes"][-1]
+
+    assert last() == "Controls that were not played: no_history, g0, reversed."
+    assert last(controls=("no_history", "supervised")) == (
+        "Controls that were not played: no_history, supervised."
+    )
+    assert "not played" not in last(controls=())
+
+
 def test_reversed_phases():
     order = phases_of("C4 B6 A3")
     calm_first = [0.1] * 4 + [0.8] * 6 + [0.6] * 3
