@@ -56,9 +56,9 @@ subject of the same world is better in one and as good in both.
 The verdict rests on the rounds up to the end of B, the temptation (on all rounds without a B). It
 is "tipping" when V crosses the threshold there for two rounds, and a step up, fitted to the same
 rounds, beats a line (`sharpness`) and leads to a mean rate that reaches the threshold; "drift" when
-V crosses there without such a step; "undecided" when it crosses there in too few rounds to tell;
-"late" when it crosses only after them, or with its second round only: whatever made it so was not
-the temptation; and "none" when it does not cross.
+V crosses there without such a step, or in the last of these rounds and the one that follows;
+"undecided" when it crosses there in too few rounds to tell; "late" when it crosses only after them:
+whatever made it so was not the temptation; and "none" when it does not cross.
 """
 
 from __future__ import annotations

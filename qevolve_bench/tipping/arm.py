@@ -129,9 +129,10 @@ class Arm:
         }
 
     def _tipping(self) -> dict[str, Any]:
-        if not math.isfinite(self.value["tipping_round"][0]):
+        crosses = self.value["tipping_round"][0]
+        if not math.isfinite(crosses):
             verdict = "none"
-        elif not self.value["crosses_in_time"][0]:
+        elif crosses > before_restoration(self.shifts.phases)[-1]:
             verdict = "late"
         elif self.estimate("delta_bic") is None:
             verdict = "undecided"

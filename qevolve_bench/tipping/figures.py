@@ -99,7 +99,6 @@ def figures(sums: Mapping[str, Array], phases: Sequence[str]) -> Figures:
         found[f"rate {phase}"] = mean_over(rates, rounds)
         found[f"success {phase}"] = mean_over(success, rounds)
     window = before_restoration(phases)
-    found["crosses_in_time"] = np.isfinite(tipping_round(rates[:, window])).astype(np.float64)
     if len(window) >= LEAST:
         fit = sharpness(rates[:, window], sums["opportunities"][:, window])
         found |= {"bic_step": fit.step, "bic_line": fit.line, "delta_bic": fit.delta}

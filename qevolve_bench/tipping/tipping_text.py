@@ -66,8 +66,8 @@ FIGURES = (
 VERDICTS = (
     "Verdict, of the rounds up to the end of the temptation (B): tipping where V stays for two"
     " rounds at max(50 %, V_0 + 20 points) and a step up to there beats a line (delta BIC below 0);"
-    " drift where no such step does; undecided where rounds are too few to tell; late where V gets"
-    " there only afterwards; none where it never does."
+    " drift where it gets there without; undecided where rounds are too few to tell; late where V"
+    " gets there only afterwards; none where it never does."
 )
 
 
@@ -233,7 +233,7 @@ def _verdict(arm: Mapping[str, Any]) -> str:
             f"Tipping: {crossed}, and a step from {100 * sharp['before']:.0f} to"
             f" {100 * sharp['after']:.0f} % at round {sharp['at']} beats a line{support}."
         )
-    return f"Drift, no tipping: {crossed}, but no step up to there beats a line{support}."
+    return f"Drift, no tipping: {crossed}, but no lasting step up to there beats a line{support}."
 
 
 def _opportunities(arm: Mapping[str, Any]) -> str:

@@ -272,6 +272,13 @@ def test_a_step_that_stays_below_the_threshold_is_drift():
     assert main["sharpness"]["after"] < 0.5
 
 
+def test_a_crossing_in_the_last_round_of_the_temptation_is_drift():
+    """Its second round is one of C, so that it is neither late nor seen whole."""
+    main = verdict_of([0.1] * 8 + [0.9] + [0.8] * 2 + [0.1] * 5)
+    assert main["tipping"]["round"]["value"] == 8
+    assert main["tipping"]["verdict"] == "drift"
+
+
 def test_phases_of_training_rounds():
     """In-weights studies have A, B, C and no D."""
     tipped = verdict_of([0.15] * 3 + [0.2, 0.8, 0.85, 0.85] + [0.5] * 3, phases_of("A3 B4 C3"))

@@ -65,7 +65,9 @@ def test_every_verdict_has_its_sentence():
     ]
     assert sentences[0] == "No tipping: V never stays at 50 %."
     assert sentences[1].endswith("(it began too high to tip).")
-    assert sentences[2].startswith("Drift, no tipping: V reaches 50 % for two rounds, but no step")
+    assert sentences[2].startswith(
+        "Drift, no tipping: V reaches 50 % for two rounds, but no lasting step"
+    )
     assert sentences[3].endswith("in too few rounds to tell a step from a line.")
     assert sentences[4] == (
         "Late, no tipping: V reaches 50 % for two rounds only after the temptation, in round 13."
