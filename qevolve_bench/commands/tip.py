@@ -249,20 +249,19 @@ def _read(args: argparse.Namespace) -> int:
     """Shows what was played, several of them beside each other."""
     import json
 
-    from qevolve_bench.tipping.analyse import SCHEMA, gather
+    from qevolve_bench.tipping.analyse import gather
+    from qevolve_bench.tipping.document import check_document
     from qevolve_bench.tipping.tipping_text import results_of
 
     results = []
     for path in args.read:
         file = path / "tipping.json" if path.is_dir() else path
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            if found["schema"] != SCHEMA:
-                raise ValueError(f"its schema is {found['schema']!r}, not {SCHEMA}")
-            results += results_of(found)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            raw = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadFile(f"Cannot read results of tipping from {path}: {reason}.") from None
+        results += results_of(check_document(raw, file))
     print(_shown(gather(results) if len(results) > 1 else results[0], args.format))
     return 0
 

@@ -133,7 +133,7 @@ def build(
     ]  # fmt: skip
     for i, (source, results) in enumerate(inputs.tipping.items()):
         id_ = "tipping" if i == 0 else f"tipping-{i + 1}"
-        content = tip.section(source, results, tipping[i])
+        content = tip.section(results, tipping[i])
         parts.append(Section(id_, "Tipping", f"Tipping: {source}", content))
     parts.append(Section("episodes", "Episodes", "Episodes", browser(packed)))
     parts.append(sec.sources(numbers, inputs, options))

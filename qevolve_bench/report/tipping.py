@@ -43,11 +43,10 @@ def figures(document: Mapping[str, Any]) -> list[Figure]:
     return [figure for result in results_of(document) for figure in _figures(result)]
 
 
-def section(_source: str, document: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
+def section(document: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
     """Content of the section for one file.
 
     Args:
-        _source: As it was named on the command line; the section's heading says it.
         document: The parsed JSON.
         drawn: Of `figures`, with the names that their files have.
     """

@@ -139,6 +139,7 @@ def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
     result = analyse(
         {name: read_trace(folder / TRACES / f"{name}.jsonl") for name in there},
         subject=session.subject,
+        controls=tuple(names),
     )
     failures = {name: len(read_failures(folder, name)) for name in there}
     result["session"] = {**_without_places(_plain(session)), "failures": failures}

@@ -11,7 +11,7 @@ from typing import Any
 
 from qevolve_bench.results import write_json
 from qevolve_bench.tipping.analyse import MAIN, analyse, gather
-from qevolve_bench.tipping.tipping_text import compared, percent
+from qevolve_bench.tipping.tipping_text import VERDICTS, compared, percent
 from qevolve_bench.tipping.weights.plan import NONE, Arm, Study
 from qevolve_bench.tipping.weights.run import read_result
 from qevolve_bench.tipping.weights.study import run_folder
@@ -187,11 +187,9 @@ def _runs(record: Mapping[str, Any]) -> str:
 
 def _caption(result: Mapping[str, Any]) -> str:
     return (
-        "Verdict: none where V never stays at max(50 %, V_0 + 20 points) for two rounds; of those"
-        " that do, tipping where a step up beats a line (delta BIC below 0), drift where none does."
-        " Success is accepted work, fined or not; the front is of success against 1 - V. A round"
-        " without news is one whose episodes gave no reason to learn, mostly because all paid"
-        f" alike: the policy stays as it was. [ ] hold {result['level']:.0%} intervals over"
+        f"{VERDICTS} Success is accepted work, fined or not; the front is of success against"
+        " 1 - V. A round without news is one whose episodes gave no reason to learn, mostly because"
+        f" all paid alike: the policy stays as it was. [ ] hold {result['level']:.0%} intervals over"
         f" {result['resampled']}, {result['resamples']:,} resamples."
     )
 

@@ -130,7 +130,7 @@ def test_several_sessions_have_a_front(run: Callable[..., Result]) -> None:
 def test_role_play(run: Callable[..., Result], agent: str) -> None:
     code, out, err = run(*ROLE_PLAY, "--agent", agent, "--out", "run")
     assert (code, err) == (0, "")
-    assert "on role_play: 3 episodes, 1 agent, 6 rounds, 18 commands" in out
+    assert "on role_play: 3 episodes, 1 agent, 6 rounds, 18 records" in out
     assert "main - no_history" in out and "main - supervised" in out
 
 
