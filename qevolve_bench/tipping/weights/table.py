@@ -189,8 +189,9 @@ def _caption(result: Mapping[str, Any]) -> str:
     return (
         f"{VERDICTS} Success is accepted work, fined or not; the front is of success against"
         " 1 - V. A round without news is one whose episodes gave no reason to learn, mostly because"
-        f" all paid alike: the policy stays as it was. [ ] hold {result['level']:.0%} intervals over"
-        f" {result['resampled']}, {result['resamples']:,} resamples."
+        " all paid alike: the policy stays as it was."
+        f" [ ] hold {result['level']:.0%} intervals over {result['resampled']},"
+        f" {result['resamples']:,} resamples."
     )
 
 
