@@ -52,7 +52,8 @@ def make_agent(path: str, options: Mapping[str, Any]) -> Agent:
             kind = "a number" if number else "text"
             raise BenchError(f"Option {name} of agent 'checkpoint' is {kind}, not {value!r}.")
     require_torch()
-    from qevolve_baselines.policy import Policy, agent_of
+    from qevolve_baselines.acting import agent_of
+    from qevolve_baselines.policy import Policy
 
     chosen = {**OPTIONS, **options}
     policy = Policy.load(

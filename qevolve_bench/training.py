@@ -321,7 +321,7 @@ def evaluate_policy(
 ) -> dict[str, dict[str, Any]]:
     """Plays the panels of an evaluation, greedily, and keeps the episodes of the latest one."""
     from qevolve_baselines import parallel
-    from qevolve_baselines.policy import agent_of
+    from qevolve_baselines.acting import agent_of
     from qevolve_baselines.rollout import Collector, Start, World
 
     results: dict[str, dict[str, Any]] = {}

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from qevolve_baselines import parallel
-from qevolve_baselines.policy import Policy, PolicyAgent
+from qevolve_baselines.acting import PolicyAgent
+from qevolve_baselines.policy import Policy
 from qevolve_baselines.transcript import Trajectory, Transcript
 from qevolve_envs.agent import Agent, TaskView
 from qevolve_envs.chance import Chance

@@ -15,10 +15,11 @@ from transformers import (
 )
 
 from qevolve_baselines import decoding
+from qevolve_baselines.acting import PolicyAgent
 from qevolve_baselines.batches import Data
 from qevolve_baselines.decoding import GenerateDecoder, LockstepDecoder, draw, reads_in_lockstep
 from qevolve_baselines.forward import action_logits, data_logprobs, head_logits, hidden_states
-from qevolve_baselines.policy import Form, Policy, PolicyAgent
+from qevolve_baselines.policy import Form, Policy
 from qevolve_envs.agent import TaskView
 
 STOP = 2

@@ -9,22 +9,24 @@ import pytest
 import tiny
 import torch
 
+from qevolve_baselines.iql import (
+    CriticConfig,
+    expectile_loss,
+    q_loss,
+    q_targets,
+    step_weights,
+    v_loss,
+)
 from qevolve_baselines.losses import generalised_advantages
 from qevolve_baselines.q_evolve import (
-    CriticConfig,
     Facts,
     QEvolve,
     QEvolveConfig,
     awr_objective,
     check_health,
     clipped_objective,
-    expectile_loss,
     process_rewards,
-    q_loss,
-    q_targets,
     retrospective_labels,
-    step_weights,
-    v_loss,
 )
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig

@@ -7,9 +7,10 @@ import pytest
 import tiny
 import torch
 
+from qevolve_baselines.acting import PolicyAgent, agent_of
 from qevolve_baselines.batches import Data
 from qevolve_baselines.critic import Critic, data_values
-from qevolve_baselines.policy import Policy, PolicyAgent, agent_of
+from qevolve_baselines.policy import Policy
 from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig
 from qevolve_baselines.rerank import RerankAgent, Reranker, judge
 from qevolve_baselines.rollout import Collector, draw_starts

@@ -216,13 +216,12 @@ def measure(
         The trace, in which a round is one of training, the seed that of the run, and an agent a
         copy of the policy; the share of episodes that were won; and their mean score.
     """
-    from qevolve_baselines.policy import Policy, PolicyAgent
+    from qevolve_baselines.acting import agent_of
+    from qevolve_baselines.policy import Policy
     from qevolve_bench.environments import make_env, text_env
 
     phase = study.schedule[number]
-    agent = PolicyAgent(
-        Policy.load(policy_folder(str(policy))), temperature=study.measure.temperature
-    )
+    agent = agent_of(Policy.load(policy_folder(str(policy))), temperature=study.measure.temperature)
     kwargs = study.kwargs(phase, arm)
     stages = [
         SingleStage(

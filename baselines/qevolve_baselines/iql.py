@@ -1,0 +1,218 @@
+"""Weighted IQL (Kostrikov et al. 2022): Q-Evolve's critic, step 4 of `qevolve_baselines.q_evolve`.
+
+    L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+    L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²]
+    w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+
+with λ-returns as targets of L_Q where `CriticConfig.critic_lambda` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from qevolve_baselines.batches import Data, draw_updates, passes_of
+from qevolve_baselines.critic import Critic
+from qevolve_baselines.forward import frozen
+from qevolve_baselines.losses import Floats, generalised_advantages
+from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.run import Run
+
+if TYPE_CHECKING:
+    from qevolve_baselines.q_evolve import Facts
+
+
+@dataclass(slots=True)
+class CriticConfig:
+    """Step 4: the critic.
+
+    Attributes:
+        epochs: Passes over D.
+        optim: See `OptimConfig`.
+        shared: Heads on the policy's own frozen backbone instead of a separate one.
+        q_heads: Number of Q heads.
+        expectile: m of L_V; 0.5 is the mean.
+        gamma: γ.
+        target_tau: How fast the target network follows; 1 uses the online network itself.
+        critic_lambda: λ of the return that Q is fitted to; 0 is the paper's one-step target.
+        weight_time: The term t/T of w_t.
+        weight_success: The term d of w_t.
+        held_out: Share of the trajectories that the critic is judged on instead of trained on.
+        data: ``hybrid``, the paper's D, or ``self``: V is then the value of the policy that
+            collected, instead of a mixture with the expert's.
+    """
+
+    epochs: int = 6
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-3, schedule="linear"))
+    shared: bool = False
+    q_heads: int = 2
+    expectile: float = 0.7
+    gamma: float = 0.99
+    target_tau: float = 1.0
+    critic_lambda: float = 0.9
+    weight_time: bool = True
+    weight_success: bool = True
+    held_out: float = 0.05
+    data: str = "self"
+
+
+def step_weights(
+    bounds: npt.NDArray[np.int64],
+    rewarded: npt.NDArray[np.bool_],
+    *,
+    time: bool = True,
+    success: bool = True,
+) -> Floats:
+    """w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
+
+    Args:
+        bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
+        rewarded: d: whether it ended with a non-zero reward, shape (trajectories,).
+        time: Keep the term t/T.
+        success: Keep the term d.
+    """
+    weights = np.zeros(bounds[-1])
+    for i, d in enumerate(rewarded):
+        start, end = bounds[i], bounds[i + 1]
+        progress = np.arange(1, end - start + 1) / max(1, end - start)
+        weights[start:end] = 0.5 * (time * progress + success * float(d)) + 0.5
+    return weights
+
+
+def expectile_loss(difference: Tensor, expectile: float) -> Tensor:
+    """|m - 1(u < 0)| u² of each u (Kostrikov et al. 2022, equation 5); shape (n,)."""
+    weight = torch.where(difference < 0, 1 - expectile, expectile)
+    return weight * difference.square()
+
+
+def v_loss(v: Tensor, q_target: Tensor, weights: Tensor, expectile: float) -> Tensor:
+    """L_V of step 4; all of shape (n,)."""
+    return (weights * expectile_loss(q_target.detach() - v, expectile)).mean()
+
+
+def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """L_Q of step 4, summed over the Q heads.
+
+    Args:
+        q: Shape (heads, n).
+        targets: r_{t+1} + γ V(s_{t+1}), shape (n,).
+        weights: w_t, shape (n,).
+    """
+    return (weights * (targets.detach() - q).square()).mean(dim=-1).sum()
+
+
+def train_critic(
+    run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
+) -> None:
+    """Step 4: weighted IQL on the fixed D, by passes over whole transcripts."""
+    held = np.repeat(facts.held_out, np.diff(facts.bounds))
+    left_out = held | facts.expert if config.data == "self" else held
+    training = [i for i, sample in enumerate(data.samples) if not left_out[sample.steps[0]]]
+    lengths = [len(data.samples[i].ids) for i in training]
+    updates = [
+        [[training[i] for i in indices] for indices in update]
+        for epoch in range(config.epochs)
+        for update in draw_updates(
+            lengths,
+            batch_tokens=config.optim.batch_tokens,
+            pass_tokens=config.optim.pass_tokens,
+            rng=run.generator(name, "epoch", epoch),
+        )
+    ]
+    trainer = Trainer(critic.parameters(), config.optim, len(updates), "critic")
+    target = None
+    if config.target_tau < 1:
+        target = frozen(critic)
+        run.track(f"{name} target", target)
+    run.track(name, critic)
+    run.track(f"{name} optimiser", trainer)
+    # V(s_{t+1}) of a step whose successor stands in another transcript (after an overflow of the
+    # context) is the one that was last computed for it.
+    known = _Known(np.zeros(data.steps))
+    run.track(f"{name} values", known)
+    rewards = facts.r_critic
+    critic.train()
+    for index in run.updates(name, len(updates)):
+        for batch, share in passes_of(data, updates[index], data_device(critic)):
+            of = batch.of.cpu().numpy()
+            values = critic(batch)
+            if target is None:
+                fixed_v, fixed_q = values.v.detach(), values.q.detach().min(dim=0).values
+            else:
+                with torch.no_grad():
+                    fixed = target(batch)
+                fixed_v, fixed_q = fixed.v, fixed.q.min(dim=0).values
+            known.values[of] = fixed_v.double().cpu().numpy()
+            targets = q_targets(rewards, known.values, facts.bounds, of, config)
+            weights = torch.from_numpy(facts.weights[of]).to(values.v)
+            loss_v = v_loss(values.v, fixed_q, weights, config.expectile)
+            loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
+            trainer.backward(
+                share * (loss_v + loss_q),
+                loss_v=share * loss_v.item(),
+                loss_q=share * loss_q.item(),
+                v=share * fixed_v.mean().item(),
+            )
+            run.ledger.trained_tokens += batch.size
+        run.log(stage=name, update=index, **trainer.step())
+        if target is not None:
+            follow(target, critic, config.target_tau)
+    for tracked in (name, f"{name} optimiser", f"{name} values", f"{name} target"):
+        run.drop(tracked)
+
+
+@dataclass(slots=True)
+class _Known:
+    """The latest V of every step, tracked so that a resumed run has them too."""
+
+    values: Floats
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"values": torch.from_numpy(self.values.copy())}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.values = state_dict["values"].numpy().copy()
+
+
+def data_device(module: torch.nn.Module) -> torch.device:
+    """Where a module's parameters are."""
+    return next(module.parameters()).device
+
+
+def q_targets(
+    rewards: Floats,
+    values: Floats,
+    bounds: npt.NDArray[np.int64],
+    of: npt.NDArray[np.int64],
+    config: CriticConfig,
+) -> Floats:
+    """What Q is fitted to, for the steps `of`, shape of `of`.
+
+    With ``critic_lambda`` 0 it is r_{t+1} + γ V(s_{t+1}), the paper's L_Q; else the λ-return
+    G_t = r_{t+1} + γ ((1 - λ) V(s_{t+1}) + λ G_{t+1}), which is V(s_t) plus the generalised
+    advantage.
+    """
+    # Only the trajectories that the batch touches are gone through.
+    first = np.unique(np.searchsorted(bounds, of, side="right") - 1)
+    spans = [np.arange(bounds[i], bounds[i + 1]) for i in first]
+    index = np.concatenate(spans)
+    local = np.concatenate([[0], np.cumsum([len(span) for span in spans])])
+    gained = generalised_advantages(
+        rewards[index], values[index], local, config.gamma, config.critic_lambda
+    )
+    returns = gained + values[index]
+    result: Floats = returns[np.searchsorted(index, of)]
+    return result
+
+
+@torch.no_grad()
+def follow(target: torch.nn.Module, online: torch.nn.Module, tau: float) -> None:
+    """Moves a target network towards the online one by the share `tau`."""
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.lerp_(fast, tau)
