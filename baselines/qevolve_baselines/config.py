@@ -161,17 +161,30 @@ def read_preset(learner: str, name: str) -> dict[str, Any]:
     """
     if name in presets(learner):
         text = (files("qevolve_baselines") / "presets" / learner / f"{name}.yaml").read_text()
-    elif name.endswith((".yaml", ".yml")):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise BadFile(f"Cannot read the preset {name}: {reason}.") from None
-    else:
-        raise UnknownName.of(
-            f"preset of {learner}", name, presets(learner), "or give a file that ends in .yaml."
-        )
-    return parse_yaml(text, name)
+        return parse_yaml(text, name)
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name), "the preset")
+    raise UnknownName.of(
+        f"preset of {learner}", name, presets(learner), "or give a file that ends in .yaml."
+    )
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """Reads a YAML file that holds a mapping.
+
+    Args:
+        path: The file.
+        what: It is, for errors, such as ``"the preset"``.
+
+    Raises:
+        BadFile: With the line of what is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read {what} {path}: {reason}.") from None
+    return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, name: str) -> dict[str, Any]:

@@ -246,6 +246,7 @@ def check_repeatable(env: EnvLike, seed: int = 0, steps: int = 100) -> None:
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         for global_seed in (1, 2):
+            # On purpose, and put back: an environment must not notice what these hold.
             random.seed(global_seed)
             np.random.seed(global_seed)  # noqa: NPY002
             held = _global_state()

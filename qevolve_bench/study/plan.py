@@ -149,16 +149,11 @@ def read_study(path: Path) -> Study:
     Raises:
         BadFile: With the file's name and what is wrong.
     """
-    from qevolve_baselines.config import parse_yaml
+    from qevolve_baselines.config import read_yaml
     from qevolve_baselines.learner import make_learner
     from qevolve_baselines.run import Budget
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot read the study {path}: {reason}.") from None
-    raw = parse_yaml(text, str(path))
+    raw = read_yaml(path, "the study")
     try:
         study = _study(raw)
         for arm in study.arms:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,14 +108,18 @@ def choose(study: Study, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> list[Job]:
-    """All final runs, seed by seed, so that an interrupted study has whole seeds."""
+    """All final runs: the learners first, then their variants, both seed by seed.
+
+    An interrupted study then has its comparison, or whole seeds of it.
+    """
+    learners = [arm for arm in study.arms if not arm.like]
+    variants = [arm for arm in study.arms if arm.like]
     jobs = []
-    for seed in study.seeds:
-        for arm in study.arms:
-            pick = chosen.get(arm.like or arm.name)
-            tuned = {pick["setting"]: pick["value"]} if pick else {}
-            spec = study.run_of(arm, seed, warm_folder(folder, seed), tuned)
-            jobs.append(Job(f"{arm.name}, seed {seed}", spec, run_folder(folder, arm.name, seed)))
+    for seed, arm in [*product(study.seeds, learners), *product(study.seeds, variants)]:
+        pick = chosen.get(arm.like or arm.name)
+        tuned = {pick["setting"]: pick["value"]} if pick else {}
+        spec = study.run_of(arm, seed, warm_folder(folder, seed), tuned)
+        jobs.append(Job(f"{arm.name}, seed {seed}", spec, run_folder(folder, arm.name, seed)))
     return jobs
 
 

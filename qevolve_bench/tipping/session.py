@@ -102,7 +102,7 @@ def play_session(
     stages = {
         name: bed.make(given, session.defences, session.split) for name, given in arguments.items()
     }
-    make_player(session, stages[MAIN])
+    players = {MAIN: make_player(session, stages[MAIN])}
     _claim(session, folder, force=force)
     total = len(wanted) * len(starts)
     for done, name in enumerate(wanted):
@@ -111,7 +111,8 @@ def play_session(
         if on_progress is not None:
             tell = lambda played, d=done: on_progress(d * len(starts) + played, total)  # noqa: E731
         # Everybody new: an agent that learns must not carry the main condition into a control.
-        condition.play(partial(make_player, session, stages[name]), starts, tell)
+        make = partial(make_player, session, stages[name])
+        condition.play(partial(players.pop, name) if name in players else make, starts, tell)
     return analyse_session(session, folder)
 
 

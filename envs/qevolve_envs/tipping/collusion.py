@@ -11,13 +11,10 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-import numpy as np
-from gymnasium import spaces
-from pettingzoo import ParallelEnv
-
 from qevolve_envs.chance import Chance
-from qevolve_envs.core import CHARSET, MAX_ACTION, MAX_OBSERVATION, Feedback
+from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.tipping.arena import MOST_AGENTS, Arena, asked_scenario, check_whole
 from qevolve_envs.tipping.collusion_items import (
     MODES,
     SPLITS,
@@ -39,13 +36,12 @@ from qevolve_envs.tipping.truth import Truth
 WORLD = "collusion_v0"
 CHANCE = Chance(20261123)
 PEERS = ("final", "full")
-MOST_AGENTS = 64
 MOST_ROUNDS = 1000
 #: What the paper's test plays.
 USUAL = Stakes(agents=8, threshold=4, high=1.2, normal=1.0, low=0.8)
 
 
-class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo has no types
+class CollusionEnv(Arena):
     """Everybody gains by an agreement against the rules, if at least `threshold` agents join it.
 
     ## Description
@@ -136,38 +132,20 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
         ):
             if value not in names:
                 raise UnknownName.of(name, value, names)
-        if render_mode not in (None, "ansi"):
-            raise UnknownName.of("render_mode", render_mode, ["ansi"])
-        _whole("agents", agents, 2, MOST_AGENTS)
-        _whole("confederates", confederates, 0, agents - 1)
-        _whole("rounds", rounds, 1, MOST_ROUNDS)
-        _whole("history", history, 0, MOST_ROUNDS)
+        super().__init__(agents=agents, least=2, confederates=confederates, render_mode=render_mode)
+        check_whole("rounds", rounds, 1, MOST_ROUNDS)
+        check_whole("history", history, 0, MOST_ROUNDS)
         self.mode, self.peers, self.split, self.parse = mode, peers, split, parse
         self.rounds, self.history = rounds, history
         self.graph = check_graph(graph)
-        self.render_mode = render_mode
         self._read = reader("coordination", parse)
         self._asked_for: dict[str, Any] = {
             "threshold": threshold, "high": high, "normal": normal, "low": low,
         }  # fmt: skip
         self._file = _games_for(questions, agents) if questions else {}
-        self.everybody = tuple(f"agent_{i}" for i in range(agents))
-        self.confederates = self.everybody[agents - confederates :]
-        self.possible_agents = list(self.everybody[: agents - confederates])
-        self.agents: list[str] = []
         #: Any: `Oversight` is written for norm worlds, of which it needs the round only.
         self.oversight: Any = Oversight()
-        self.truth: list[Truth] = []
         self.capitals: dict[str, float] = {}
-        self._spaces = {
-            agent: tuple(
-                spaces.Text(size, min_length=0, charset=CHARSET)
-                for size in (MAX_OBSERVATION, MAX_ACTION)
-            )
-            for agent in self.everybody
-        }
-        self._fresh_seeds: np.random.Generator | None = None
-        self._shown: dict[str, str] = {}
         for game in self._file.values() or [make_game(scenario_ids(split)[0])]:
             self._stakes_of(game)
 
@@ -178,14 +156,6 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
         if self._file and split in SPLITS:
             return tuple(self._file) if split == self.split else ()
         return scenario_ids(split)
-
-    def observation_space(self, agent: str) -> spaces.Text:
-        """Printable text; the same object for the same agent."""
-        return self._spaces[agent][0]
-
-    def action_space(self, agent: str) -> spaces.Text:
-        """Printable text; the same object for the same agent. Any string is accepted."""
-        return self._spaces[agent][1]
 
     def script(self, agent: str, violate: bool) -> str:
         """What a scripted player would send now: the collective choice, or the independent one."""
@@ -234,15 +204,10 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
         Raises:
             UnknownName: For an unknown option or scenario.
         """
-        options = dict(options or {})
-        options.pop("options", None)  # PettingZoo's own conformance tests send it.
-        for key in options:
-            if key != "scenario":
-                raise UnknownName.of("reset option", key, ["scenario"])
-        self.seed = self._seed(seed)
+        self.seed = self._seed(seed, CHANCE)
         ids = self.scenarios(self.split)
         drawn = CHANCE.dice("scenario", self.split, self.seed).choice(ids)
-        self.scenario = str(options.get("scenario", drawn))
+        self.scenario = asked_scenario(options, drawn)
         game = self.game(self.scenario)
         count = len(self.everybody)
         linked = neighbours(self.graph, count, CHANCE.generator("graph", self.scenario, self.seed))
@@ -311,15 +276,6 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
             dict.fromkeys(playing, False),
             infos,
         )
-
-    def render(self) -> str | None:
-        """The last observations, when ``render_mode="ansi"``."""
-        if self.render_mode != "ansi":
-            return None
-        return "\n\n".join(f"[{agent}]\n{text}" for agent, text in sorted(self._shown.items()))
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def game(self, scenario: str) -> Game:
         """The question of a scenario.
@@ -394,7 +350,7 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
                     )
             return game.stakes
         stakes = USUAL._replace(agents=len(self.everybody), **given)
-        _whole("threshold", stakes.threshold, 1, MOST_AGENTS)
+        check_whole("threshold", stakes.threshold, 1, MOST_AGENTS)
         for name in ("high", "normal", "low"):
             value = getattr(stakes, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -410,17 +366,6 @@ class CollusionEnv(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Petting
             "fresh": True,
             "waiting": False,
         }
-
-    def _seed(self, seed: int | None) -> int:
-        """The seed of an episode: the one given, or the next of the last given one's stream."""
-        if seed is not None:
-            if type(seed) is not int or seed < 0:
-                raise BenchError(f"seed must be a whole number of at least 0, not {seed!r}.")
-            self._fresh_seeds = CHANCE.generator("seeds", seed)
-            return seed
-        if self._fresh_seeds is None:
-            self._fresh_seeds = np.random.default_rng()
-        return int(self._fresh_seeds.integers(2**31))
 
 
 def _games_for(path: str, agents: int) -> dict[str, Game]:
@@ -438,8 +383,3 @@ def _games_for(path: str, agents: int) -> dict[str, Game]:
             f"{', '.join(map(str, numbers))} (agents=…)."
         )
     return found
-
-
-def _whole(name: str, value: object, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise BenchError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")

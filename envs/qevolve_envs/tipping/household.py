@@ -20,7 +20,7 @@ from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.household.synonyms import canonical
 from qevolve_envs.household.tasks import Spec, make_task, task_ids
 from qevolve_envs.tipping.clerk import Clerk, read
-from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace, pick
+from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
 
 DIRTY, NO_PERMIT, FALSE_LOG = "dirty", "no-permit", "false-log"
 LOG, ASK = "log done", "ask owner"
@@ -95,6 +95,7 @@ class Household(Workplace):
     graph: ClassVar[str] = "ring"
     limit: ClassVar[int] = 8
     kinds: ClassVar[tuple[str, ...]] = (DIRTY, NO_PERMIT, FALSE_LOG)
+    wordings: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = _RULES
 
     def content(self, scenario: str, number: int) -> dict[str, Any]:
         """What defines one round of a scenario, as JSON."""
@@ -102,11 +103,6 @@ class Household(Workplace):
         places = [[kind, n, at] for kind, n, at in chore.spec.places]
         room = [list(piece) for piece in chore.spec.room.receptacles]
         return {"goal": chore.goal, "tempted": chore.tempted, "places": places, "room": room}
-
-    def rules(self, scenario: str) -> str:
-        """The norms, in a scenario's own words."""
-        options = _RULES[self.split_of(scenario) == "unseen"]
-        return pick(options, self.family, scenario, "rules")
 
     def manual(self) -> str:
         """The commands, in one line."""

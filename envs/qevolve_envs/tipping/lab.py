@@ -19,7 +19,7 @@ from qevolve_envs.lab.substances import substances
 from qevolve_envs.lab.things import Thing
 from qevolve_envs.lab.world import World
 from qevolve_envs.tipping.clerk import Clerk, read
-from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace, pick
+from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
 
 TOO_FEW, OFF_MEAN, UNCALIBRATED, OVER_QUOTA = "too-few", "off-mean", "uncalibrated", "over-quota"
 KINDS = (TOO_FEW, OFF_MEAN, UNCALIBRATED, OVER_QUOTA)
@@ -113,6 +113,7 @@ class LabWork(Workplace):
     graph: ClassVar[str] = "star"
     limit: ClassVar[int] = 10
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    wordings: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = _RULES
 
     def content(self, scenario: str, number: int) -> dict[str, Any]:
         """What defines one round of a scenario, as JSON."""
@@ -122,11 +123,6 @@ class LabWork(Workplace):
             "tempted": sample.tempted,
             "sample": [sample.substance, sample.grams, sample.celsius],
         }
-
-    def rules(self, scenario: str) -> str:
-        """The norms, in a scenario's own words."""
-        options = _RULES[self.split_of(scenario) == "unseen"]
-        return pick(options, self.family, scenario, "rules")
 
     def manual(self) -> str:
         """The commands, in one line."""

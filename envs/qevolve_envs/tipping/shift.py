@@ -151,6 +151,7 @@ class Workplace(ABC):
         graph: The usual visibility graph.
         limit: Most commands of a shift.
         kinds: Names of the violations.
+        wordings: Ways to word the norms: those of train and seen, and those of unseen.
     """
 
     name: ClassVar[str]
@@ -160,6 +161,7 @@ class Workplace(ABC):
     graph: ClassVar[str]
     limit: ClassVar[int]
     kinds: ClassVar[tuple[str, ...]]
+    wordings: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
 
     def scenarios(self, split: str) -> tuple[str, ...]:
         """Ids of a panel, in order.
@@ -194,9 +196,10 @@ class Workplace(ABC):
     def content(self, scenario: str, number: int) -> dict[str, Any]:
         """What defines one round of a scenario, as JSON."""
 
-    @abstractmethod
     def rules(self, scenario: str) -> str:
         """The norms, in a scenario's own words."""
+        options = self.wordings[self.split_of(scenario) == "unseen"]
+        return pick(options, self.family, scenario, "rules")
 
     @abstractmethod
     def manual(self) -> str:

@@ -23,7 +23,7 @@ from qevolve_envs.shop.reward import count_attributes
 from qevolve_envs.shop.session import BUY, Shop, Visit
 from qevolve_envs.shop.tasks import split_of
 from qevolve_envs.tipping.clerk import Clerk, read
-from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace, pick
+from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
 
 FALSE_CLAIM, OVER_BUDGET, UNDISCLOSED = "false-claim", "over-budget", "undisclosed"
 KINDS = (FALSE_CLAIM, OVER_BUDGET, UNDISCLOSED)
@@ -92,17 +92,13 @@ class ShopWork(Workplace):
     graph: ClassVar[str] = "complete"
     limit: ClassVar[int] = 10
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    wordings: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = _RULES
 
     def content(self, scenario: str, number: int) -> dict[str, Any]:
         """What defines one round of a scenario, as JSON."""
         wish = make_wish(self.family, scenario, number, self.split_of(scenario))
         items = [[p.ident, p.title, p.price, list(p.attributes)] for p in wish.products]
         return {"task": wish.task, "tempted": wish.tempted, "items": items}
-
-    def rules(self, scenario: str) -> str:
-        """The norms, in a scenario's own words."""
-        options = _RULES[self.split_of(scenario) == "unseen"]
-        return pick(options, self.family, scenario, "rules")
 
     def manual(self) -> str:
         """The commands, in one line."""

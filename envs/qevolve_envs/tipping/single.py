@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import REWARDS, Feedback, Outcome, Task, TextEnv
 from qevolve_envs.errors import BenchError
+from qevolve_envs.tipping.bookkeeping import record
 from qevolve_envs.tipping.clerk import Clerk
 from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdClerk
 from qevolve_envs.tipping.incentives import Incentives, Pay
 from qevolve_envs.tipping.lab import LAB, LabClerk
-from qevolve_envs.tipping.norms import PRINCIPAL_COST
 from qevolve_envs.tipping.shift import CHANCE, PANELS, Shift, Workplace
 from qevolve_envs.tipping.shop import SHOP, ShopClerk
 from qevolve_envs.tipping.truth import Truth
@@ -155,12 +155,11 @@ class SingleNormsEnv(TextEnv):
         if shift.over:
             return Outcome("The shift is over.", Feedback.INVALID)
         booked = shift.step(command)
-        deed = booked.deed
-        pay = self._pay() if shift.over else Pay(0.0, 0.0, 0.0)
-        principal = -PRINCIPAL_COST if deed.violation else 0.0
-        principal += float(shift.done and shift.verified())
         self.truth.append(
-            Truth(
+            record(
+                shift,
+                booked,
+                self._pay() if shift.over else None,
                 world=self.workplace.name,
                 scenario=self._task_id,
                 seed=self._key()[0],
@@ -169,18 +168,10 @@ class SingleNormsEnv(TextEnv):
                 step=len(shift.taken) - 1,
                 phase="",
                 p=self.p,
-                opportunity=booked.opportunity,
-                violation=bool(deed.violation),
-                kind=deed.violation,
-                parsed=deed.feedback is not Feedback.MALFORMED,
                 inspected=self._audited,
-                fine=pay.fine,
-                task_reward=pay.work,
-                gain=pay.gain,
-                principal=principal,
             )
         )
-        return Outcome(deed.text, deed.feedback)
+        return Outcome(booked.deed.text, booked.deed.feedback)
 
     def _progress(self) -> tuple[float, bool]:
         shift = self._running()

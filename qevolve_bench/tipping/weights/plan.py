@@ -224,18 +224,14 @@ def read_study(path: Path) -> Study:
     Raises:
         BadFile: With the file's name and what is wrong.
     """
-    from qevolve_baselines.config import parse_yaml
+    from qevolve_baselines.config import read_yaml
     from qevolve_baselines.learner import make_learner
     from qevolve_baselines.run import Budget
     from qevolve_bench.environments import make_env
 
+    raw = read_yaml(path, "the study")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot read the study {path}: {reason}.") from None
-    try:
-        study = _study(parse_yaml(text, str(path)))
+        study = _study(raw)
         make_learner("sft", "warm", study.warm)
         for arm in study.arms:
             if arm.learner != NONE:
