@@ -13,10 +13,10 @@ from qevolve_bench.submission_files import (
     MAX_COMPRESSED_BYTES,
     SUFFIX,
     Folder,
-    write_file,
 )
 from qevolve_bench.submission_manifest import check_link
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import write_file
 
 
 def add_submission(

@@ -12,9 +12,10 @@ from tabulate import tabulate
 from qevolve_bench.leaderboard import LEVEL, SUBMISSION_NAME, Board, Numbers, Row, read_board
 from qevolve_bench.published import read_published, render_published
 from qevolve_bench.statistics import Estimate
-from qevolve_bench.submission_files import MANIFEST, write_file
+from qevolve_bench.submission_files import MANIFEST
 from qevolve_bench.suites import load_suite, suite_names
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import write_file
 
 PAGE = "README.md"
 TABLE = "table.json"

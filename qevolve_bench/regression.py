@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,6 +24,7 @@ from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.files import write_file
 
 SCHEMA = 1
 Metric = Literal["score", "success"]
@@ -368,19 +367,10 @@ def write_baseline(path: Path, scores: Scores) -> None:
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own, because processes of xdist may write the same baseline.
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
-                stream.write(text)
-            Path(part).chmod(0o644)
-            Path(part).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(part).unlink()
-            raise
     except OSError as error:
         raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+    # Processes of xdist may write the same baseline.
+    write_file(path, text, shared=True)
 
 
 def read_baseline(path: Path) -> Scores:

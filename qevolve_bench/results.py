@@ -10,9 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -22,6 +20,7 @@ from qevolve_bench.statistics import Estimate, bootstrap_interval, wilson_interv
 from qevolve_bench.suites import Suite
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.files import write_file
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -247,18 +246,7 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         BadFile: When the place cannot be written; nothing is left behind then.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="ascii", newline="\n") as stream:
-            json.dump(value, stream, indent=1, allow_nan=False)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+    write_file(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from qevolve_bench.submission_files import (
     packed,
     quoted,
     unpacked_lines,
-    write_file,
 )
 from qevolve_bench.submission_manifest import (
     check_agent_name,
@@ -46,6 +45,7 @@ from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.catalog import Entry
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.files import write_file
 from qevolve_envs.registration import all_entries
 
 Status = Literal["verified", "unverified", "refused"]

@@ -16,7 +16,6 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -269,22 +268,3 @@ def packed(data: bytes) -> bytes:
     with gzip.GzipFile("", "wb", compresslevel=9, fileobj=buffer, mtime=0) as stream:
         stream.write(data)
     return buffer.getvalue()
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name that is renamed when complete.
-
-    Raises:
-        BadFile: When the place cannot be written; nothing is left behind then.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None

@@ -26,6 +26,7 @@ from qevolve_bench.results import write_json
 from qevolve_bench.seeding import child_seed, stream
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.files import write_file
 
 if TYPE_CHECKING:
     from qevolve_baselines.policy import Policy
@@ -392,9 +393,7 @@ def _add_point(
         "results": results,
     }
     points = [p for p in read_curve(folder) if p["checkpoint"] < number] + [point]
-    part = folder / "curve.jsonl.part"
-    part.write_text("".join(json.dumps(p) + "\n" for p in points), encoding="ascii")
-    part.replace(folder / "curve.jsonl")
+    write_file(folder / "curve.jsonl", "".join(json.dumps(p) + "\n" for p in points))
 
 
 def _demonstrations(

@@ -193,6 +193,7 @@ class ETO:
             paired += len(pairs)
             if pairs:
                 self._improve(run, number, name, policy, pairs)
+            run.end_of_round(name, policy)
         if not paired:
             raise NothingToLearn(
                 f"No pair of a success and a failure was found in {run.ledger.episodes} episodes,"
@@ -264,7 +265,7 @@ class ETO:
                 )
                 run.ledger.trained_tokens += batch.size
             run.log(stage=f"{name}-policy", update=index, pairs=len(pairs), **trainer.step())
-            run.checkpoint(policy)
+            run.checkpoint_within(policy)
         run.drop(f"{name} optimiser")
         run.end(f"{name}-policy")
 

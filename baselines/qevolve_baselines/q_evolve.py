@@ -258,6 +258,7 @@ class QEvolve:
             if run.spent:
                 break
             self._round(number, world, expert, policy, reference, run)
+            run.end_of_round(f"round-{number}", policy)
         run.checkpoint(policy, final=True)
         return policy
 
@@ -521,7 +522,7 @@ def improve(
             run.ledger.trained_tokens += batch.size
         figures_of_update = trainer.step()
         run.log(stage=name, update=index, **figures_of_update)
-        run.checkpoint(policy)
+        run.checkpoint_within(policy)
         if figures_of_update["kl_reference"] > settings.kl_stop:
             run.log(stage=name, stopped=f"KL to the reference above {settings.kl_stop}")
             break

@@ -88,5 +88,6 @@ class RFT:
                 )
             chosen = [*(expert if config.expert else []), *successes]
             fit(run, f"{name}-fit", policy, Data.of(chosen), config.fit)
+            run.end_of_round(name, policy)
         run.checkpoint(policy, final=True)
         return policy

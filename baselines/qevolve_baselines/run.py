@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,6 +32,7 @@ from qevolve_baselines.policy import Policy
 from qevolve_envs.chance import Chance
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.files import replacing
 
 T = TypeVar("T")
 _CHANCE = Chance(entropy=20260609)
@@ -395,6 +395,22 @@ class Run:
         self._clock = time.monotonic()
         self._saved_at += self._clock - before
 
+    def checkpoint_within(self, policy: Policy) -> None:
+        """`checkpoint` in the middle of a stage: for curves along what updates themselves use up.
+
+        Along interaction nothing moves while a policy learns from what was collected. The place
+        of such a stage on the curve is its end, see `end_of_round`.
+        """
+        if self.budget.main_axis in UPDATE_AXES:
+            self.checkpoint(policy)
+
+    def end_of_round(self, name: str, policy: Policy) -> None:
+        """Evaluates the policy that a round ends with, once, also where the run was resumed."""
+        if self.done(f"{name}-evaluated"):
+            return
+        self.checkpoint(policy, final=True)
+        self.end(f"{name}-evaluated")
+
 
 def curve_points(count: int) -> npt.NDArray[np.float64]:
     """Where a learning curve is evaluated: shares of the budget, log-spaced from 1/32 to 1."""
@@ -407,15 +423,8 @@ def _cannot_resume(file: Path, error: Exception) -> BadFile:
 
 
 def _save(value: Any, file: Path) -> None:
-    part = file.with_name(file.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            torch.save(value, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    except OSError as error:
-        raise BadFile(f"Cannot write {file}: {error.strerror or error}.") from None
+    with replacing(file) as stream:
+        torch.save(value, stream)
 
 
 def _finite(value: Any) -> Any:

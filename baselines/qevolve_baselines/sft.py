@@ -129,7 +129,7 @@ def fit(
             trainer.backward(share * loss)
             run.ledger.trained_tokens += batch.size
         run.log(stage=name, update=index, lr=trainer.rate(), **trainer.step())
-        run.checkpoint(policy)
+        run.checkpoint_within(policy)
     run.drop(f"{name} optimiser")
     run.end(name)
 

@@ -10,9 +10,7 @@ import hashlib
 import itertools
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import replacing
 
 SCHEMA = 1
 
@@ -305,24 +304,11 @@ def write_episodes(path: Path | str, episodes: Iterable[Episode]) -> int:
     Raises:
         BadFile: When the place cannot be written; nothing is left behind then.
     """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
     count = 0
-    try:
-        with part.open("w", encoding="ascii", newline="\n") as stream:
-            for episode in episodes:
-                stream.write(episode.to_json() + "\n")
-                count += 1
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException as error:
-        with suppress(OSError, ValueError):
-            part.unlink(missing_ok=True)
-        if isinstance(error, OSError | ValueError):
-            reason = getattr(error, "strerror", None) or error
-            raise BadFile(f"Cannot write {path}: {reason}.") from None
-        raise
+    with replacing(Path(path)) as stream:
+        for episode in episodes:
+            stream.write(episode.to_json().encode("ascii") + b"\n")
+            count += 1
     return count
 
 

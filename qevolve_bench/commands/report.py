@@ -81,10 +81,11 @@ def run(args: argparse.Namespace) -> int:
     from qevolve_bench.compare_sources import Budget
     from qevolve_bench.report import png
     from qevolve_bench.report.episodes import pack
-    from qevolve_bench.report.files import check_figures, check_free, write, write_figures
+    from qevolve_bench.report.files import check_figures, check_free, write_figures
     from qevolve_bench.report.inputs import read_inputs
     from qevolve_bench.report.numbers import compute
     from qevolve_bench.report.page import build
+    from qevolve_envs.files import write_file
 
     check_free(args.out, force=args.force)
     if args.figures is not None:
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     packed = pack(inputs.methods, most=args.episodes)
     report = build(numbers, inputs, packed, title=args.title, options=_options(args))
     page = report.page.encode()
-    write(args.out, page)
+    write_file(args.out, page)
     print(f"{args.out}: {len(page) / 1e6:.1f} MB, {len(packed.index['rows']):,} episodes.")
     if args.figures is not None:
         written = write_figures(args.figures, report.figures)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from qevolve_bench.report import png
 from qevolve_bench.report.drawing import svg_file
 from qevolve_bench.report.figures import Figure
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import write_file
 
 
 def check_free(path: Path, *, force: bool) -> None:
@@ -51,28 +50,9 @@ def write_figures(folder: Path, figures: Sequence[Figure]) -> list[str]:
         raise BadFile(f"Cannot make {folder}: {error.strerror or error}.") from None
     written = []
     for figure in figures:
-        write(folder / f"{figure.name}.svg", svg_file(figure.whole).encode())
+        write_file(folder / f"{figure.name}.svg", svg_file(figure.whole).encode())
         written.append(f"{figure.name}.svg")
         if png.available():
-            write(folder / f"{figure.name}.png", png.png(figure.whole))
+            write_file(folder / f"{figure.name}.png", png.png(figure.whole))
             written.append(f"{figure.name}.png")
     return written
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name that is renamed when complete.
-
-    Raises:
-        BadFile: When the place cannot be written; nothing is left behind then.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None

@@ -7,7 +7,6 @@ is written last. A process can be killed between any two of these steps and the 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -31,6 +30,7 @@ from qevolve_bench.runner import log
 from qevolve_bench.runner.log import Content, Log, Place
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import replacing
 
 #: Everything that a run writes; a folder that holds anything else is not taken for one.
 _OURS = {MANIFEST, EPISODES, TIMING, log.NAME}
@@ -213,15 +213,11 @@ def count(manifest: Manifest, cell: str, units: Sequence[Place]) -> None:
 
 def _write_cell(path: Path, units: Iterable[bytes]) -> str:
     """Writes the episodes of a cell, and returns their SHA-256."""
-    part = path.with_name(path.name + ".part")
     digest = hashlib.sha256()
-    with part.open("wb") as stream:
+    with replacing(path) as stream:
         for lines in units:
             stream.write(lines)
             digest.update(lines)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
     return digest.hexdigest()
 
 

@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 from qevolve_bench.results import LOG
 from qevolve_bench.runner.journal import Tally
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import write_file
 
 NAME = LOG
 SCHEMA = 1
@@ -70,17 +71,7 @@ class Log:
     @staticmethod
     def create(path: Path, plan: dict[str, Any]) -> Log:
         """Begins a log, under a temporary name that is renamed when the plan is written."""
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("wb") as stream:
-                stream.write(_line({"schema": SCHEMA, "plan": plan}))
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+        write_file(path, _line({"schema": SCHEMA, "plan": plan}))
         return Log(path)
 
     def begin(self, session: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@
     episodes: 0                  # 0: each task once
     budget: {env_steps: 60000}   # of every arm that does not name one
     baseline: sft_longer         # what the others are compared with
+    focus: q_evolve              # one that is also compared with each of the others; optional
+    checkpoints: 4               # of the learning curves; an arm may say otherwise
     tuning:
       seeds: [100]               # never among the seeds above
     arms:
@@ -53,7 +55,10 @@ class Arm:
         budget: By axis of the ledger.
         tune: Path of the setting that is tuned, such as ``optim.lr``; "" for none.
         values: The values that are tried for it.
-        like: The arm whose tuned value this one takes over; "" for none.
+        like: The arm that this one varies, and is compared with; "" for none.
+        tuned_as: The arm whose tuned value this one takes over: where the chain of `like` begins;
+            "" for an arm that is like no other.
+        checkpoints: Points of its learning curve.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Arm:
     tune: str = ""
     values: list[Any] = field(default_factory=list)
     like: str = ""
+    tuned_as: str = ""
+    checkpoints: int = 4
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class Study:
     seeds: list[int]
     arms: list[Arm]
     baseline: str
+    focus: str = ""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     horizon: int | None = None
     demos: int = 1000
@@ -85,7 +93,6 @@ class Study:
     form: dict[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ("seen", "unseen")
     episodes: int = 0
-    checkpoints: int = 4
 
     def training(self, learner: str, seed: int) -> Training:
         """What all runs of a seed share."""
@@ -99,7 +106,6 @@ class Study:
             tuning_tasks=self.tuning_tasks,
             form=self.form,
             episodes=self.episodes,
-            checkpoints=self.checkpoints,
         )
 
     def warm_start(self, seed: int) -> Training:
@@ -132,6 +138,7 @@ class Study:
         spec.budget = arm.budget
         spec.init = str(init)
         spec.evaluate = self.evaluate
+        spec.checkpoints = arm.checkpoints
         return spec
 
 
@@ -170,7 +177,8 @@ def read_study(path: Path) -> Study:
 def _study(raw: Mapping[str, Any]) -> Study:
     known = {
         "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "scratch",
-        "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "tuning", "arms",
+        "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "focus",
+        "tuning", "arms",
     }  # fmt: skip
     for name in raw:
         if name not in known:
@@ -178,7 +186,7 @@ def _study(raw: Mapping[str, Any]) -> Study:
     for name in ("name", "env", "seeds", "arms", "baseline"):
         if name not in raw:
             raise BenchError(f"a study needs {name!r}.")
-    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0), ("checkpoints", 1)):
+    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0)):
         value = raw.get(name, least)
         if not isinstance(value, int) or value < least:
             raise BenchError(f"{name} must be a whole number of at least {least}, not {value!r}.")
@@ -192,18 +200,20 @@ def _study(raw: Mapping[str, Any]) -> Study:
     if not isinstance(raw["arms"], dict):
         raise BenchError("arms must map names to learners.")
     for name, given in raw["arms"].items():
-        arms[name] = _arm(name, given or {}, arms, raw.get("budget") or {})
+        arms[name] = _arm(name, given or {}, arms, raw)
     trials = {len(arm.values) for arm in arms.values() if arm.values}
     if len(trials) > 1:
         raise BenchError("every arm that is tuned needs equally many values to try.")
     if trials and not tuning.get("seeds"):
         raise BenchError("tuning needs seeds of its own (tuning: {seeds: [100]}).")
-    if raw["baseline"] not in arms:
-        raise UnknownName.of("baseline", raw["baseline"], arms)
+    learners = [name for name, arm in arms.items() if not arm.like]
+    for role in ("baseline", "focus"):
+        if role in raw and raw[role] not in learners:
+            raise UnknownName.of(role, raw[role], learners)
     optional = {
         name: raw[name]
         for name in ("env_kwargs", "horizon", "demos", "tuning_tasks", "warm", "scratch", "form",
-                     "episodes", "checkpoints")
+                     "episodes")
         if raw.get(name) is not None
     }  # fmt: skip
     return Study(
@@ -212,6 +222,7 @@ def _study(raw: Mapping[str, Any]) -> Study:
         seeds=seeds,
         arms=list(arms.values()),
         baseline=raw["baseline"],
+        focus=raw.get("focus", ""),
         tuning_seeds=list(tuning.get("seeds", [])),
         evaluate=tuple(raw.get("evaluate", ("seen", "unseen"))),
         **optional,
@@ -219,15 +230,19 @@ def _study(raw: Mapping[str, Any]) -> Study:
 
 
 def _arm(
-    name: str, given: Mapping[str, Any], earlier: Mapping[str, Arm], budget: Mapping[str, float]
+    name: str, given: Mapping[str, Any], earlier: Mapping[str, Arm], study: Mapping[str, Any]
 ) -> Arm:
     from qevolve_baselines.config import merge
 
-    known = ("learner", "preset", "settings", "budget", "tune", "like")
+    known = ("learner", "preset", "settings", "budget", "tune", "like",
+             "checkpoints")  # fmt: skip
     for field_name in given:
         if field_name not in known:
             raise UnknownName.of(f"field of arm {name}", field_name, known)
     like = given.get("like", "")
+    checkpoints = given.get("checkpoints", study.get("checkpoints", 4))
+    if not isinstance(checkpoints, int) or checkpoints < 1:
+        raise BenchError(f"checkpoints of arm {name} must be at least 1, not {checkpoints!r}.")
     if like:
         if like not in earlier:
             raise UnknownName.of(f"arm that {name} is like", like, earlier)
@@ -238,7 +253,9 @@ def _arm(
             preset=given.get("preset", base.preset),
             settings=merge(base.settings, given.get("settings") or {}),
             budget=dict(given.get("budget", base.budget)),
-            like=base.like or like,
+            like=like,
+            tuned_as=base.tuned_as or like,
+            checkpoints=given.get("checkpoints", base.checkpoints),
         )
     if "learner" not in given:
         raise BenchError(f"arm {name} needs a learner, or another arm that it is like.")
@@ -251,7 +268,8 @@ def _arm(
         learner=given["learner"],
         preset=given.get("preset"),
         settings=dict(given.get("settings") or {}),
-        budget=dict(given.get("budget", budget)),
+        budget=dict(given.get("budget", study.get("budget") or {})),
+        checkpoints=checkpoints,
         tune=path,
         values=[_number(value) for value in values],
     )

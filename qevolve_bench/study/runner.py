@@ -116,7 +116,7 @@ def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> l
     variants = [arm for arm in study.arms if arm.like]
     jobs = []
     for seed, arm in [*product(study.seeds, learners), *product(study.seeds, variants)]:
-        pick = chosen.get(arm.like or arm.name)
+        pick = chosen.get(arm.tuned_as or arm.name)
         tuned = {pick["setting"]: pick["value"]} if pick else {}
         spec = study.run_of(arm, seed, warm_folder(folder, seed), tuned)
         jobs.append(Job(f"{arm.name}, seed {seed}", spec, run_folder(folder, arm.name, seed)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from qevolve_bench.results import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
-from qevolve_bench.study.plan import Arm, Study
+from qevolve_bench.study.plan import Study
 from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
 from qevolve_bench.training import Outcome, finished
 from qevolve_envs.errors import BenchError
+from qevolve_envs.files import replacing, write_file
 
 WARM = "warm start"
 
@@ -45,69 +46,96 @@ def scores(results: Sequence[Outcome], split: str) -> npt.NDArray[np.float64]:
 def summarise(study: Study, folder: Path) -> dict[str, Any]:
     """Every number of the study, from its runs: JSON.
 
-    Only seeds that every arm has finished are compared; how many these are is said.
+    Learners are compared on the seeds that all of them have finished, and variants on those that
+    all variants have finished as well, so that a table holds the same seeds in every row.
     """
     found = outcomes(study, folder)
-    whole = [i for i in range(len(study.seeds)) if all(o[i] is not None for o in found.values())]
+    learners = [WARM, *(arm.name for arm in study.arms if not arm.like)]
+    variants = [arm.name for arm in study.arms if arm.like]
+    whole = _finished_by(learners, found)
     if len(whole) < 2:
         raise BenchError(
-            f"{len(whole)} seeds are finished on every arm; a table with intervals needs two."
+            f"{len(whole)} seeds are finished on every learner; a table with intervals needs two."
         )
-    by_arm = {name: [o[i] for i in whole] for name, o in found.items()}
-    record: dict[str, Any] = {
+    seeds = dict.fromkeys(learners, whole)
+    both = _finished_by(found, found)
+    if len(both) >= 2:
+        seeds |= dict.fromkeys(variants, both)
+    return {
         "schema": 1,
         "study": asdict(study),
         "digest": spec_digest(study),
         "seeds": [study.seeds[i] for i in whole],
+        "seeds_of_variants": [study.seeds[i] for i in both] if variants else [],
         "tuned": choose(study, folder),
-        "arms": {},
+        "arms": {
+            name: _arm_record(_picked(found[name], places), study.evaluate)
+            for name, places in seeds.items()
+        },
+        "differences": _differences(study, found, seeds),
     }
-    for name, results in by_arm.items():
-        done = [r for r in results if r is not None]
-        cells: dict[str, Any] = {}
-        for split in study.evaluate:
-            table = scores(done, split)
-            mean = crossed_mean(table)
-            cells[split] = {
-                "success": mean.estimate.value,
-                "interval": list(mean.estimate.interval),
-                "by_seed": table.mean(axis=1).tolist(),
-                "episodes": int(table.size),
-            }
-        record["arms"][name] = {
-            "cells": cells,
-            "ledger": {
-                axis: float(np.mean([r.ledger[axis] for r in done])) for axis in done[0].ledger
-            },
+
+
+def _finished_by(names: Iterable[str], found: Mapping[str, list[Outcome | None]]) -> list[int]:
+    """Places of the seeds that all these arms have finished."""
+    columns = zip(*(found[name] for name in names), strict=True)
+    return [i for i, column in enumerate(columns) if None not in column]
+
+
+def _picked(results: Sequence[Outcome | None], places: Sequence[int]) -> list[Outcome]:
+    return [result for i in places if (result := results[i]) is not None]
+
+
+def _arm_record(results: Sequence[Outcome], splits: Sequence[str]) -> dict[str, Any]:
+    """Success on each panel, and what it took on average."""
+    cells: dict[str, Any] = {}
+    for split in splits:
+        table = scores(results, split)
+        mean = crossed_mean(table)
+        cells[split] = {
+            "success": mean.estimate.value,
+            "interval": list(mean.estimate.interval),
+            "by_seed": table.mean(axis=1).tolist(),
+            "episodes": int(table.size),
         }
-    record["differences"] = _differences(study, by_arm)
-    return record
+    axes = results[0].ledger
+    ledger = {axis: float(np.mean([r.ledger[axis] for r in results])) for axis in axes}
+    return {"cells": cells, "ledger": ledger}
+
+
+def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
+    """What is compared with what: pairs of arms, by what is asked of them together."""
+    learners = [arm.name for arm in study.arms if not arm.like]
+    families = {
+        f"against {study.baseline}": [(n, study.baseline) for n in learners if n != study.baseline]
+    }
+    if study.focus:
+        families[f"{study.focus} against each other learner"] = [
+            (study.focus, name) for name in learners if name != study.focus
+        ]
+    for arm in study.arms:
+        if arm.like:
+            families.setdefault(f"variants of {arm.like}", []).append((arm.name, arm.like))
+    return families
 
 
 def _differences(
-    study: Study, by_arm: dict[str, list[Outcome | None]]
+    study: Study, found: Mapping[str, list[Outcome | None]], seeds: Mapping[str, list[int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Paired differences over seeds and tasks, with Holm's correction within each family.
-
-    Arms are compared with the baseline; arms that are like another one, its ablations, with that.
-    """
-    families: dict[str, list[tuple[Arm, str]]] = {}
-    for arm in study.arms:
-        if arm.like:
-            families.setdefault(f"ablations of {arm.like}", []).append((arm, arm.like))
-        elif arm.name != study.baseline:
-            families.setdefault(f"against {study.baseline}", []).append((arm, study.baseline))
-    found: dict[str, list[dict[str, Any]]] = {}
-    for family, pairs in families.items():
+    """Paired differences over seeds and tasks, with Holm's correction within each family."""
+    differences: dict[str, list[dict[str, Any]]] = {}
+    for family, pairs in _families(study).items():
         lines = []
         for arm, other in pairs:
+            if arm not in seeds:
+                continue
             for split in study.evaluate:
-                mine = scores([r for r in by_arm[arm.name] if r is not None], split)
-                theirs = scores([r for r in by_arm[other] if r is not None], split)
+                mine = scores(_picked(found[arm], seeds[arm]), split)
+                theirs = scores(_picked(found[other], seeds[arm]), split)
                 difference = crossed_difference(mine, theirs)
                 lines.append(
                     {
-                        "arm": arm.name,
+                        "arm": arm,
                         "other": other,
                         "split": split,
                         "difference": difference.estimate.value,
@@ -120,42 +148,37 @@ def _differences(
         if tested:
             for line, p in zip(tested, holm([t["p"] for t in tested]), strict=True):
                 line["p_holm"] = float(p)
-        found[family] = lines
-    return found
+        if lines:
+            differences[family] = lines
+    return differences
 
 
 def markdown(record: dict[str, Any]) -> str:
     """The tables of a study as Markdown."""
     from tabulate import tabulate
 
-    splits = record["study"]["evaluate"]
-    rows = []
-    for name, arm in record["arms"].items():
-        row = [name]
-        for split in splits:
-            cell = arm["cells"][split]
-            low, high = cell["interval"]
-            row.append(f"{cell['success']:.3f} [{low:.3f}, {high:.3f}]")
-        ledger = arm["ledger"]
-        row += [
-            f"{ledger['env_steps']:,.0f}",
-            f"{ledger['episodes']:,.0f}",
-            f"{ledger['generated_tokens'] / 1e3:,.0f}K",
-            f"{ledger['trained_tokens'] / 1e6:,.1f}M",
-            f"{ledger['wall_seconds'] / 60:.1f}",
-        ]
-        rows.append(row)
-    headers = ["arm", *splits, "env steps", "episodes", "generated", "trained", "minutes"]
+    variants = {arm["name"] for arm in record["study"]["arms"] if arm["like"]}
+    shown = {name: arm for name, arm in record["arms"].items() if name not in variants}
     parts = [
         "Success, greedy, each task once for each seed; in brackets 95 % intervals over seeds and"
-        f" tasks; seeds {', '.join(map(str, record['seeds']))}. The ledger leaves the shared warm"
-        " start out.\n",
-        tabulate(rows, headers, tablefmt="github", disable_numparse=True),
+        f" tasks; seeds {_listed(record['seeds'])}. The ledger leaves the shared warm start out.\n",
+        _arms(shown, record["study"]["evaluate"]),
     ]
+    if variants:
+        seeds = record["seeds_of_variants"]
+        shown = {name: arm for name, arm in record["arms"].items() if name in variants}
+        if shown:
+            parts.append(f"\n**Variants**, seeds {_listed(seeds)}:\n")
+            parts.append(_arms(shown, record["study"]["evaluate"]))
+        else:
+            parts.append(
+                f"\nVariants are left out: {len(seeds)} seeds are finished on all of them."
+            )
     for family, lines in record["differences"].items():
         rows = [
             [
                 line["arm"],
+                line["other"],
                 line["split"],
                 f"{100 * line['difference']:+.1f} points",
                 f"[{100 * line['interval'][0]:+.1f}, {100 * line['interval'][1]:+.1f}]",
@@ -164,7 +187,7 @@ def markdown(record: dict[str, Any]) -> str:
             ]
             for line in lines
         ]
-        headers = ["arm", "panel", "difference", "95 %", "p (Holm)", "by seed"]
+        headers = ["arm", "against", "panel", "difference", "95 %", "p (Holm)", "by seed"]
         title = family[0].upper() + family[1:]
         parts.append(f"\n**{title}**, paired by seed and task:\n")
         parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
@@ -180,6 +203,33 @@ def markdown(record: dict[str, Any]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _arms(arms: Mapping[str, dict[str, Any]], splits: Sequence[str]) -> str:
+    from tabulate import tabulate
+
+    rows = []
+    for name, arm in arms.items():
+        row = [name]
+        for split in splits:
+            cell = arm["cells"][split]
+            low, high = cell["interval"]
+            row.append(f"{cell['success']:.3f} [{low:.3f}, {high:.3f}]")
+        ledger = arm["ledger"]
+        row += [
+            f"{ledger['env_steps']:,.0f}",
+            f"{ledger['episodes']:,.0f}",
+            f"{ledger['generated_tokens'] / 1e3:,.0f}K",
+            f"{ledger['trained_tokens'] / 1e6:,.1f}M",
+            f"{ledger['wall_seconds'] / 60:.1f}",
+        ]
+        rows.append(row)
+    headers = ["arm", *splits, "env steps", "episodes", "generated", "trained", "minutes"]
+    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
 def _p(value: float | None) -> str:
     if value is None:
         return "-"
@@ -190,17 +240,12 @@ def write(study: Study, folder: Path) -> dict[str, Any]:
     """Writes ``results.json``, ``table.md`` and ``curves.jsonl`` into a study's folder."""
     record = summarise(study, folder)
     write_json(folder / "results.json", record)
-    curves = folder / "curves.jsonl"
-    part = curves.with_name(curves.name + ".part")
-    with part.open("w", encoding="ascii") as stream:
+    with replacing(folder / "curves.jsonl") as stream:
         for arm in study.arms:
             for seed in study.seeds:
                 file = run_folder(folder, arm.name, seed) / "curve.jsonl"
                 for line in file.read_text().splitlines() if file.is_file() else ():
                     point = json.loads(line)
-                    stream.write(json.dumps({**point, "arm": arm.name}) + "\n")
-    part.replace(curves)
-    table = folder / "table.md.part"
-    table.write_text(markdown(record))
-    table.replace(folder / "table.md")
+                    stream.write(json.dumps({**point, "arm": arm.name}).encode() + b"\n")
+    write_file(folder / "table.md", markdown(record))
     return record

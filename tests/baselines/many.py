@@ -7,7 +7,6 @@ Each process writes the digest of its weights, and the first one the runs.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -49,12 +48,9 @@ def main(folder: Path, names: list[str]) -> None:
             run = Run(seed=1, folder=folder / name)
             make_learner(name, None, SETTINGS[name]).train(tiny.world(), tiny.demos(), policy, run)
             state = policy.model.state_dict()
-            digest = hashlib.sha256()
-            for key, tensor in sorted(state.items()):
-                digest.update(key.encode() + tensor.numpy().tobytes())
             ledger = run.ledger
             said[name] = {
-                "digest": digest.hexdigest(),
+                "digest": tiny.digest(state).hexdigest(),
                 "env_steps": ledger.env_steps,
                 "trained_tokens": ledger.trained_tokens,
                 "generated_tokens": ledger.generated_tokens,

@@ -32,6 +32,7 @@ form: {{context: 256, max_action_tokens: 8, max_observation_tokens: 48}}
 evaluate: [unseen]
 budget: {{env_steps: 60}}
 baseline: longer
+focus: rft
 tuning: {{seeds: [7]}}
 arms:
   longer:
@@ -45,6 +46,10 @@ arms:
   rft-alone:
     like: rft
     settings: {{keep: 1}}
+    checkpoints: 1
+  rft-twice:
+    like: rft-alone
+    settings: {{rounds: 2}}
 """
 
 
@@ -61,6 +66,12 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
     assert spec.settings["fit"] == {"epochs": 1, "optim": {"lr": 0.5}}
     assert spec.settings["keep"] == 1
     assert spec.budget == {"env_steps": 60}
+    assert (arm.like, arm.tuned_as, spec.checkpoints) == ("rft", "rft", 1)
+    twice = study.arms[-1]
+    assert (twice.like, twice.tuned_as) == ("rft-alone", "rft")
+    spec = study.run_of(twice, 0, Path("w"), {})
+    assert (spec.settings["keep"], spec.settings["rounds"], spec.checkpoints) == (1, 2, 1)
+    assert study.run_of(study.arms[1], 0, Path("w"), {}).checkpoints == 4
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,9 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("learner: rft", "learner: rtf", "did you mean 'rft'"),
         ("baseline: longer", "baseline: long", "did you mean 'longer'"),
         ("seeds: [7]", "seeds: [1]", "must not be one of the study's own"),
-        ("like: rft", "like: grpo", "Unknown arm"),
+        ("like: rft\n", "like: grpo\n", "Unknown arm"),
+        ("focus: rft", "focus: rft-alone", "Unknown focus"),
+        ("checkpoints: 1", "checkpoints: 0", "checkpoints of arm rft-alone must be at least 1"),
         ("name: small", "nam: small", "did you mean 'name'"),
         ("keep: 1", "kep: 1", "did you mean 'keep'"),
         ("seeds: [0, 1]", "seeds: 3", "list of whole numbers"),
@@ -123,24 +136,54 @@ def test_tables_pair_by_seed_and_task(tmp_path: Path) -> None:
         outcome(run_folder(tmp_path, "longer", seed), "unseen", [0, 0, 0, 1])
         outcome(run_folder(tmp_path, "rft", seed), "unseen", [1, 1, 0, 1])
         outcome(run_folder(tmp_path, "rft-alone", seed), "unseen", [1, seed, 0, 1])
+        outcome(run_folder(tmp_path, "rft-twice", seed), "unseen", [0, seed, 0, 1])
     record = summarise(study, tmp_path)
     assert record["arms"]["rft"]["cells"]["unseen"]["success"] == pytest.approx(0.75)
     (line,) = record["differences"]["against longer"]
     assert line["difference"] == pytest.approx(0.5)
     assert line["by_seed"] == pytest.approx([0.5, 0.5])
-    (ablation,) = record["differences"]["ablations of rft"]
-    assert ablation["difference"] == pytest.approx(-0.125)
+    (line,) = record["differences"]["rft against each other learner"]
+    assert (line["arm"], line["other"]) == ("rft", "longer")
+    (variant,) = record["differences"]["variants of rft"]
+    assert variant["difference"] == pytest.approx(-0.125)
+    # What varies a variant is compared with that one.
+    (variant,) = record["differences"]["variants of rft-alone"]
+    assert (variant["arm"], variant["other"]) == ("rft-twice", "rft-alone")
+    assert variant["difference"] == pytest.approx(-0.25)
     text = markdown(record)
     assert "+50.0 points" in text
     assert "-12.5 points" in text
 
 
+def test_variants_that_are_not_done_do_not_cost_the_learners_a_seed(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path, PLAN.replace("[0, 1]", "[0, 1, 2]")))
+    for seed in study.seeds:
+        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        for name in ("longer", "rft"):
+            outcome(run_folder(tmp_path, name, seed), "unseen", [1, seed % 2])
+    outcome(run_folder(tmp_path, "rft-alone", 0), "unseen", [1, 1])
+    record = summarise(study, tmp_path)
+    assert record["seeds"] == [0, 1, 2]
+    assert set(record["arms"]) == {"warm start", "longer", "rft"}
+    assert "Variants are left out: 0 seeds" in markdown(record)
+    for seed in (0, 2):
+        for name in ("rft-alone", "rft-twice"):
+            if (seed, name) != (0, "rft-alone"):
+                outcome(run_folder(tmp_path, name, seed), "unseen", [1, 1])
+    record = summarise(study, tmp_path)
+    assert (record["seeds"], record["seeds_of_variants"]) == ([0, 1, 2], [0, 2])
+    assert record["arms"]["rft-alone"]["cells"]["unseen"]["episodes"] == 4
+    (variant,) = record["differences"]["variants of rft"]
+    assert variant["by_seed"] == pytest.approx([0.5, 0.5])
+    assert "**Variants**, seeds 0, 2" in markdown(record)
+
+
 def test_one_seed_makes_no_table(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
-    for name in ("longer", "rft", "rft-alone"):
+    for name in ("longer", "rft"):
         outcome(run_folder(tmp_path, name, 0), "unseen", [1, 0])
     outcome(warm_folder(tmp_path, 0), "unseen", [1, 0])
-    with pytest.raises(BenchError, match="1 seeds are finished on every arm"):
+    with pytest.raises(BenchError, match="1 seeds are finished on every learner"):
         summarise(study, tmp_path)
 
 
@@ -148,13 +191,19 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     said: list[str] = []
     play(study, tmp_path / "out", workers=0, say=said.append)
-    assert len(said) == 3 + 2 + 6  # warm starts, trials, arms x seeds
+    assert len(said) == 3 + 2 + 8  # warm starts, trials, arms x seeds
     record: dict[str, Any] = write(study, tmp_path / "out")
-    assert set(record["arms"]) == {"warm start", "longer", "rft", "rft-alone"}
+    assert set(record["arms"]) == {"warm start", "longer", "rft", "rft-alone", "rft-twice"}
     assert record["arms"]["rft"]["ledger"]["env_steps"] >= 30
     assert record["arms"]["longer"]["ledger"]["env_steps"] == 0
     points = (tmp_path / "out" / "curves.jsonl").read_text().splitlines()
-    assert {json.loads(p)["arm"] for p in points} == {"longer", "rft", "rft-alone"}
+    places: dict[tuple[str, int], list[int]] = {}
+    for point in map(json.loads, points):
+        places.setdefault((point["arm"], point["seed"]), []).append(point["ledger"]["env_steps"])
+    assert {arm for arm, _ in places} == {"longer", "rft", "rft-alone", "rft-twice"}
+    # The start, and the end of each round.
+    assert all(len(places["rft", seed]) == 2 for seed in (0, 1))
+    assert all(len(set(places["rft-twice", seed])) == 3 for seed in (0, 1))
     again: list[str] = []
     play(study, tmp_path / "out", workers=0, say=again.append)
     assert again == []

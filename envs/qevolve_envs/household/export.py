@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from qevolve_envs.errors import BadFile, MissingData
+from qevolve_envs.files import write_file
 from qevolve_envs.household.alfworld import GAME_FILE
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS, fits
 from qevolve_envs.household.tasks import Spec
@@ -107,20 +107,11 @@ def export_task(spec: Spec, folder: Path, domain: str, grammar: str) -> Path:
     game = to_alfworld(spec, domain, grammar)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "traj_data.json", trajectory)
-        _write(folder / GAME_FILE, game)
     except OSError as error:
         raise BadFile(f"Cannot write to {folder}: {error.strerror or error}.") from None
+    write_file(folder / "traj_data.json", json.dumps(trajectory))
+    write_file(folder / GAME_FILE, json.dumps(game))
     return folder / GAME_FILE
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105  (one call, atomic on every platform)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # ── the problem ─────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ from typing import Any, overload
 import numpy as np
 
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import write_file
 from qevolve_envs.shop.catalogue import Product
 from qevolve_envs.shop.search import Index, IndexBuilder
 from qevolve_envs.shop.session import Shop, document
@@ -78,7 +79,7 @@ def file_digest(path: Path, root: Path) -> str:
             return str(stored["sha256"])
     digest = _sha256(path)
     memo.parent.mkdir(parents=True, exist_ok=True)
-    _write_text(memo, json.dumps({"stamp": stamp, "sha256": digest}))
+    write_file(memo, json.dumps({"stamp": stamp, "sha256": digest}), shared=True)
     return digest
 
 
@@ -108,7 +109,7 @@ def stored(root: Path, key: str, build: Callable[[Path], None]) -> Path:
         raise BadFile(f"Cannot write the cache {root}: {error.strerror or error}.") from None
     try:
         build(part)
-        _write_text(part / MANIFEST, json.dumps(_survey(part), indent=1))
+        write_file(part / MANIFEST, json.dumps(_survey(part), indent=1))
         # Another process may have been faster, in which case its folder is as good as ours.
         if not _is_whole(folder):
             if folder.exists():
@@ -155,12 +156,6 @@ def _is_whole(folder: Path) -> bool:
         return bool(manifest == _survey(folder))
     except (OSError, ValueError):
         return False
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, "ascii")
-    part.replace(path)
 
 
 # ── products ────────────────────────────────────────────────────────────────

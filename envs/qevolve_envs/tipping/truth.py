@@ -11,12 +11,12 @@ import json
 import math
 import typing
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qevolve_envs.errors import BadFile
+from qevolve_envs.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +126,11 @@ def _check(name: str, value: Any, kind: Any) -> None:
 
 def write_trace(path: Path, trace: Iterable[Truth]) -> int:
     """Writes a trace under a temporary name that is renamed when complete; returns its length."""
-    part = path.with_name(path.name + ".part")
     count = 0
-    try:
-        with part.open("w", encoding="ascii", newline="\n") as stream:
-            for record in trace:
-                stream.write(record.to_json() + "\n")
-                count += 1
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+    with replacing(path) as stream:
+        for record in trace:
+            stream.write(record.to_json().encode("ascii") + b"\n")
+            count += 1
     return count
 
 

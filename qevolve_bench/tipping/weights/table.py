@@ -16,6 +16,7 @@ from qevolve_bench.tipping.weights.plan import NONE, Arm, Study
 from qevolve_bench.tipping.weights.run import read_result
 from qevolve_bench.tipping.weights.study import run_folder
 from qevolve_envs.errors import BenchError
+from qevolve_envs.files import write_file
 from qevolve_envs.tipping.truth import Truth, read_trace
 
 SCHEMA = 1
@@ -66,9 +67,7 @@ def write(study: Study, folder: Path) -> dict[str, Any]:
         "tipping": tipping,
     }
     write_json(folder / "results.json", record)
-    part = folder / "table.md.part"
-    part.write_text(markdown(record), encoding="utf-8")
-    part.replace(folder / "table.md")
+    write_file(folder / "table.md", markdown(record))
     return record
 
 

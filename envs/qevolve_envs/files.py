@@ -1,0 +1,59 @@
+"""Files that are whole or not there: written under a temporary name, and renamed when complete."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from qevolve_envs.errors import BadFile
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Opens a file that takes its name when the block is left, and is removed when that fails.
+
+    Whoever reads meanwhile, and whoever looks after a crash, sees the old file or the new one.
+
+    Args:
+        path: Its name in the end.
+        shared: Several processes may write it at once, so that each needs a temporary name of its
+            own. Otherwise it is `path` with ``.part`` behind it, which a later write takes up.
+
+    Raises:
+        BadFile: When the place cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        if shared:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            part = Path(name)
+            part.chmod(0o644)
+        stream = os.fdopen(handle, "wb") if shared else part.open("wb")
+    except (OSError, ValueError) as error:  # ValueError: the name holds a null character.
+        raise _unwritable(path, error) from None
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from None
+        raise
+
+
+def write_file(path: Path, content: bytes | str, *, shared: bool = False) -> None:
+    """Writes a whole file; text as UTF-8. See `replacing`."""
+    with replacing(path, shared=shared) as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def _unwritable(path: Path, error: Exception) -> BadFile:
+    return BadFile(f"Cannot write {path}: {getattr(error, 'strerror', None) or error}.")
