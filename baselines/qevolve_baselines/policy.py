@@ -311,6 +311,15 @@ class Policy:
         return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
 
 
+def weights_digest(module: torch.nn.Module) -> str:
+    """SHA-256 of a module's weights."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
 def find_device(name: str) -> torch.device:
     """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``.
 

@@ -57,6 +57,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from qevolve_baselines import parallel
 from qevolve_baselines.batches import Batch, Data, flat, passes_of
 from qevolve_baselines.critic import Critic, data_values
 from qevolve_baselines.forward import (
@@ -67,6 +68,7 @@ from qevolve_baselines.forward import (
     token_figures,
 )
 from qevolve_baselines.iql import CriticConfig, step_weights, train_critic
+from qevolve_baselines.judged import FOLDER, write_judged
 from qevolve_baselines.losses import (
     Floats,
     clipped_surrogate,
@@ -78,7 +80,7 @@ from qevolve_baselines.losses import (
     standardised,
 )
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.policy import Policy
+from qevolve_baselines.policy import Policy, weights_digest
 from qevolve_baselines.rerank import Reranker
 from qevolve_baselines.rollout import World
 from qevolve_baselines.run import Run
@@ -291,6 +293,18 @@ class QEvolve:
             advantages = process_rewards(facts, values.v, values.q, config)
             report = health(facts, values.v, advantages, config)
             run.log(stage=f"{name}-advantages", **report)
+            if run.folder is not None and parallel.is_main():
+                write_judged(
+                    run.folder / FOLDER / f"round-{number}.jsonl.gz",
+                    chosen,
+                    facts,
+                    values,
+                    advantages,
+                    number=number,
+                    gamma=config.critic.gamma,
+                    policy=weights_digest(policy.model),
+                    critic=weights_digest(critic),
+                )
             check_health(report, config, number)
             budget = config.policy.optim.pass_tokens
             temperature = config.collect.temperature

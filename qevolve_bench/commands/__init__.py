@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from qevolve_bench.commands import advantages as advantages_command
 from qevolve_bench.commands import compare as compare_command
 from qevolve_bench.commands import demo as demo_command
 from qevolve_bench.commands import eval as eval_command
@@ -30,6 +31,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     tip_command,
     suites_command,
     train_command,
+    advantages_command,
     run_command,
     demo_command,
     verify_command,

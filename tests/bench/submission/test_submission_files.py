@@ -17,7 +17,6 @@ from qevolve_bench.submission_files import (
     quoted,
     strict_json,
     unpacked_lines,
-    write_file,
 )
 from qevolve_envs.errors import BadFile
 
@@ -118,10 +117,3 @@ def test_file_that_grows_is_not_read_whole(tmp_path):
             folder.read("other", 10)
         with pytest.raises(BadFile, match="There is no folder sub"):
             folder.read("sub/file", 10)
-
-
-def test_writing_leaves_nothing_behind(tmp_path):
-    write_file(tmp_path / "file", b"data")
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-    with pytest.raises(BadFile, match="Cannot write"):
-        write_file(tmp_path / "nothing" / "file", b"data")

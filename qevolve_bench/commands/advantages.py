@@ -1,0 +1,95 @@
+"""`qevolve-bench advantages`: what Q-Evolve thought of its actions, and how far to trust it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qevolve_baselines.judged import Judged
+    from qevolve_bench.commands.options import Subparsers
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "advantages",
+        help="look at the critic and the advantages of a run of q_evolve",
+        description="Show, for each round of a run of q_evolve, whether V predicts the return,"
+        " whether value arrives early, and which sign advantages have by the kind of feedback; or,"
+        " with --episode, every step of one episode with its reward, label, V, Q and advantage.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--round", type=int, metavar="K", help="one round (default: all)")
+    parser.add_argument(
+        "--episode", type=int, metavar="N", help="the steps of the N-th own episode, from 0"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the tables."""
+    from qevolve_baselines.judged import read_judged
+    from qevolve_bench.judged import rounds_of
+    from qevolve_envs.errors import UnknownName
+
+    files = rounds_of(args.run_folder)
+    if args.round is not None and args.round not in files:
+        raise UnknownName.of("round", str(args.round), [str(number) for number in files])
+    for number, file in files.items():
+        if args.round in (None, number):
+            judged = list(read_judged(file))
+            own = [j for j in judged if not j.expert]
+            if args.episode is None:
+                _overview(judged, own)
+            else:
+                _trace(own, args.episode)
+    return 0
+
+
+def _overview(judged: list[Judged], own: list[Judged]) -> None:
+    from tabulate import tabulate
+
+    from qevolve_bench.judged import calibration, propagation, signs
+
+    first, held = judged[0], [j for j in own if j.held_out]
+    won = sum(j.won for j in own)
+    print(
+        f"Round {first.round}: critic {first.critic[:12]}, policy {first.policy[:12]};"
+        f" {len(own)} own episodes, {won} won, {len(held)} held out from the critic;"
+        f" {len(judged) - len(own)} of the expert.\n"
+    )
+    if not own:
+        return
+    shown = held or own
+    print(f"Calibration on {'held-out' if held else 'all'} own episodes, by tenths of V:")
+    print(tabulate(calibration(shown), headers="keys", floatfmt=".3f"))
+    print("\nMean V by quarters of an own episode:")
+    print(tabulate(propagation(own), headers="keys", floatfmt=".3f"))
+    print("\nAdvantages of own actions by how the environment took them:")
+    headers = {
+        "feedback": "feedback", "steps": "steps", "mean_all": "mean", "positive_all": "> 0",
+        "mean_won": "mean, won", "positive_won": "> 0, won", "mean_lost": "mean, lost",
+        "positive_lost": "> 0, lost",
+    }  # fmt: skip
+    print(tabulate(signs(own), headers=headers, floatfmt=".3f"), end="\n\n")
+
+
+def _trace(own: list[Judged], index: int) -> None:
+    from tabulate import tabulate
+
+    from qevolve_envs.errors import BenchError
+
+    if not 0 <= index < len(own):
+        raise BenchError(
+            f"There is no episode {index}: the round has own episodes 0 to {len(own) - 1}."
+        )
+    one = own[index]
+    print(
+        f"Round {one.round}, {one.task_id}, seed {one.seed}, {'won' if one.won else 'lost'},"
+        f" episode {one.episode[:12]}, critic {one.critic[:12]}, policy {one.policy[:12]}:"
+    )
+    columns = (one.actions, one.feedback, one.reward, one.label, one.v, one.q, one.advantage)
+    headers = ("action", "feedback", "reward", "label", "V", "Q", "advantage")
+    print(tabulate(list(zip(*columns, strict=True)), headers, floatfmt=".3f"), end="\n\n")

@@ -1,0 +1,151 @@
+"""Every advantage can be traced, and the tables about critics say what is in the traces."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from qevolve_baselines.judged import Judged, read_judged
+from qevolve_baselines.learner import make_learner
+from qevolve_baselines.losses import generalised_advantages
+from qevolve_baselines.run import Run
+from qevolve_bench.cli import main
+from qevolve_bench.judged import calibration, propagation, rounds_of, signs
+from qevolve_envs.errors import BadFile, MissingData
+
+OPTIM = {"batch_tokens": 400}
+SETTINGS = {
+    "rounds": 2,
+    "collect": {"per_task": 2, "batch_size": 8},
+    "critic": {"epochs": 1, "optim": OPTIM, "held_out": 0.2},
+    "policy": {"epochs": 1, "optim": OPTIM},
+    "advantage_norm": "none",
+    "advantage_clip": 0.0,
+    "unhealthy": "log",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("run")
+    policy = tiny.warm_policy()
+    (place / "before").write_text(policy.digest())
+    run = Run(seed=0, folder=place)
+    make_learner("q_evolve", None, SETTINGS).train(tiny.world(), tiny.demos(), policy, run)
+    return place
+
+
+def test_each_advantage_follows_from_what_is_kept_beside_it(folder: Path) -> None:
+    files = rounds_of(folder)
+    assert list(files) == [1, 2]
+    policies, critics = set(), set()
+    for number, file in files.items():
+        judged = list(read_judged(file))
+        policies |= {j.policy for j in judged}
+        critics |= {j.critic for j in judged}
+        own = [j for j in judged if not j.expert]
+        assert len(judged) > len(own) > 0 and {j.round for j in judged} == {number}
+        assert any(j.held_out for j in own) and not all(j.held_out for j in own)
+        for j in judged:
+            rewards = np.array(j.reward) + np.array(j.label)
+            bounds = np.array([0, len(j.v)])
+            expected = generalised_advantages(rewards, np.array(j.v), bounds, 0.99, 0.95)
+            assert j.advantage == pytest.approx(expected.tolist(), abs=1e-4)
+            powers = 0.99 ** np.arange(len(rewards))
+            assert j.returns[0] == pytest.approx(float(powers @ rewards), abs=1e-4)
+            assert j.won == (sum(j.reward) > 0)
+            labels = {"ok": 0.0, "unchanged": -0.1, "invalid": -0.2, "malformed": -0.3}
+            assert j.label == [labels[kind] for kind in j.feedback]
+    assert len(policies) == len(critics) == 2
+    assert (folder / "before").read_text() in policies
+
+
+def test_a_trace_names_an_episode_that_can_be_played_again(folder: Path) -> None:
+    (first, *_) = [j for j in read_judged(rounds_of(folder)[1]) if not j.expert]
+    world = tiny.world()
+    env = world.make()
+    _, info = env.reset(seed=first.seed, options={"task": first.task_id})
+    rewards, feedback = [], []
+    for action in first.actions:
+        _, reward, _, _, info = env.step(action)
+        rewards.append(float(reward))
+        feedback.append(info["feedback"])
+    assert (rewards, feedback) == (first.reward, first.feedback)
+
+
+def made(v: list[float], returns: list[float], won: bool, kinds: list[str]) -> Judged:
+    n = len(v)
+    return Judged(
+        round=1, policy="p", critic="c", expert=False, held_out=True, task_id="t", seed=0,
+        episode="e", won=won, actions=["a"] * n, feedback=kinds, reward=[0.0] * n,
+        label=[0.0] * n, returns=returns, v=v, q=v,
+        advantage=[r - x for r, x in zip(returns, v, strict=True)],
+    )  # fmt: skip
+
+
+JUDGED = [
+    made([0.2, 0.4, 0.6, 0.8], [1.0, 1.0, 1.0, 1.0], True, ["ok", "ok", "invalid", "ok"]),
+    made([0.1, 0.0], [0.0, -0.2], False, ["ok", "invalid"]),
+]
+
+
+def test_the_tables_by_hand() -> None:
+    low, high = calibration(JUDGED, bins=2)
+    assert (low["v"], low["return"], low["steps"]) == pytest.approx((0.1, 4 / 15 * 1, 3), abs=1e-9)
+    assert (high["v"], high["return"], high["steps"]) == pytest.approx((0.6, 1.0, 3))
+    halves = propagation(JUDGED, parts=2)
+    assert [row["won"] for row in halves] == pytest.approx([0.3, 0.7])
+    assert [row["lost"] for row in halves] == pytest.approx([0.1, 0.0])
+    ok, invalid = signs(JUDGED)
+    assert (ok["steps"], invalid["steps"]) == (4, 2)
+    assert ok["mean_all"] == pytest.approx((0.8 + 0.6 + 0.2 - 0.1) / 4)
+    assert ok["positive_all"] == 0.75 and ok["positive_lost"] == 0.0
+    assert invalid["mean_won"] == pytest.approx(0.4)
+    assert invalid["mean_lost"] == pytest.approx(-0.2)
+
+
+def test_the_command_shows_rounds_and_episodes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["advantages", str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("Calibration on held-out own episodes") == 2 and "Round 2" in text
+    assert main(["advantages", str(folder), "--round", "1", "--episode", "0"]) == 0
+    text = capsys.readouterr().out
+    first = next(j for j in read_judged(rounds_of(folder)[1]) if not j.expert)
+    assert first.task_id in text and "Round 2" not in text
+    assert text.count("\n") == len(first.actions) + 4
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--round", "3"], "Unknown round"),
+        (["--episode", "9999"], "own episodes 0 to"),
+    ],
+)
+def test_mistakes_are_sentences(
+    folder: Path, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["advantages", str(folder), *options]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_damage_is_named_with_its_line(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match="holds no judged round"):
+        rounds_of(tmp_path)
+    good = gzip.decompress(rounds_of(folder)[1].read_bytes())
+    file = tmp_path / "round-1.jsonl.gz"
+    for content, line in (
+        (gzip.compress(good)[:-40], "line [0-9]+"),
+        (b"text", "line 0"),
+        (gzip.compress(good.replace(b'"won"', b'"win"', 1)), "line 1"),
+        (gzip.compress(good + b"[]\n"), f"line {len(good.splitlines()) + 1}"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(BadFile, match=line):
+            list(read_judged(file))
