@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from qevolve_bench.results import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
+from qevolve_bench.study.critics import critic_rounds, critics_table
 from qevolve_bench.study.plan import Study
 from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
 from qevolve_bench.training import Outcome, finished
@@ -73,6 +74,11 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
             for name, places in seeds.items()
         },
         "differences": _differences(study, found, seeds),
+        "critics": {
+            name: rounds
+            for name, places in seeds.items()
+            if (rounds := critic_rounds(r.folder for r in _picked(found[name], places)))
+        },
     }
 
 
@@ -191,6 +197,14 @@ def markdown(record: dict[str, Any]) -> str:
         title = family[0].upper() + family[1:]
         parts.append(f"\n**{title}**, paired by seed and task:\n")
         parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    if record["critics"]:
+        parts.append(
+            "\n**Critics**, means over the seeds: success of the policy's own episodes, sampled;"
+            " the weighted return from the first state and V there; explained variance of the"
+            " return on held-out episodes; share of positive advantages; mean advantage of own"
+            " actions by how the environment took them, and of the expert's:\n"
+        )
+        parts.append(critics_table(record["critics"]))
     if record["tuned"]:
         rows = [
             [name, pick["setting"], ", ".join(f"{v}: {s:.3f}" for v, s in pick["trials"].items()),

@@ -178,6 +178,27 @@ def test_variants_that_are_not_done_do_not_cost_the_learners_a_seed(tmp_path: Pa
     assert "**Variants**, seeds 0, 2" in markdown(record)
 
 
+def test_the_table_shows_how_good_critics_were(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    for seed in study.seeds:
+        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        for name in ("longer", "rft"):
+            outcome(run_folder(tmp_path, name, seed), "unseen", [1, 1])
+        lines = [
+            {"stage": "round-1-collect", "success": 0.5 + 0.1 * seed, "steps": 9.0},
+            {"stage": "round-1-critic", "update": 3, "v": 7.0},
+            {"stage": "round-1-advantages", "v0": 0.4 + 0.2 * seed, "advantage_invalid": None},
+        ]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (run_folder(tmp_path, "rft", seed) / "metrics.jsonl").write_text(text)
+    record = summarise(study, tmp_path)
+    assert set(record["critics"]) == {"rft"}
+    found = record["critics"]["rft"]["round-1"]
+    assert found == pytest.approx({"success": 0.55, "v0": 0.5})
+    (row,) = [line for line in markdown(record).splitlines() if line.startswith("| rft   | 1")]
+    assert [cell.strip() for cell in row.split("|")][3:6] == ["0.55", "-", "0.50"]
+
+
 def test_one_seed_makes_no_table(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     for name in ("longer", "rft"):
