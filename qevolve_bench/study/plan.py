@@ -9,6 +9,7 @@
     demos: 1000                  # expert episodes, drawn by each seed
     tuning_tasks: 200            # training tasks kept apart for choosing settings
     warm: {…}                    # settings of the warm start, over sft's preset "warm"
+    longer: {settings: {…}, budget: {…}}   # then sft by its preset "longer"; optional
     scratch: {…}                 # size of the model
     form: {…}                    # form of the transcripts
     evaluate: [seen, unseen]
@@ -19,6 +20,7 @@
     checkpoints: 4               # of the learning curves; an arm may say otherwise
     tuning:
       seeds: [100]               # never among the seeds above
+      share: 0.5                 # of the budget that a trial has; 1 by default
     arms:
       rft:
         learner: rft
@@ -88,7 +90,9 @@ class Study:
     demos: int = 1000
     tuning_tasks: int = 200
     tuning_seeds: list[int] = field(default_factory=list)
+    tuning_share: float = 1.0
     warm: dict[str, Any] = field(default_factory=dict)
+    longer: dict[str, dict[str, Any]] = field(default_factory=dict)
     scratch: dict[str, Any] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ("seen", "unseen")
@@ -109,12 +113,36 @@ class Study:
         )
 
     def warm_start(self, seed: int) -> Training:
-        """The run that makes a seed's warm start."""
+        """The run that makes a seed's warm start, or with `longer` its first half."""
         spec = self.training("sft", seed)
         spec.preset = "warm"
         spec.settings = self.warm
         spec.scratch = self.scratch
         spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
+        spec.checkpoints = 1
+        return spec
+
+    def longer_start(self, seed: int, init: Path) -> Training:
+        """The run that goes on with the first half of a warm start.
+
+        Args:
+            seed: The seed.
+            init: Folder of the first half.
+        """
+        spec = self.training("sft", seed)
+        spec.preset = "longer"
+        spec.settings = self.longer.get("settings", {})
+        spec.budget = self.longer.get("budget", {})
+        spec.init = str(init)
+        spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
+        spec.checkpoints = 1
+        return spec
+
+    def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> Training:
+        """A run that tries a value of the setting that an arm tunes; see `run_of`."""
+        spec = self.run_of(arm, seed, init, {arm.tune: value})
+        spec.budget = {axis: limit * self.tuning_share for axis, limit in spec.budget.items()}
+        spec.evaluate = (TUNING,)
         spec.checkpoints = 1
         return spec
 
@@ -169,6 +197,13 @@ def read_study(path: Path) -> Study:
             spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
             make_learner(spec.learner, spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in arm.budget.items()])
+        make_learner("sft", "warm", study.warm)
+        if study.longer:
+            spec = study.longer_start(study.seeds[0], Path("-"))
+            make_learner("sft", "longer", spec.settings)
+            Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
+            if not spec.budget:
+                raise BenchError("longer needs a budget (budget: {trained_tokens: 1000000}).")
     except BenchError as error:
         raise BadFile(f"{path}: {error}") from None
     return study
@@ -176,8 +211,8 @@ def read_study(path: Path) -> Study:
 
 def _study(raw: Mapping[str, Any]) -> Study:
     known = {
-        "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "scratch",
-        "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "focus",
+        "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "longer",
+        "scratch", "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "focus",
         "tuning", "arms",
     }  # fmt: skip
     for name in raw:
@@ -194,6 +229,12 @@ def _study(raw: Mapping[str, Any]) -> Study:
     tuning = raw.get("tuning") or {}
     if not isinstance(seeds, list) or not all(isinstance(s, int) and s >= 0 for s in seeds):
         raise BenchError("seeds must be a list of whole numbers.")
+    share = tuning.get("share", 1.0)
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise BenchError(f"tuning.share must be above 0 and at most 1, not {share!r}.")
+    for name in raw.get("longer") or {}:
+        if name not in ("settings", "budget"):
+            raise UnknownName.of("field of longer", name, ("settings", "budget"))
     if set(seeds) & set(tuning.get("seeds", [])):
         raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
     arms: dict[str, Arm] = {}
@@ -212,7 +253,8 @@ def _study(raw: Mapping[str, Any]) -> Study:
             raise UnknownName.of(role, raw[role], learners)
     optional = {
         name: raw[name]
-        for name in ("env_kwargs", "horizon", "demos", "tuning_tasks", "warm", "scratch", "form",
+        for name in ("env_kwargs", "horizon", "demos", "tuning_tasks", "warm", "longer",
+                     "scratch", "form",
                      "episodes")
         if raw.get(name) is not None
     }  # fmt: skip
@@ -224,6 +266,7 @@ def _study(raw: Mapping[str, Any]) -> Study:
         baseline=raw["baseline"],
         focus=raw.get("focus", ""),
         tuning_seeds=list(tuning.get("seeds", [])),
+        tuning_share=share,
         evaluate=tuple(raw.get("evaluate", ("seen", "unseen"))),
         **optional,
     )

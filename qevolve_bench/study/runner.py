@@ -34,7 +34,7 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
 
     Args:
         study: The plan.
-        folder: Where its runs lie: ``warm/``, ``tuning/`` and ``runs/``.
+        folder: Where its runs lie: ``warm/`` (and ``first/``), ``tuning/`` and ``runs/``.
         workers: Processes, each with one thread; 0 plays in this one.
         say: Told of every run that ends.
 
@@ -42,14 +42,29 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
         BenchError: When a run cannot be played; the others are finished first.
     """
     seeds = [*study.tuning_seeds, *study.seeds]
-    warm = [
-        Job(f"warm start, seed {s}", study.warm_start(s), warm_folder(folder, s)) for s in seeds
+    first = [
+        (s, first_folder(folder, s) if study.longer else warm_folder(folder, s)) for s in seeds
     ]
-    _play(warm, workers, say)
+    _play(
+        [Job(f"warm start, seed {s}", study.warm_start(s), place) for s, place in first],
+        workers,
+        say,
+    )
+    if study.longer:
+        longer = [
+            Job(f"longer warm start, seed {s}", study.longer_start(s, init), warm_folder(folder, s))
+            for s, init in first
+        ]
+        _play(longer, workers, say)
     _play(_tuning_jobs(study, folder), workers, say)
     chosen = choose(study, folder)
     write_json(folder / "tuned.json", chosen)
     _play(arm_jobs(study, folder, chosen), workers, say)
+
+
+def first_folder(folder: Path, seed: int) -> Path:
+    """Where the first half of a seed's warm start lies, in a study that goes on with it."""
+    return folder / "first" / f"seed-{seed}"
 
 
 def warm_folder(folder: Path, seed: int) -> Path:
@@ -72,9 +87,7 @@ def _tuning_jobs(study: Study, folder: Path) -> list[Job]:
     for arm in study.arms:
         for value in arm.values:
             for seed in study.tuning_seeds:
-                spec = study.run_of(arm, seed, warm_folder(folder, seed), {arm.tune: value})
-                spec.evaluate = (TUNING,)
-                spec.checkpoints = 1
+                spec = study.trial_of(arm, seed, warm_folder(folder, seed), value)
                 jobs.append(
                     Job(
                         f"tuning {arm.name}: {arm.tune} {value}, seed {seed}",

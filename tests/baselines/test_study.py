@@ -16,8 +16,16 @@ import pytest
 import tiny
 
 from qevolve_bench.study.plan import read_study
-from qevolve_bench.study.runner import choose, play, run_folder, trial_folder, warm_folder
+from qevolve_bench.study.runner import (
+    choose,
+    first_folder,
+    play,
+    run_folder,
+    trial_folder,
+    warm_folder,
+)
 from qevolve_bench.study.table import markdown, summarise, write
+from qevolve_bench.training import finished
 from qevolve_envs.errors import BadFile, BenchError
 
 PLAN = f"""
@@ -228,6 +236,35 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     again: list[str] = []
     play(study, tmp_path / "out", workers=0, say=again.append)
     assert again == []
+
+
+def test_a_warm_start_in_two_halves_and_trials_on_a_share(tmp_path: Path) -> None:
+    text = PLAN.replace("seeds: [7]", "seeds: [7], share: 0.5").replace(
+        "scratch:",
+        "longer: {budget: {trained_tokens: 300}, settings: {optim: {lr: 0.002}}}\nscratch:",
+    )
+    study = read_study(plan(tmp_path, text))
+    out = tmp_path / "out"
+    trial = study.trial_of(study.arms[1], 7, warm_folder(out, 7), 1e-3)
+    assert (trial.budget, trial.evaluate, trial.checkpoints) == (
+        {"env_steps": 30.0},
+        ("tuning",),
+        1,
+    )
+    longer = study.longer_start(0, first_folder(out, 0))
+    assert (longer.preset, longer.settings) == ("longer", {"optim": {"lr": 0.002}})
+    said: list[str] = []
+    play(study, out, workers=0, say=said.append)
+    assert sum("longer warm start" in line for line in said) == 3
+    first, second = (finished(folder(out, 0)) for folder in (first_folder, warm_folder))
+    assert first is not None and second is not None
+    assert second.ledger["trained_tokens"] >= 300
+    spec = json.loads((run_folder(out, "rft", 0) / "spec.json").read_text())
+    assert spec["init"] == str(warm_folder(out, 0))
+    with pytest.raises(BadFile, match="longer needs a budget"):
+        read_study(plan(tmp_path, text.replace("budget: {trained_tokens: 300}, ", "")))
+    with pytest.raises(BadFile, match="share must be above 0"):
+        read_study(plan(tmp_path, text.replace("share: 0.5", "share: 2")))
 
 
 WAIT = """
