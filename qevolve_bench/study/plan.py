@@ -9,7 +9,8 @@
     demos: 1000                  # expert episodes, drawn by each seed
     tuning_tasks: 200            # training tasks kept apart for choosing settings
     warm: {…}                    # settings of the warm start, over sft's preset "warm"
-    longer: {settings: {…}, budget: {…}}   # then sft by its preset "longer"; optional
+    longer:                      # then sft by its preset "longer", once or more; optional
+      - {settings: {…}, budget: {…}}
     scratch: {…}                 # size of the model
     form: {…}                    # form of the transcripts
     evaluate: [seen, unseen]
@@ -36,7 +37,7 @@ Every arm of a seed begins with the same warm start, so that differences are pai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Study:
     tuning_seeds: list[int] = field(default_factory=list)
     tuning_share: float = 1.0
     warm: dict[str, Any] = field(default_factory=dict)
-    longer: dict[str, dict[str, Any]] = field(default_factory=dict)
+    longer: list[dict[str, dict[str, Any]]] = field(default_factory=list)
     scratch: dict[str, Any] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
     evaluate: tuple[str, ...] = ("seen", "unseen")
@@ -112,31 +113,28 @@ class Study:
             episodes=self.episodes,
         )
 
-    def warm_start(self, seed: int) -> Training:
-        """The run that makes a seed's warm start, or with `longer` its first half."""
-        spec = self.training("sft", seed)
-        spec.preset = "warm"
-        spec.settings = self.warm
-        spec.scratch = self.scratch
-        spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
-        spec.checkpoints = 1
-        return spec
-
-    def longer_start(self, seed: int, init: Path) -> Training:
-        """The run that goes on with the first half of a warm start.
+    def warm_starts(self, seed: int, place: Callable[[int], Path]) -> list[Training]:
+        """The runs that make a seed's warm start, each but the first from the one before it.
 
         Args:
             seed: The seed.
-            init: Folder of the first half.
+            place: The folder of the first, second … of them, counted from 0.
         """
-        spec = self.training("sft", seed)
-        spec.preset = "longer"
-        spec.settings = self.longer.get("settings", {})
-        spec.budget = self.longer.get("budget", {})
-        spec.init = str(init)
-        spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
-        spec.checkpoints = 1
-        return spec
+        specs = [self.training("sft", seed)]
+        specs[0].preset = "warm"
+        specs[0].settings = self.warm
+        specs[0].scratch = self.scratch
+        for number, stage in enumerate(self.longer):
+            spec = self.training("sft", seed)
+            spec.preset = "longer"
+            spec.settings = stage.get("settings", {})
+            spec.budget = stage.get("budget", {})
+            spec.init = str(place(number))
+            specs.append(spec)
+        for spec in specs:
+            spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
+            spec.checkpoints = 1
+        return specs
 
     def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> Training:
         """A run that tries a value of the setting that an arm tunes; see `run_of`."""
@@ -197,13 +195,14 @@ def read_study(path: Path) -> Study:
             spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
             make_learner(spec.learner, spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in arm.budget.items()])
-        make_learner("sft", "warm", study.warm)
-        if study.longer:
-            spec = study.longer_start(study.seeds[0], Path("-"))
-            make_learner("sft", "longer", spec.settings)
+        for spec in study.warm_starts(study.seeds[0], lambda number: Path("-")):
+            make_learner("sft", spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
-            if not spec.budget:
-                raise BenchError("longer needs a budget (budget: {trained_tokens: 1000000}).")
+            if spec.init and not spec.budget and "epochs" not in spec.settings:
+                raise BenchError(
+                    "each part of longer needs a budget (budget: {trained_tokens: 1000000}) or"
+                    " epochs (settings: {epochs: 2})."
+                )
     except BenchError as error:
         raise BadFile(f"{path}: {error}") from None
     return study
@@ -232,7 +231,10 @@ def _study(raw: Mapping[str, Any]) -> Study:
     share = tuning.get("share", 1.0)
     if not isinstance(share, int | float) or not 0 < share <= 1:
         raise BenchError(f"tuning.share must be above 0 and at most 1, not {share!r}.")
-    for name in raw.get("longer") or {}:
+    longer = raw.get("longer") or []
+    if not isinstance(longer, list) or not all(isinstance(part, dict) for part in longer):
+        raise BenchError("longer must be a list of parts, each with settings and a budget.")
+    for name in (name for part in longer for name in part):
         if name not in ("settings", "budget"):
             raise UnknownName.of("field of longer", name, ("settings", "budget"))
     if set(seeds) & set(tuning.get("seeds", [])):

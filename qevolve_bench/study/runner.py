@@ -34,7 +34,7 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
 
     Args:
         study: The plan.
-        folder: Where its runs lie: ``warm/`` (and ``first/``), ``tuning/`` and ``runs/``.
+        folder: Where its runs lie: ``warm/`` (and ``warm-1/`` …), ``tuning/`` and ``runs/``.
         workers: Processes, each with one thread; 0 plays in this one.
         say: Told of every run that ends.
 
@@ -42,29 +42,21 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
         BenchError: When a run cannot be played; the others are finished first.
     """
     seeds = [*study.tuning_seeds, *study.seeds]
-    first = [
-        (s, first_folder(folder, s) if study.longer else warm_folder(folder, s)) for s in seeds
-    ]
-    _play(
-        [Job(f"warm start, seed {s}", study.warm_start(s), place) for s, place in first],
-        workers,
-        say,
-    )
-    if study.longer:
-        longer = [
-            Job(f"longer warm start, seed {s}", study.longer_start(s, init), warm_folder(folder, s))
-            for s, init in first
-        ]
-        _play(longer, workers, say)
+    for part in range(1 + len(study.longer)):
+        _play([_warm_job(study, folder, seed, part) for seed in seeds], workers, say)
     _play(_tuning_jobs(study, folder), workers, say)
     chosen = choose(study, folder)
     write_json(folder / "tuned.json", chosen)
     _play(arm_jobs(study, folder, chosen), workers, say)
 
 
-def first_folder(folder: Path, seed: int) -> Path:
-    """Where the first half of a seed's warm start lies, in a study that goes on with it."""
-    return folder / "first" / f"seed-{seed}"
+def _warm_job(study: Study, folder: Path, seed: int, part: int) -> Job:
+    def place(number: int) -> Path:
+        last = number == len(study.longer)
+        return warm_folder(folder, seed) if last else folder / f"warm-{number + 1}" / f"seed-{seed}"
+
+    name = f"warm start, seed {seed}" + (f", part {part + 1}" if study.longer else "")
+    return Job(name, study.warm_starts(seed, place)[part], place(part))
 
 
 def warm_folder(folder: Path, seed: int) -> Path:

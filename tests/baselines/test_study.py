@@ -18,7 +18,6 @@ import tiny
 from qevolve_bench.study.plan import read_study
 from qevolve_bench.study.runner import (
     choose,
-    first_folder,
     play,
     run_folder,
     trial_folder,
@@ -238,11 +237,14 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     assert again == []
 
 
-def test_a_warm_start_in_two_halves_and_trials_on_a_share(tmp_path: Path) -> None:
-    text = PLAN.replace("seeds: [7]", "seeds: [7], share: 0.5").replace(
-        "scratch:",
-        "longer: {budget: {trained_tokens: 300}, settings: {optim: {lr: 0.002}}}\nscratch:",
-    )
+LONGER = """longer:
+  - {budget: {trained_tokens: 300}, settings: {optim: {lr: 0.002}}}
+  - {settings: {epochs: 1}}
+scratch:"""
+
+
+def test_a_warm_start_in_parts_and_trials_on_a_share(tmp_path: Path) -> None:
+    text = PLAN.replace("seeds: [7]", "seeds: [7], share: 0.5").replace("scratch:", LONGER)
     study = read_study(plan(tmp_path, text))
     out = tmp_path / "out"
     trial = study.trial_of(study.arms[1], 7, warm_folder(out, 7), 1e-3)
@@ -251,20 +253,26 @@ def test_a_warm_start_in_two_halves_and_trials_on_a_share(tmp_path: Path) -> Non
         ("tuning",),
         1,
     )
-    longer = study.longer_start(0, first_folder(out, 0))
-    assert (longer.preset, longer.settings) == ("longer", {"optim": {"lr": 0.002}})
     said: list[str] = []
     play(study, out, workers=0, say=said.append)
-    assert sum("longer warm start" in line for line in said) == 3
-    first, second = (finished(folder(out, 0)) for folder in (first_folder, warm_folder))
-    assert first is not None and second is not None
-    assert second.ledger["trained_tokens"] >= 300
+    assert sum("warm start" in line and "part" in line for line in said) == 9
+    places = [out / "warm-1" / "seed-0", out / "warm-2" / "seed-0", warm_folder(out, 0)]
+    specs = [json.loads((place / "spec.json").read_text()) for place in places]
+    assert [spec["preset"] for spec in specs] == ["warm", "longer", "longer"]
+    assert [spec["init"] for spec in specs] == [None, str(places[0]), str(places[1])]
+    assert specs[1]["settings"] == {"optim": {"lr": 0.002}}
+    outcomes = [finished(place) for place in places]
+    assert all(found is not None and found.ledger["trained_tokens"] >= 300 for found in outcomes)
     spec = json.loads((run_folder(out, "rft", 0) / "spec.json").read_text())
     assert spec["init"] == str(warm_folder(out, 0))
-    with pytest.raises(BadFile, match="longer needs a budget"):
-        read_study(plan(tmp_path, text.replace("budget: {trained_tokens: 300}, ", "")))
-    with pytest.raises(BadFile, match="share must be above 0"):
-        read_study(plan(tmp_path, text.replace("share: 0.5", "share: 2")))
+    for old, new, reason in (
+        ("settings: {epochs: 1}", "settings: {}", "each part of longer needs a budget"),
+        ("- {settings: {epochs: 1}}", "- {setings: {epochs: 1}}", "did you mean 'settings'"),
+        ("share: 0.5", "share: 2", "share must be above 0"),
+    ):
+        assert old in text
+        with pytest.raises(BadFile, match=reason):
+            read_study(plan(tmp_path, text.replace(old, new)))
 
 
 WAIT = """
