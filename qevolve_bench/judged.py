@@ -2,7 +2,8 @@
 
 Three questions decide whether a policy may be trained on a critic: is V calibrated (does it predict
 the return that followed, on episodes it has not seen), does value arrive early in an episode, and
-do advantages have the signs that the answers of the environment suggest.
+do advantages have the signs that the answers of the environment suggest: a policy that is to leave
+a loop of refusals needs the action that leaves it above zero, and the refused ones below.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qevolve_envs.errors import BenchError, MissingData
 
 if TYPE_CHECKING:
     from qevolve_baselines.judged import Judged
 
-KINDS = ("ok", "unchanged", "invalid", "malformed")
+ACCEPTED, RECOVERY = "accepted", "accepted, behind a refusal"
+FIRST, AGAIN, REPEATED = "refused, first", "refused, behind a refusal", "refused, sent before"
+SITUATIONS = (ACCEPTED, RECOVERY, FIRST, AGAIN, REPEATED)
 
 
 def rounds_of(folder: Path) -> dict[int, Path]:
@@ -76,17 +80,49 @@ def propagation(judged: Sequence[Judged], parts: int = 4) -> list[dict[str, floa
     return found
 
 
-def signs(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Advantages by the kind of feedback: how many, their mean, and the share above zero."""
-    kinds = np.array([kind for j in judged for kind in j.feedback])
-    won = np.repeat([j.won for j in judged], [len(j.v) for j in judged]).astype(bool)
-    advantages = _flat(judged, "advantage")
+def situations(judged: Judged) -> list[str]:
+    """Where each action of an episode stands in respect of refusals: one of `SITUATIONS`.
+
+    Whatever is not taken as `ok` is a refusal here: invalid, malformed, or without effect.
+    """
     found = []
-    for kind in KINDS:
-        of_kind = kinds == kind
-        row: dict[str, Any] = {"feedback": kind, "steps": int(of_kind.sum())}
-        for name, chosen in (("all", of_kind), ("won", of_kind & won), ("lost", of_kind & ~won)):
+    sent: set[str] = set()
+    refused = False
+    for action, feedback in zip(judged.actions, judged.feedback, strict=True):
+        if feedback == "ok":
+            found.append(RECOVERY if refused else ACCEPTED)
+        elif action in sent:
+            found.append(REPEATED)
+        else:
+            found.append(AGAIN if refused else FIRST)
+        refused = feedback != "ok"
+        sent.add(action)
+    return found
+
+
+def signs(
+    judged: Sequence[Judged], gae_lambda: float | None = None, gamma: float = 0.99
+) -> list[dict[str, Any]]:
+    """Advantages by situation: how many actions, their mean, and the share above zero.
+
+    Args:
+        judged: The trajectories, the expert's included: they are normalised together.
+        gae_lambda: Compute them anew from rewards, labels and V with this λ, divided by their
+            standard deviation and bounded by ±3, as q_evolve does by default; None takes those
+            that the policy learnt.
+        gamma: γ, for that.
+    """
+    own = [j for j in judged if not j.expert]
+    advantages = _flat(own, "advantage") if gae_lambda is None else _anew(judged, gae_lambda, gamma)
+    where = np.array([place for j in own for place in situations(j)])
+    won = np.repeat([j.won for j in own], [len(j.v) for j in own]).astype(bool)
+    found = []
+    for situation in SITUATIONS:
+        of_kind = where == situation
+        row: dict[str, Any] = {"action": situation}
+        for name, chosen in (("won", of_kind & won), ("lost", of_kind & ~won)):
             some = advantages[chosen]
+            row[f"steps_{name}"] = int(some.size)
             row[f"mean_{name}"] = float(some.mean()) if some.size else float("nan")
             row[f"positive_{name}"] = float((some > 0).mean()) if some.size else float("nan")
         if of_kind.any():
@@ -94,7 +130,19 @@ def signs(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return found
 
 
-def _flat(judged: Sequence[Judged], name: str) -> Any:
+def _anew(judged: Sequence[Judged], gae_lambda: float, gamma: float) -> npt.NDArray[np.float64]:
+    """Generalised advantages of the own actions, scaled over all trajectories and bounded."""
+    from qevolve_baselines.losses import generalised_advantages
+
+    bounds = np.concatenate([[0], np.cumsum([len(j.v) for j in judged])])
+    rewards = _flat(judged, "reward") + _flat(judged, "label")
+    raw = generalised_advantages(rewards, _flat(judged, "v"), bounds, gamma, gae_lambda)
+    own = np.repeat([not j.expert for j in judged], np.diff(bounds)).astype(bool)
+    scaled: npt.NDArray[np.float64] = (raw / max(float(raw.std()), 1e-8)).clip(-3, 3)[own]
+    return scaled
+
+
+def _flat(judged: Sequence[Judged], name: str) -> npt.NDArray[np.float64]:
     if not judged:
         raise BenchError("There is no trajectory to look at.")
     return np.concatenate([np.array(getattr(j, name), dtype=np.float64) for j in judged])

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from qevolve_baselines.judged import Judged
     from qevolve_bench.commands.options import Subparsers
 
+_HEADERS = {
+    "action": "action", "steps_won": "in won", "mean_won": "mean", "positive_won": "> 0",
+    "steps_lost": "in lost", "mean_lost": "mean", "positive_lost": "> 0",
+}  # fmt: skip
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
@@ -17,13 +22,21 @@ def add_parser(subparsers: Subparsers) -> None:
         "advantages",
         help="look at the critic and the advantages of a run of q_evolve",
         description="Show, for each round of a run of q_evolve, whether V predicts the return,"
-        " whether value arrives early, and which sign advantages have by the kind of feedback; or,"
-        " with --episode, every step of one episode with its reward, label, V, Q and advantage.",
+        " whether value arrives early, and which sign advantages have before and behind"
+        " refusals; or, with --episode, every step of one episode with its reward, label, V, Q and advantage.",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--round", type=int, metavar="K", help="one round (default: all)")
     parser.add_argument(
         "--episode", type=int, metavar="N", help="the steps of the N-th own episode, from 0"
+    )
+    parser.add_argument(
+        "--gae-lambda",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="L",
+        help="show advantages as other values of λ would have made them, from the same critic",
     )
     parser.set_defaults(run=run)
 
@@ -42,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
             judged = list(read_judged(file))
             own = [j for j in judged if not j.expert]
             if args.episode is None:
-                _overview(judged, own)
+                _overview(judged, own, args.gae_lambda)
             else:
                 _trace(own, args.episode)
     return 0
 
 
-def _overview(judged: list[Judged], own: list[Judged]) -> None:
+def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> None:
     from tabulate import tabulate
 
     from qevolve_bench.judged import calibration, propagation, signs
@@ -67,13 +80,12 @@ def _overview(judged: list[Judged], own: list[Judged]) -> None:
     print(tabulate(calibration(shown), headers="keys", floatfmt=".3f"))
     print("\nMean V by quarters of an own episode:")
     print(tabulate(propagation(own), headers="keys", floatfmt=".3f"))
-    print("\nAdvantages of own actions by how the environment took them:")
-    headers = {
-        "feedback": "feedback", "steps": "steps", "mean_all": "mean", "positive_all": "> 0",
-        "mean_won": "mean, won", "positive_won": "> 0, won", "mean_lost": "mean, lost",
-        "positive_lost": "> 0, lost",
-    }  # fmt: skip
-    print(tabulate(signs(own), headers=headers, floatfmt=".3f"), end="\n\n")
+    chosen: list[float | None] = [*lambdas] or [None]
+    for gae_lambda in chosen:
+        how = "" if gae_lambda is None else f", computed anew with λ = {gae_lambda:g}"
+        print(f"\nAdvantages of own actions{how}:")
+        print(tabulate(signs(judged, gae_lambda), headers=_HEADERS, floatfmt=".2f"))
+    print()
 
 
 def _trace(own: list[Judged], index: int) -> None:

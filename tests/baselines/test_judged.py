@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from qevolve_baselines.learner import make_learner
 from qevolve_baselines.losses import generalised_advantages
 from qevolve_baselines.run import Run
 from qevolve_bench.cli import main
-from qevolve_bench.judged import calibration, propagation, rounds_of, signs
+from qevolve_bench.judged import calibration, propagation, rounds_of, signs, situations
 from qevolve_envs.errors import BadFile, MissingData
 
 OPTIM = {"batch_tokens": 400}
@@ -100,12 +101,44 @@ def test_the_tables_by_hand() -> None:
     halves = propagation(JUDGED, parts=2)
     assert [row["won"] for row in halves] == pytest.approx([0.3, 0.7])
     assert [row["lost"] for row in halves] == pytest.approx([0.1, 0.0])
-    ok, invalid = signs(JUDGED)
-    assert (ok["steps"], invalid["steps"]) == (4, 2)
-    assert ok["mean_all"] == pytest.approx((0.8 + 0.6 + 0.2 - 0.1) / 4)
-    assert ok["positive_all"] == 0.75 and ok["positive_lost"] == 0.0
-    assert invalid["mean_won"] == pytest.approx(0.4)
-    assert invalid["mean_lost"] == pytest.approx(-0.2)
+    accepted, recovery, first = signs(JUDGED)
+    assert (accepted["action"], accepted["steps_won"], accepted["steps_lost"]) == ("accepted", 2, 1)
+    assert accepted["mean_won"] == pytest.approx((0.8 + 0.6) / 2)
+    assert (accepted["positive_won"], accepted["positive_lost"]) == (1.0, 0.0)
+    assert recovery["mean_won"] == pytest.approx(0.2) and recovery["steps_lost"] == 0
+    assert first["mean_lost"] == pytest.approx(-0.2)
+
+
+def test_situations_by_hand() -> None:
+    kinds = ["ok", "invalid", "malformed", "invalid", "ok", "unchanged", "ok"]
+    one = made([0.0] * 7, [0.0] * 7, False, kinds)
+    one = replace(one, actions=["a", "b", "c", "b", "d", "d", "a"])
+    assert situations(one) == [
+        "accepted", "refused, first", "refused, behind a refusal", "refused, sent before",
+        "accepted, behind a refusal", "refused, sent before", "accepted, behind a refusal",
+    ]  # fmt: skip
+
+
+def test_another_lambda_is_computed_from_the_same_critic() -> None:
+    one = replace(
+        JUDGED[0],
+        actions=["a", "b"],
+        feedback=["ok", "ok"],
+        reward=[0.0, 1.0],
+        label=[-0.1, 0.0],
+        returns=[0.0, 0.0],
+        v=[0.5, 0.5],
+        q=[0.0, 0.0],
+        advantage=[9.0, 9.0],
+    )
+    deltas = np.array([-0.1 + 0.99 * 0.5 - 0.5, 0.5])
+    (row,) = signs([one], gae_lambda=0.0)
+    assert row["mean_won"] == pytest.approx((deltas / deltas.std()).mean())
+    both = np.array([deltas[0] + 0.99 * deltas[1], deltas[1]])
+    (row,) = signs([one], gae_lambda=1.0)
+    assert row["mean_won"] == pytest.approx((both / both.std()).clip(-3, 3).mean())
+    (row,) = signs([one])
+    assert row["mean_won"] == 9.0
 
 
 def test_the_command_shows_rounds_and_episodes(
@@ -114,6 +147,8 @@ def test_the_command_shows_rounds_and_episodes(
     assert main(["advantages", str(folder)]) == 0
     text = capsys.readouterr().out
     assert text.count("Calibration on held-out own episodes") == 2 and "Round 2" in text
+    assert main(["advantages", str(folder), "--gae-lambda", "0", "0.95"]) == 0
+    assert capsys.readouterr().out.count("computed anew with λ = 0.95:") == 2
     assert main(["advantages", str(folder), "--round", "1", "--episode", "0"]) == 0
     text = capsys.readouterr().out
     first = next(j for j in read_judged(rounds_of(folder)[1]) if not j.expert)
