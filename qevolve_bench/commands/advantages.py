@@ -22,8 +22,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "advantages",
         help="look at the critic and the advantages of a run of q_evolve",
         description="Show, for each round of a run of q_evolve, whether V predicts the return,"
-        " whether value arrives early, and which sign advantages have before and behind"
-        " refusals; or, with --episode, every step of one episode with its reward, label, V, Q and advantage.",
+        " whether value arrives early, and which sign advantages have before and behind refusals;"
+        " or, with --episode, each step of one episode with its reward, label, V, Q and advantage.",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--round", type=int, metavar="K", help="one round (default: all)")
