@@ -15,6 +15,7 @@ from qevolve_bench.results import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
 from qevolve_bench.study.critics import critic_rounds, critics_table
 from qevolve_bench.study.plan import Study
+from qevolve_bench.study.refusals import refusals, refusals_table
 from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
 from qevolve_bench.training import Outcome, finished
 from qevolve_envs.errors import BenchError
@@ -74,6 +75,13 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
             for name, places in seeds.items()
         },
         "differences": _differences(study, found, seeds),
+        "refusals": {
+            name: counts
+            for name, places in seeds.items()
+            if (
+                counts := refusals((r.folder for r in _picked(found[name], places)), study.evaluate)
+            )
+        },
         "critics": {
             name: rounds
             for name, places in seeds.items()
@@ -197,6 +205,12 @@ def markdown(record: dict[str, Any]) -> str:
         title = family[0].upper() + family[1:]
         parts.append(f"\n**{title}**, paired by seed and task:\n")
         parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    if record["refusals"]:
+        parts.append(
+            "\n**Refusals**, in % over all of these episodes: actions that the environment did not"
+            " take, episodes that hold one, and success in episodes without and with one:\n"
+        )
+        parts.append(refusals_table(record["refusals"]))
     if record["critics"]:
         parts.append(
             "\n**Critics**, means over the seeds: success of the policy's own episodes, sampled;"

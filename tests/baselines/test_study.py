@@ -25,6 +25,7 @@ from qevolve_bench.study.runner import (
 )
 from qevolve_bench.study.table import markdown, summarise, write
 from qevolve_bench.training import finished
+from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 
 PLAN = f"""
@@ -204,6 +205,35 @@ def test_the_table_shows_how_good_critics_were(tmp_path: Path) -> None:
     assert found == pytest.approx({"success": 0.55, "v0": 0.5})
     (row,) = [line for line in markdown(record).splitlines() if line.startswith("| rft   | 1")]
     assert [cell.strip() for cell in row.split("|")][3:6] == ["0.55", "-", "0.50"]
+
+
+def test_the_table_counts_refusals(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    for seed in study.seeds:
+        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        for name in ("longer", "rft"):
+            outcome(run_folder(tmp_path, name, seed), "unseen", [1, 0])
+    episodes = []
+    for won, feedback in ((True, ["ok"]), (True, ["ok", "invalid", "ok"]), (False, ["malformed"])):
+        steps = [Step("a", "b", 0.0, kind, 0.0) for kind in feedback]
+        episode = Episode("e", {}, "t", "unseen", 0, "x", steps=steps, won=won)
+        episodes.append(episode)
+    place = run_folder(tmp_path, "rft", 1) / "evaluation"
+    place.mkdir()
+    write_episodes(place / "unseen.jsonl", episodes)
+    record = summarise(study, tmp_path)
+    assert record["refusals"] == {
+        "rft": pytest.approx(
+            {
+                "steps_refused": 2 / 5,
+                "episodes_refused": 2 / 3,
+                "won_without": 1.0,
+                "won_with": 0.5,
+                "episodes": 3,
+            }
+        )
+    }
+    assert "| rft   | 40.0            | 66.7                      | 100.0" in markdown(record)
 
 
 def test_one_seed_makes_no_table(tmp_path: Path) -> None:
