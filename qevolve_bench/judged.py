@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ACCEPTED, RECOVERY = "accepted", "accepted, behind a refusal"
 FIRST, AGAIN, REPEATED = "refused, first", "refused, behind a refusal", "refused, sent before"
-SITUATIONS = (ACCEPTED, RECOVERY, FIRST, AGAIN, REPEATED)
+EXPERT = "the expert's"
+SITUATIONS = (EXPERT, ACCEPTED, RECOVERY, FIRST, AGAIN, REPEATED)
 
 
 def rounds_of(folder: Path) -> dict[int, Path]:
@@ -103,7 +104,9 @@ def situations(judged: Judged) -> list[str]:
 def signs(
     judged: Sequence[Judged], gae_lambda: float | None = None, gamma: float = 0.99
 ) -> list[dict[str, Any]]:
-    """Advantages by situation: how many actions, their mean, and the share above zero.
+    """Advantages by situation: how many actions, their mean, spread, and the share above zero.
+
+    The expert's actions, which nothing is wrong with, show the noise of a critic.
 
     Args:
         judged: The trajectories, the expert's included: they are normalised together.
@@ -112,10 +115,14 @@ def signs(
             that the policy learnt.
         gamma: γ, for that.
     """
-    own = [j for j in judged if not j.expert]
-    advantages = _flat(own, "advantage") if gae_lambda is None else _anew(judged, gae_lambda, gamma)
-    where = np.array([place for j in own for place in situations(j)])
-    won = np.repeat([j.won for j in own], [len(j.v) for j in own]).astype(bool)
+    if gae_lambda is None:
+        advantages = _flat(judged, "advantage")
+    else:
+        advantages = _anew(judged, gae_lambda, gamma)
+    where = np.array(
+        [place for j in judged for place in ([EXPERT] * len(j.v) if j.expert else situations(j))]
+    )
+    won = np.repeat([j.won for j in judged], [len(j.v) for j in judged]).astype(bool)
     found = []
     for situation in SITUATIONS:
         of_kind = where == situation
@@ -124,6 +131,7 @@ def signs(
             some = advantages[chosen]
             row[f"steps_{name}"] = int(some.size)
             row[f"mean_{name}"] = float(some.mean()) if some.size else float("nan")
+            row[f"spread_{name}"] = float(some.std()) if some.size else float("nan")
             row[f"positive_{name}"] = float((some > 0).mean()) if some.size else float("nan")
         if of_kind.any():
             found.append(row)
@@ -131,14 +139,13 @@ def signs(
 
 
 def _anew(judged: Sequence[Judged], gae_lambda: float, gamma: float) -> npt.NDArray[np.float64]:
-    """Generalised advantages of the own actions, scaled over all trajectories and bounded."""
+    """Generalised advantages, scaled and bounded."""
     from qevolve_baselines.losses import generalised_advantages
 
     bounds = np.concatenate([[0], np.cumsum([len(j.v) for j in judged])])
     rewards = _flat(judged, "reward") + _flat(judged, "label")
     raw = generalised_advantages(rewards, _flat(judged, "v"), bounds, gamma, gae_lambda)
-    own = np.repeat([not j.expert for j in judged], np.diff(bounds)).astype(bool)
-    scaled: npt.NDArray[np.float64] = (raw / max(float(raw.std()), 1e-8)).clip(-3, 3)[own]
+    scaled: npt.NDArray[np.float64] = (raw / max(float(raw.std()), 1e-8)).clip(-3, 3)
     return scaled
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
 
 _HEADERS = {
-    "action": "action", "steps_won": "in won", "mean_won": "mean", "positive_won": "> 0",
-    "steps_lost": "in lost", "mean_lost": "mean", "positive_lost": "> 0",
+    "action": "action", "steps_won": "in won", "mean_won": "mean", "spread_won": "spread",
+    "positive_won": "> 0", "steps_lost": "in lost", "mean_lost": "mean", "spread_lost": "spread",
+    "positive_lost": "> 0",
 }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> 
     chosen: list[float | None] = [*lambdas] or [None]
     for gae_lambda in chosen:
         how = "" if gae_lambda is None else f", computed anew with λ = {gae_lambda:g}"
-        print(f"\nAdvantages of own actions{how}:")
+        print(f"\nAdvantages{how}:")
         print(tabulate(signs(judged, gae_lambda), headers=_HEADERS, floatfmt=".2f"))
     print()
 

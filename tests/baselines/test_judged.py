@@ -101,7 +101,10 @@ def test_the_tables_by_hand() -> None:
     halves = propagation(JUDGED, parts=2)
     assert [row["won"] for row in halves] == pytest.approx([0.3, 0.7])
     assert [row["lost"] for row in halves] == pytest.approx([0.1, 0.0])
-    accepted, recovery, first = signs(JUDGED)
+    shown = replace(JUDGED[0], expert=True, advantage=[1.0, 1.0, 1.0, -1.0])
+    expert, accepted, recovery, first = signs([shown, *JUDGED])
+    assert (expert["action"], expert["steps_won"], expert["mean_won"]) == ("the expert's", 4, 0.5)
+    assert expert["spread_won"] == pytest.approx(0.75**0.5) and expert["positive_won"] == 0.75
     assert (accepted["action"], accepted["steps_won"], accepted["steps_lost"]) == ("accepted", 2, 1)
     assert accepted["mean_won"] == pytest.approx((0.8 + 0.6) / 2)
     assert (accepted["positive_won"], accepted["positive_lost"]) == (1.0, 0.0)
