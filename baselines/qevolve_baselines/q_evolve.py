@@ -35,7 +35,10 @@ model. The default differs from it in what is known to fail for small models mad
   self-imitation.
 - *Data of the critic.* `critic.data`: on ``hybrid`` data, V mixes the expert's future with the
   agent's. Where the two differ much, it is too high for the agent, whose valid actions then have
-  negative advantages; ``self`` fits V to the agent's own episodes.
+  negative advantages; ``self`` fits V to the agent's own episodes. Where the agent wins most of its
+  episodes, that V is noise on the expert's states, and ``hybrid`` is the better choice
+  (`qevolve-bench advantages` shows which it is).
+- *λ.* 0.95 blames valid actions for a loop that comes later; 0 does not, and asks more of V.
 - *Rewards of the advantage.* `advantage_rewards`: the critic has learnt r_env + r_aux. Inside a
   failing loop its V is negative, and GAE on r_env alone gives the next invalid action a positive
   advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels
