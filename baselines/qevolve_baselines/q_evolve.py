@@ -260,8 +260,10 @@ class QEvolve:
             # What the anchor of the KL is must survive a resume in the middle of a later round.
             reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
         for number in range(1, config.rounds + 1):
-            if run.spent:
+            # A round that has begun is finished, also by a resumed run that finds the budget spent.
+            if run.spent and not run.done(f"round-{number}-begun"):
                 break
+            run.end(f"round-{number}-begun")
             self._round(number, world, expert, policy, reference, run)
             run.end_of_round(f"round-{number}", policy)
         run.checkpoint(policy, final=True)
@@ -282,7 +284,7 @@ class QEvolve:
         own = collect_stage(run, name, policy, world, config.collect, remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
         data = Data.of(chosen)
-        facts = Facts.of(chosen, data, config, experts=len(chosen) - len(own))
+        facts = Facts.of(chosen, data, config, experts=0 if config.data == "self" else len(expert))
         critic = Critic(
             policy,
             q_heads=config.critic.q_heads,

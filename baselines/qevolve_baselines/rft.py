@@ -74,9 +74,11 @@ class RFT:
         run.track("policy", policy.model)
         successes: list[Trajectory] = []
         for number in range(1, config.rounds + 1):
-            if run.spent:
-                break
             name = f"round-{number}"
+            # A round that has begun is finished, also by a resumed run that finds the budget spent.
+            if run.spent and not run.done(f"{name}-begun"):
+                break
+            run.end(f"{name}-begun")
             remaining = config.rounds - number + 1
             own = collect_stage(run, name, policy, world, config.collect, remaining)
             successes += distinct_successes(own, config.keep)

@@ -13,7 +13,7 @@ from typing import Any
 from qevolve_envs.episode import read_episodes
 
 
-def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float] | None:
+def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float | None] | None:
     """Counts over all evaluation episodes of an arm's runs; None where none were kept.
 
     Args:
@@ -22,7 +22,8 @@ def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float]
 
     Returns:
         ``steps_refused``, the share of steps; ``episodes_refused``, the share of episodes with a
-        refusal; and success in episodes without one (``won_without``) and with one (``won_with``).
+        refusal; and success in episodes without one (``won_without``) and with one
+        (``won_with``), None where there is no such episode.
     """
     steps = refused = 0
     won: dict[bool, list[bool]] = {False: [], True: []}
@@ -40,8 +41,8 @@ def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float]
     return {
         "steps_refused": refused / steps,
         "episodes_refused": len(won[True]) / total,
-        "won_without": sum(won[False]) / max(1, len(won[False])),
-        "won_with": sum(won[True]) / max(1, len(won[True])),
+        "won_without": sum(won[False]) / len(won[False]) if won[False] else None,
+        "won_with": sum(won[True]) / len(won[True]) if won[True] else None,
         "episodes": total,
     }
 
@@ -52,7 +53,8 @@ def refusals_table(found: dict[str, dict[str, Any]]) -> str:
 
     names = ("steps_refused", "episodes_refused", "won_without", "won_with")
     rows = [
-        [arm, *(f"{100 * figures[name]:.1f}" for name in names)] for arm, figures in found.items()
+        [arm, *("-" if (f := figures[name]) is None else f"{100 * f:.1f}" for name in names)]
+        for arm, figures in found.items()
     ]
     headers = ["arm", "steps refused", "episodes with a refusal", "won without one", "won with one"]
     return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
