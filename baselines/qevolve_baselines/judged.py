@@ -152,7 +152,29 @@ def read_judged(path: Path) -> Iterator[Judged]:
                     raise ValueError("it is no trajectory that q_evolve has judged")
                 if raw.pop("schema") != SCHEMA:
                     raise ValueError(f"its schema is not {SCHEMA}, which this release reads")
-                yield Judged(**raw)
+                yield _checked(Judged(**raw))
     except (OSError, EOFError, zlib.error, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadFile(f"{path}, line {number}: {reason}.") from None
+    if not number:
+        raise BadFile(f"{path} holds no trajectory.")
+
+
+def _checked(one: Judged) -> Judged:
+    """Refuses fields of other kinds, and lists that are not of one length."""
+    kinds: dict[str, Any] = {
+        "str": str,
+        "bool": bool,
+        "int": int,
+        "list[str]": str,
+        "list[float]": (int, float),
+    }
+    for field in fields(Judged):
+        value, kind = getattr(one, field.name), str(field.type)
+        listed = kind.startswith("list")
+        if listed and (not isinstance(value, list) or len(value) != len(one.actions)):
+            raise ValueError(f"{field.name} must be a list with an entry for each action")
+        for item in value if listed else [value]:
+            if not isinstance(item, kinds[kind]):
+                raise ValueError(f"{field.name} holds {item!r}")
+    return one

@@ -307,7 +307,11 @@ def write_episodes(path: Path | str, episodes: Iterable[Episode]) -> int:
     count = 0
     with replacing(Path(path)) as stream:
         for episode in episodes:
-            stream.write(episode.to_json().encode("ascii") + b"\n")
+            try:
+                line = episode.to_json()
+            except ValueError as error:  # A number that JSON cannot hold.
+                raise BadFile(f"Cannot write {path}: {error}.") from None
+            stream.write(line.encode("ascii") + b"\n")
             count += 1
     return count
 

@@ -26,12 +26,11 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     Raises:
         BadFile: When the place cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
+        part = path.with_name(path.name + ".part")
         if shared:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             part = Path(name)
-            part.chmod(0o644)
         stream = os.fdopen(handle, "wb") if shared else part.open("wb")
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character.
         raise _unwritable(path, error) from None
@@ -40,6 +39,9 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        # A file that is written anew keeps its mode; a temporary one would be its owner's alone.
+        if shared or path.exists():
+            part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         part.replace(path)
     except BaseException as error:
         with suppress(OSError):

@@ -37,7 +37,8 @@ def add_parser(subparsers: Subparsers) -> None:
         nargs="+",
         default=[],
         metavar="L",
-        help="show advantages as other values of λ would have made them, from the same critic",
+        help="show what GAE with these λ makes of the same V, rewards and labels, with γ = 0.99,"
+        " divided by their standard deviation and bounded by 3",
     )
     parser.set_defaults(run=run)
 
@@ -46,19 +47,34 @@ def run(args: argparse.Namespace) -> int:
     """Prints the tables."""
     from qevolve_baselines.judged import read_judged
     from qevolve_bench.judged import rounds_of
-    from qevolve_envs.errors import UnknownName
+    from qevolve_envs.errors import BenchError, UnknownName
 
+    for value in args.gae_lambda:
+        if not 0 <= value <= 1:
+            raise BenchError(f"--gae-lambda lies between 0 and 1, and {value:g} does not.")
+    if args.gae_lambda and args.episode is not None:
+        raise BenchError("Give --gae-lambda or --episode: an episode shows what was learnt.")
     files = rounds_of(args.run_folder)
     if args.round is not None and args.round not in files:
         raise UnknownName.of("round", str(args.round), [str(number) for number in files])
-    for number, file in files.items():
-        if args.round in (None, number):
-            judged = list(read_judged(file))
-            own = [j for j in judged if not j.expert]
-            if args.episode is None:
-                _overview(judged, own, args.gae_lambda)
-            else:
-                _trace(own, args.episode)
+    rounds = {
+        number: list(read_judged(file))
+        for number, file in files.items()
+        if args.round in (None, number)
+    }
+    own = {number: [j for j in judged if not j.expert] for number, judged in rounds.items()}
+    if args.episode is not None:
+        for number, episodes in own.items():
+            if not 0 <= args.episode < len(episodes):
+                raise BenchError(
+                    f"There is no episode {args.episode}: round {number} has {len(episodes)} own"
+                    " episodes, counted from 0."
+                )
+    for number, judged in rounds.items():
+        if args.episode is None:
+            _overview(judged, own[number], args.gae_lambda)
+        else:
+            _trace(own[number][args.episode])
     return 0
 
 
@@ -89,16 +105,9 @@ def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> 
     print()
 
 
-def _trace(own: list[Judged], index: int) -> None:
+def _trace(one: Judged) -> None:
     from tabulate import tabulate
 
-    from qevolve_envs.errors import BenchError
-
-    if not 0 <= index < len(own):
-        raise BenchError(
-            f"There is no episode {index}: the round has own episodes 0 to {len(own) - 1}."
-        )
-    one = own[index]
     print(
         f"Round {one.round}, {one.task_id}, seed {one.seed}, {'won' if one.won else 'lost'},"
         f" episode {one.episode[:12]}, critic {one.critic[:12]}, policy {one.policy[:12]}:"

@@ -37,10 +37,13 @@ Every arm of a seed begins with the same warm start, so that differences are pai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import gymnasium
 
 from qevolve_bench.training import TUNING, Training
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
@@ -182,19 +185,29 @@ def read_study(path: Path) -> Study:
     Raises:
         BadFile: With the file's name and what is wrong.
     """
-    from qevolve_baselines.config import read_yaml
+    from qevolve_baselines.config import build, read_yaml
     from qevolve_baselines.learner import make_learner
+    from qevolve_baselines.policy import Form, ScratchConfig
+    from qevolve_baselines.rollout import World
     from qevolve_baselines.run import Budget
+    from qevolve_envs.registration import find_spec
 
     raw = read_yaml(path, "the study")
     try:
         study = _study(raw)
         for arm in study.arms:
-            values = arm.values[:1]
-            tuned = {arm.tune: values[0]} if values else {}
-            spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
-            make_learner(spec.learner, spec.preset, spec.settings)
+            for value in arm.values or [None]:
+                tuned = {arm.tune: value} if arm.values else {}
+                spec = study.run_of(arm, study.seeds[0], Path("-"), tuned)
+                make_learner(spec.learner, spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in arm.budget.items()])
+        build(ScratchConfig, study.scratch, "scratch.")
+        build(Form, study.form, "form.")
+        find_spec(study.env)
+        for panel in study.evaluate:
+            World(
+                study.env, split=panel, kwargs=dict(study.env_kwargs), horizon=study.horizon
+            ).task_ids()
         for spec in study.warm_starts(study.seeds[0], lambda number: Path("-")):
             make_learner("sft", spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
@@ -203,7 +216,7 @@ def read_study(path: Path) -> Study:
                     "each part of longer needs a budget (budget: {trained_tokens: 1000000}) or"
                     " epochs (settings: {epochs: 2})."
                 )
-    except BenchError as error:
+    except (BenchError, gymnasium.error.Error) as error:
         raise BadFile(f"{path}: {error}") from None
     return study
 
@@ -220,35 +233,53 @@ def _study(raw: Mapping[str, Any]) -> Study:
     for name in ("name", "env", "seeds", "arms", "baseline"):
         if name not in raw:
             raise BenchError(f"a study needs {name!r}.")
-    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0)):
-        value = raw.get(name, least)
-        if not isinstance(value, int) or value < least:
-            raise BenchError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    seeds = raw["seeds"]
-    tuning = raw.get("tuning") or {}
-    if not isinstance(seeds, list) or not all(isinstance(s, int) and s >= 0 for s in seeds):
-        raise BenchError("seeds must be a list of whole numbers.")
+    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0), ("horizon", 1)):
+        if raw.get(name) is not None:
+            _whole(raw[name], name, least)
+    for name in ("env_kwargs", "warm", "scratch", "form", "budget"):
+        _mapping(raw.get(name), name)
+    seeds = _seeds(raw["seeds"], "seeds")
+    evaluate = raw.get("evaluate", ["seen", "unseen"])
+    if (
+        not isinstance(evaluate, list)
+        or not evaluate
+        or len(set(map(str, evaluate))) < len(evaluate)
+    ):
+        raise BenchError(f"evaluate must be a list of different panels, not {evaluate!r}.")
+    tuning = _mapping(raw.get("tuning"), "tuning")
+    for name in tuning:
+        if name not in ("seeds", "share"):
+            raise UnknownName.of("field of tuning", name, ("seeds", "share"))
+    tuning_seeds = _seeds(tuning["seeds"], "tuning.seeds") if tuning.get("seeds") else []
     share = tuning.get("share", 1.0)
-    if not isinstance(share, int | float) or not 0 < share <= 1:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise BenchError(f"tuning.share must be above 0 and at most 1, not {share!r}.")
     longer = raw.get("longer") or []
-    if not isinstance(longer, list) or not all(isinstance(part, dict) for part in longer):
+    if not isinstance(longer, list):
         raise BenchError("longer must be a list of parts, each with settings and a budget.")
-    for name in (name for part in longer for name in part):
-        if name not in ("settings", "budget"):
-            raise UnknownName.of("field of longer", name, ("settings", "budget"))
-    if set(seeds) & set(tuning.get("seeds", [])):
+    for number, part in enumerate(longer, 1):
+        for name, value in _mapping(part, f"part {number} of longer").items():
+            if name not in ("settings", "budget"):
+                raise UnknownName.of("field of longer", name, ("settings", "budget"))
+            _mapping(value, f"{name} of part {number} of longer")
+    if set(seeds) & set(tuning_seeds):
         raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
     arms: dict[str, Arm] = {}
     if not isinstance(raw["arms"], dict):
         raise BenchError("arms must map names to learners.")
     for name, given in raw["arms"].items():
-        arms[name] = _arm(name, given or {}, arms, raw)
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+            raise BenchError(
+                f"{name!r} cannot be the name of an arm: letters, digits, - and _ can."
+            )
+        arms[name] = _arm(name, _mapping(given, f"arm {name}"), arms, raw)
     trials = {len(arm.values) for arm in arms.values() if arm.values}
     if len(trials) > 1:
         raise BenchError("every arm that is tuned needs equally many values to try.")
-    if trials and not tuning.get("seeds"):
+    if trials and not tuning_seeds:
         raise BenchError("tuning needs seeds of its own (tuning: {seeds: [100]}).")
+    if trials and raw.get("tuning_tasks") == 0:
+        raise BenchError("tuning needs tasks of its own (tuning_tasks: 200).")
     learners = [name for name, arm in arms.items() if not arm.like]
     for role in ("baseline", "focus"):
         if role in raw and raw[role] not in learners:
@@ -267,9 +298,9 @@ def _study(raw: Mapping[str, Any]) -> Study:
         arms=list(arms.values()),
         baseline=raw["baseline"],
         focus=raw.get("focus", ""),
-        tuning_seeds=list(tuning.get("seeds", [])),
+        tuning_seeds=tuning_seeds,
         tuning_share=share,
-        evaluate=tuple(raw.get("evaluate", ("seen", "unseen"))),
+        evaluate=tuple(map(str, evaluate)),
         **optional,
     )
 
@@ -284,20 +315,28 @@ def _arm(
     for field_name in given:
         if field_name not in known:
             raise UnknownName.of(f"field of arm {name}", field_name, known)
-    like = given.get("like", "")
+    for field_name in ("settings", "budget", "tune"):
+        _mapping(given.get(field_name), f"{field_name} of arm {name}")
+    for field_name in ("learner", "preset", "like"):
+        if not isinstance(given.get(field_name) or "", str):
+            raise BenchError(f"{field_name} of arm {name} must be a name.")
+    like = given.get("like") or ""
     checkpoints = given.get("checkpoints", study.get("checkpoints", 4))
-    if not isinstance(checkpoints, int) or checkpoints < 1:
-        raise BenchError(f"checkpoints of arm {name} must be at least 1, not {checkpoints!r}.")
+    _whole(checkpoints, f"checkpoints of arm {name}", 1)
     if like:
         if like not in earlier:
             raise UnknownName.of(f"arm that {name} is like", like, earlier)
+        if given.get("tune"):
+            raise BenchError(
+                f"arm {name} is like {like}, whose tuned value it takes: it tunes none."
+            )
         base = earlier[like]
         return Arm(
             name=name,
             learner=given.get("learner", base.learner),
             preset=given.get("preset", base.preset),
             settings=merge(base.settings, given.get("settings") or {}),
-            budget=dict(given.get("budget", base.budget)),
+            budget=dict(given.get("budget") or base.budget),
             like=like,
             tuned_as=base.tuned_as or like,
             checkpoints=given.get("checkpoints", base.checkpoints),
@@ -308,6 +347,10 @@ def _arm(
     if len(tune) > 1:
         raise BenchError(f"arm {name} tunes {len(tune)} settings: one at a time, for equal trials.")
     path, values = next(iter(tune.items()), ("", []))
+    if tune and (not isinstance(values, list) or len(set(map(str, values))) < max(1, len(values))):
+        raise BenchError(f"arm {name} needs a list of different values for {path}.")
+    if tune and _holds(given.get("settings") or {}, str(path)):
+        raise BenchError(f"arm {name} sets {path} and tunes it as well: leave one of them out.")
     return Arm(
         name=name,
         learner=given["learner"],
@@ -318,6 +361,39 @@ def _arm(
         tune=path,
         values=[_number(value) for value in values],
     )
+
+
+def _holds(settings: Mapping[str, Any], path: str) -> bool:
+    """Whether nested settings hold a value at ``a.b``."""
+    found: Any = settings
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
+def _mapping(value: Any, what: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise BenchError(f"{what} must map names to values, and is {value!r}.")
+    return value
+
+
+def _whole(value: Any, what: str, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BenchError(f"{what} must be a whole number of at least {least}, not {value!r}.")
+
+
+def _seeds(value: Any, what: str) -> list[int]:
+    if not isinstance(value, list) or not value:
+        raise BenchError(f"{what} must be a list of whole numbers.")
+    for seed in value:
+        _whole(seed, what, 0)
+    if len(set(value)) < len(value):
+        raise BenchError(f"{what} must differ from one another: a seed counts once.")
+    return value
 
 
 def _number(value: Any) -> Any:

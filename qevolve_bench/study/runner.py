@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from qevolve_bench.results import write_json
 from qevolve_bench.study.plan import Study
 from qevolve_bench.training import TUNING, Outcome, Training, finished, train
-from qevolve_envs.errors import BenchError
+from qevolve_envs.errors import BadFile, BenchError
 
 
 class Job(NamedTuple):
@@ -131,6 +132,9 @@ def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> l
 def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None:
     """Plays jobs that are not done, and goes on where one fails."""
     waiting = [job for job in jobs if finished(job.folder) is None]
+    for job in jobs:
+        if job not in waiting:
+            check_played(job)
     failed: list[str] = []
 
     def note(job: Job, result: Callable[[], Outcome]) -> None:
@@ -157,6 +161,40 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
                 note(futures[future], future.result)
     if failed:
         raise BenchError(f"{len(failed)} runs failed; the first: {failed[0]}")
+
+
+#: What a run may differ in from the plan that takes it over: it can have been moved, and where its
+#: curve was evaluated left no trace in it.
+_FREE = ("schema", "init", "evaluate", "episodes", "checkpoints")
+
+
+def check_played(job: Job) -> None:
+    """Refuses a finished run that the plan would play otherwise.
+
+    Raises:
+        BenchError: With the first thing in which they differ.
+    """
+    try:
+        found = json.loads((job.folder / "spec.json").read_text())
+    except (OSError, ValueError) as error:
+        raise BadFile(f"{job.folder / 'spec.json'} cannot be read: {error}.") from None
+    wanted = json.loads(json.dumps(asdict(job.spec)))
+    for name, value in wanted.items():
+        if name not in _FREE and plain(found.get(name)) != plain(value):
+            raise BenchError(
+                f"{job.folder} was played with {name} {found.get(name)!r}, and the plan says"
+                f" {value!r}: choose another folder for the study, or remove that run."
+            )
+
+
+def plain(value: Any) -> Any:
+    """A value with numbers for the text that YAML makes of 1e-3, so that equal ones are equal."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
 
 
 def end_with_parent() -> None:

@@ -163,7 +163,10 @@ def test_the_command_shows_rounds_and_episodes(
     ("options", "reason"),
     [
         (["--round", "3"], "Unknown round"),
-        (["--episode", "9999"], "own episodes 0 to"),
+        (["--gae-lambda", "7"], "lies between 0 and 1"),
+        (["--gae-lambda", "nan"], "lies between 0 and 1"),
+        (["--gae-lambda", "0.5", "--episode", "0"], "Give --gae-lambda or --episode"),
+        (["--episode", "9999"], "own episodes, counted from 0"),
     ],
 )
 def test_mistakes_are_sentences(
@@ -181,6 +184,10 @@ def test_damage_is_named_with_its_line(folder: Path, tmp_path: Path) -> None:
     for content, line in (
         (gzip.compress(good)[:-40], "line [0-9]+"),
         (b"text", "line 0"),
+        (gzip.compress(b""), "no trajectory"),
+        (gzip.compress(good.replace(b'"v": [', b'"v": ["x", ', 1)), "line 1"),
+        (gzip.compress(good.replace(b'"v": [', b'"v": [0.5, ', 1)), "line 1"),
+        (gzip.compress(good.replace(b'"seed": ', b'"seed": -1.5e', 1)), "line 1"),
         (gzip.compress(good.replace(b'"won"', b'"win"', 1)), "line 1"),
         (gzip.compress(good + b"[]\n"), f"line {len(good.splitlines()) + 1}"),
     ):

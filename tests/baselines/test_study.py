@@ -90,7 +90,7 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("seeds: [7]", "seeds: [1]", "must not be one of the study's own"),
         ("like: rft\n", "like: grpo\n", "Unknown arm"),
         ("focus: rft", "focus: rft-alone", "Unknown focus"),
-        ("checkpoints: 1", "checkpoints: 0", "checkpoints of arm rft-alone must be at least 1"),
+        ("checkpoints: 1", "checkpoints: 0", "checkpoints of arm rft-alone must be a whole"),
         ("name: small", "nam: small", "did you mean 'name'"),
         ("keep: 1", "kep: 1", "did you mean 'keep'"),
         ("seeds: [0, 1]", "seeds: 3", "list of whole numbers"),
@@ -98,6 +98,28 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("evaluate: [unseen]", "evaluate: [unseen", "line"),
         ("demos: 8", "demos: -5", "at least 2, not -5"),
         ("{env_steps: 60}", "{tokens: 60}", "Unknown budget 'tokens'"),
+        ("{env_steps: 60}", "3", "budget must map names to values"),
+        ("seeds: [0, 1]", "seeds: [0, 0]", "must differ"),
+        ("seeds: [0, 1]", "seeds: [true, 0]", "not True"),
+        ("seeds: [0, 1]", "seeds: []", "list of whole numbers"),
+        ("tuning: {seeds: [7]}", "tuning: 3", "tuning must map"),
+        ("tuning: {seeds: [7]}", "tuning: {seed: [7]}", "did you mean 'seeds'"),
+        ("seeds: [7]", "seeds: [7], share: true", "share must be above 0"),
+        ("tuning_tasks: 2", "tuning_tasks: 0", "tasks of its own"),
+        ("evaluate: [unseen]", "evaluate: unseen", "list of different panels"),
+        ("evaluate: [unseen]", "evaluate: [unsen]", "did you mean 'unseen'"),
+        ("warm: {epochs: 1}", "warm: 3", "warm must map"),
+        ("warm: {epochs: 1}", "longer: 3", "longer must be a list"),
+        ("warm: {epochs: 1}", "longer: [{budget: 3}]", "budget of part 1 of longer must map"),
+        ("hidden_size: 16", "hidden_siz: 16", "did you mean"),
+        ("context: 256", "contxt: 256", "did you mean"),
+        (tiny.ENV_ID, "tiny/Hal-v0", "Did you mean: `Hall`"),
+        ("  rft-alone:", "  rft/alone:", "cannot be the name of an arm"),
+        ("like: rft\n", "like: rft\n    tune: {fit.epochs: [1, 2]}\n", "tunes none"),
+        ("fit: {epochs: 1}", "fit: {optim: {lr: 1.0}}", "sets fit.optim.lr and tunes it"),
+        ("[1e-4, 1e-3]", "[1e-4, 1e-4]", "list of different values"),
+        ("[1e-4, 1e-3]", "[1e-4, bad]", "fit.optim.lr"),
+        ("learner: rft", "learner: 3", "learner of arm rft must be a name"),
     ],
 )
 def test_a_mistake_in_a_plan_is_one_sentence(
@@ -264,6 +286,13 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     assert all(len(set(places["rft-twice", seed])) == 3 for seed in (0, 1))
     again: list[str] = []
     play(study, tmp_path / "out", workers=0, say=again.append)
+    assert again == []
+    # Another plan does not take these runs for its own; how often curves are evaluated may differ.
+    other = read_study(plan(tmp_path, PLAN.replace("keep: 1", "keep: 2")))
+    with pytest.raises(BenchError, match=r"rft-alone.seed-0 was played with settings .*'keep': 1"):
+        play(other, tmp_path / "out", workers=0, say=again.append)
+    other = read_study(plan(tmp_path, PLAN.replace("checkpoints: 1", "checkpoints: 2")))
+    play(other, tmp_path / "out", workers=0, say=again.append)
     assert again == []
 
 

@@ -1,4 +1,5 @@
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,21 @@ def test_text_is_utf8_and_everybody_may_read(tmp_path):
     write_file(path, "π\n", shared=True)
     assert path.read_bytes() == b"\xcf\x80\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_file_that_is_written_anew_keeps_its_mode(tmp_path):
+    path = tmp_path / "a.txt"
+    write_file(path, "old")
+    path.chmod(0o600)
+    for shared in (False, True):
+        write_file(path, "new", shared=shared)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["/", "."])
+def test_a_folder_is_no_place_for_a_file(name):
+    with pytest.raises(BadFile, match="Cannot write"):
+        write_file(Path(name), b"x")
 
 
 def test_two_writers_of_a_shared_file_do_not_meet(tmp_path):
