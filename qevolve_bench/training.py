@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,12 @@ def finished(folder: Path) -> Outcome | None:
         raise BadFile(f"{file} is not the result of a training run: {error}.") from None
 
 
+def stored(spec: Training) -> dict[str, Any]:
+    """A specification as ``spec.json`` holds it."""
+    record: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, **asdict(spec)}))
+    return record
+
+
 def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
     """Makes or checks the folder of a run, so that nothing is ever overwritten by accident.
 
@@ -138,7 +144,7 @@ def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
         BenchError: When the folder holds something else, or a run with another specification.
     """
     file = folder / "spec.json"
-    wanted = json.loads(json.dumps({"schema": SCHEMA, **asdict(spec)}))
+    wanted = stored(spec)
     try:
         if force and file.is_file():
             shutil.rmtree(folder)
@@ -146,12 +152,11 @@ def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
             raise BadFile(f"{folder} is a file: choose another folder.")
         if file.is_file():
             found = json.loads(file.read_text())
-            differing = [k for k in wanted if found.get(k) != wanted[k]]
-            if differing:
-                name = differing[0]
+            difference = first_difference(found, wanted)
+            if difference:
                 raise BenchError(
-                    f"{folder} holds a run that differs in its {name}: {found.get(name)!r} there,"
-                    f" {wanted[name]!r} here; choose another folder, or replace it with --force."
+                    f"{folder} holds a run that differs in its {difference};"
+                    " choose another folder, or replace it with --force."
                 )
             return False
         if folder.is_dir() and any(folder.iterdir()):
@@ -166,6 +171,16 @@ def prepare_folder(spec: Training, folder: Path, *, force: bool) -> bool:
         raise BadFile(f"{folder} cannot hold a training run: {reason}.") from None
     write_json(file, wanted)
     return True
+
+
+def first_difference(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], ignoring: Sequence[str] = ()
+) -> str | None:
+    """The first field in which a stored specification differs, in words; None for none."""
+    for name, value in wanted.items():
+        if name not in ignoring and found.get(name) != value:
+            return f"{name}: {found.get(name)!r} there, {value!r} here"
+    return None
 
 
 def train(

@@ -64,11 +64,6 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
             return int(value)
         if float in options and isinstance(value, int | float):
             return float(value)
-        if float in options and isinstance(value, str):
-            try:  # YAML takes 1e-3 for text, because it has no point.
-                return float(value)
-            except ValueError:
-                pass
         if str in options and isinstance(value, str):
             return value
     wanted = " or ".join(
@@ -79,6 +74,17 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
         if o is not type(None)
     )
     raise BenchError(f"{name} must be {wanted}, not {value!r}.")
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Reads 1e-3 as a number, as YAML 1.2 does; YAML 1.1 wants a point in it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def parse_overrides(items: Sequence[str]) -> dict[str, Any]:
         if not equals or not path:
             raise BenchError(f"{item!r} is not a setting: write name=value, such as optim.lr=1e-3.")
         try:
-            nested: Any = yaml.safe_load(text)
+            nested: Any = yaml.load(text, _Loader)
         except yaml.YAMLError:
             nested = text
         for name in reversed(path.split(".")):
@@ -194,7 +200,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
         BadFile: With the line of what is wrong.
     """
     try:
-        values = yaml.safe_load(text) or {}
+        values = yaml.load(text, _Loader) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""

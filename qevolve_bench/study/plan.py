@@ -359,7 +359,7 @@ def _arm(
         budget=dict(given.get("budget", study.get("budget") or {})),
         checkpoints=checkpoints,
         tune=path,
-        values=[_number(value) for value in values],
+        values=list(values),
     )
 
 
@@ -394,11 +394,3 @@ def _seeds(value: Any, what: str) -> list[int]:
     if len(set(value)) < len(value):
         raise BenchError(f"{what} must differ from one another: a seed counts once.")
     return value
-
-
-def _number(value: Any) -> Any:
-    """The number that YAML takes for text, because 1e-3 has no point."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value

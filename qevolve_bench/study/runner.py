@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing
 import os
@@ -17,7 +16,15 @@ from typing import Any, NamedTuple
 
 from qevolve_bench.results import write_json
 from qevolve_bench.study.plan import Study
-from qevolve_bench.training import TUNING, Outcome, Training, finished, train
+from qevolve_bench.training import (
+    TUNING,
+    Outcome,
+    Training,
+    finished,
+    first_difference,
+    stored,
+    train,
+)
 from qevolve_envs.errors import BadFile, BenchError
 
 
@@ -131,9 +138,11 @@ def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> l
 
 def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None:
     """Plays jobs that are not done, and goes on where one fails."""
-    waiting = [job for job in jobs if finished(job.folder) is None]
+    waiting = []
     for job in jobs:
-        if job not in waiting:
+        if finished(job.folder) is None:
+            waiting.append(job)
+        else:
             check_played(job)
     failed: list[str] = []
 
@@ -165,7 +174,7 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
 
 #: What a run may differ in from the plan that takes it over: it can have been moved, and where its
 #: curve was evaluated left no trace in it.
-_FREE = ("schema", "init", "evaluate", "episodes", "checkpoints")
+_FREE = ("init", "evaluate", "episodes", "checkpoints")
 
 
 def check_played(job: Job) -> None:
@@ -174,27 +183,17 @@ def check_played(job: Job) -> None:
     Raises:
         BenchError: With the first thing in which they differ.
     """
+    file = job.folder / "spec.json"
     try:
-        found = json.loads((job.folder / "spec.json").read_text())
+        found = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise BadFile(f"{job.folder / 'spec.json'} cannot be read: {error}.") from None
-    wanted = json.loads(json.dumps(asdict(job.spec)))
-    for name, value in wanted.items():
-        if name not in _FREE and plain(found.get(name)) != plain(value):
-            raise BenchError(
-                f"{job.folder} was played with {name} {found.get(name)!r}, and the plan says"
-                f" {value!r}: choose another folder for the study, or remove that run."
-            )
-
-
-def plain(value: Any) -> Any:
-    """A value with numbers for the text that YAML makes of 1e-3, so that equal ones are equal."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            return float(value)
-    return value
+        raise BadFile(f"{file} cannot be read: {error}.") from None
+    difference = first_difference(found, stored(job.spec), _FREE)
+    if difference:
+        raise BenchError(
+            f"{job.folder} holds a run of another plan, which differs in its {difference}: choose"
+            " another folder for the study, or remove that run."
+        )
 
 
 def end_with_parent() -> None:

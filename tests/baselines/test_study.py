@@ -289,7 +289,7 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     assert again == []
     # Another plan does not take these runs for its own; how often curves are evaluated may differ.
     other = read_study(plan(tmp_path, PLAN.replace("keep: 1", "keep: 2")))
-    with pytest.raises(BenchError, match=r"rft-alone.seed-0 was played with settings .*'keep': 1"):
+    with pytest.raises(BenchError, match=r"rft-alone.seed-0 holds .* settings: .*'keep': 1"):
         play(other, tmp_path / "out", workers=0, say=again.append)
     other = read_study(plan(tmp_path, PLAN.replace("checkpoints: 1", "checkpoints: 2")))
     play(other, tmp_path / "out", workers=0, say=again.append)
