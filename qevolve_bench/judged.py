@@ -8,6 +8,7 @@ a loop of refusals needs the action that leaves it above zero, and the refused o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,9 @@ def rounds_of(folder: Path) -> dict[int, Path]:
     from qevolve_baselines.judged import FOLDER
 
     files = {
-        int(file.name.removeprefix("round-").removesuffix(".jsonl.gz")): file
-        for file in folder.glob(f"{FOLDER}/round-*.jsonl.gz")
-        if file.name[6:-9].isdigit()
+        int(named[1]): file
+        for file in folder.glob(f"{FOLDER}/*")
+        if (named := re.fullmatch(r"round-(\d+)\.jsonl\.gz", file.name))
     }
     if not files:
         raise MissingData(

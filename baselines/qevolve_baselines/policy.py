@@ -292,11 +292,7 @@ class Policy:
 
     def digest(self) -> str:
         """SHA-256 of the weights, which names the policy in records."""
-        found = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            found.update(name.encode())
-            found.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()
+        return weights_digest(self.model)
 
     def decoder(self, kind: str = "lockstep") -> Decoder:
         """A decoder of one of the kinds of `DECODERS`.

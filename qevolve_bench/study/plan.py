@@ -43,8 +43,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-
+from qevolve_bench import plans
+from qevolve_bench.plans import known, mapping, whole
 from qevolve_bench.training import TUNING, Training
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
@@ -188,9 +188,8 @@ def read_study(path: Path) -> Study:
     from qevolve_baselines.config import build, read_yaml
     from qevolve_baselines.learner import make_learner
     from qevolve_baselines.policy import Form, ScratchConfig
-    from qevolve_baselines.rollout import World
     from qevolve_baselines.run import Budget
-    from qevolve_envs.registration import find_spec
+    from qevolve_bench.environments import make_env
 
     raw = read_yaml(path, "the study")
     try:
@@ -203,11 +202,13 @@ def read_study(path: Path) -> Study:
             Budget.parse([f"{axis}={limit}" for axis, limit in arm.budget.items()])
         build(ScratchConfig, study.scratch, "scratch.")
         build(Form, study.form, "form.")
-        find_spec(study.env)
         for panel in study.evaluate:
-            World(
-                study.env, split=panel, kwargs=dict(study.env_kwargs), horizon=study.horizon
-            ).task_ids()
+            make_env(
+                study.env,
+                split=panel,
+                env_kwargs=study.env_kwargs,
+                max_episode_steps=study.horizon,
+            ).close()
         for spec in study.warm_starts(study.seeds[0], lambda number: Path("-")):
             make_learner("sft", spec.preset, spec.settings)
             Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
@@ -216,29 +217,29 @@ def read_study(path: Path) -> Study:
                     "each part of longer needs a budget (budget: {trained_tokens: 1000000}) or"
                     " epochs (settings: {epochs: 2})."
                 )
-    except (BenchError, gymnasium.error.Error) as error:
+    except BenchError as error:
         raise BadFile(f"{path}: {error}") from None
     return study
 
 
+_FIELDS = (
+    "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "longer",
+    "scratch", "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "focus",
+    "tuning", "arms",
+)  # fmt: skip
+
+
 def _study(raw: Mapping[str, Any]) -> Study:
-    known = {
-        "name", "env", "env_kwargs", "horizon", "seeds", "demos", "tuning_tasks", "warm", "longer",
-        "scratch", "form", "evaluate", "episodes", "checkpoints", "budget", "baseline", "focus",
-        "tuning", "arms",
-    }  # fmt: skip
-    for name in raw:
-        if name not in known:
-            raise UnknownName.of("field of a study", name, known)
+    known(raw, _FIELDS, "field of a study")
     for name in ("name", "env", "seeds", "arms", "baseline"):
         if name not in raw:
             raise BenchError(f"a study needs {name!r}.")
     for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0), ("horizon", 1)):
         if raw.get(name) is not None:
-            _whole(raw[name], name, least)
+            whole(raw[name], name, least)
     for name in ("env_kwargs", "warm", "scratch", "form", "budget"):
-        _mapping(raw.get(name), name)
-    seeds = _seeds(raw["seeds"], "seeds")
+        mapping(raw, name)
+    seeds = plans.seeds(raw["seeds"])
     evaluate = raw.get("evaluate", ["seen", "unseen"])
     if (
         not isinstance(evaluate, list)
@@ -246,33 +247,28 @@ def _study(raw: Mapping[str, Any]) -> Study:
         or len(set(map(str, evaluate))) < len(evaluate)
     ):
         raise BenchError(f"evaluate must be a list of different panels, not {evaluate!r}.")
-    tuning = _mapping(raw.get("tuning"), "tuning")
-    for name in tuning:
-        if name not in ("seeds", "share"):
-            raise UnknownName.of("field of tuning", name, ("seeds", "share"))
-    tuning_seeds = _seeds(tuning["seeds"], "tuning.seeds") if tuning.get("seeds") else []
+    tuning = mapping(raw, "tuning")
+    known(tuning, ("seeds", "share"), "field of tuning")
+    tuning_seeds = plans.seeds(tuning["seeds"], "tuning.seeds") if tuning.get("seeds") else []
     share = tuning.get("share", 1.0)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise BenchError(f"tuning.share must be above 0 and at most 1, not {share!r}.")
     longer = raw.get("longer") or []
-    if not isinstance(longer, list):
+    if not isinstance(longer, list) or not all(isinstance(part, dict) for part in longer):
         raise BenchError("longer must be a list of parts, each with settings and a budget.")
     for number, part in enumerate(longer, 1):
-        for name, value in _mapping(part, f"part {number} of longer").items():
-            if name not in ("settings", "budget"):
-                raise UnknownName.of("field of longer", name, ("settings", "budget"))
-            _mapping(value, f"{name} of part {number} of longer")
+        known(part, ("settings", "budget"), "field of longer")
+        for name in part:
+            mapping(part, name, f"{name} of part {number} of longer")
     if set(seeds) & set(tuning_seeds):
         raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
     arms: dict[str, Arm] = {}
-    if not isinstance(raw["arms"], dict):
-        raise BenchError("arms must map names to learners.")
-    for name, given in raw["arms"].items():
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
+    for name in mapping(raw, "arms"):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
             raise BenchError(
                 f"{name!r} cannot be the name of an arm: letters, digits, - and _ can."
             )
-        arms[name] = _arm(name, _mapping(given, f"arm {name}"), arms, raw)
+        arms[name] = _arm(name, mapping(raw["arms"], name, f"arm {name}"), arms, raw)
     trials = {len(arm.values) for arm in arms.values() if arm.values}
     if len(trials) > 1:
         raise BenchError("every arm that is tuned needs equally many values to try.")
@@ -310,23 +306,21 @@ def _arm(
 ) -> Arm:
     from qevolve_baselines.config import merge
 
-    known = ("learner", "preset", "settings", "budget", "tune", "like",
-             "checkpoints")  # fmt: skip
-    for field_name in given:
-        if field_name not in known:
-            raise UnknownName.of(f"field of arm {name}", field_name, known)
-    for field_name in ("settings", "budget", "tune"):
-        _mapping(given.get(field_name), f"{field_name} of arm {name}")
+    names = ("learner", "preset", "settings", "budget", "tune", "like", "checkpoints")
+    known(given, names, f"field of arm {name}")
+    settings, budget, tune = (
+        mapping(given, part, f"{part} of arm {name}") for part in ("settings", "budget", "tune")
+    )
     for field_name in ("learner", "preset", "like"):
         if not isinstance(given.get(field_name) or "", str):
             raise BenchError(f"{field_name} of arm {name} must be a name.")
     like = given.get("like") or ""
     checkpoints = given.get("checkpoints", study.get("checkpoints", 4))
-    _whole(checkpoints, f"checkpoints of arm {name}", 1)
+    whole(checkpoints, f"checkpoints of arm {name}", 1)
     if like:
         if like not in earlier:
             raise UnknownName.of(f"arm that {name} is like", like, earlier)
-        if given.get("tune"):
+        if tune:
             raise BenchError(
                 f"arm {name} is like {like}, whose tuned value it takes: it tunes none."
             )
@@ -335,28 +329,27 @@ def _arm(
             name=name,
             learner=given.get("learner", base.learner),
             preset=given.get("preset", base.preset),
-            settings=merge(base.settings, given.get("settings") or {}),
-            budget=dict(given.get("budget") or base.budget),
+            settings=merge(base.settings, settings),
+            budget=budget or base.budget,
             like=like,
             tuned_as=base.tuned_as or like,
             checkpoints=given.get("checkpoints", base.checkpoints),
         )
     if "learner" not in given:
         raise BenchError(f"arm {name} needs a learner, or another arm that it is like.")
-    tune = given.get("tune") or {}
     if len(tune) > 1:
         raise BenchError(f"arm {name} tunes {len(tune)} settings: one at a time, for equal trials.")
     path, values = next(iter(tune.items()), ("", []))
     if tune and (not isinstance(values, list) or len(set(map(str, values))) < max(1, len(values))):
         raise BenchError(f"arm {name} needs a list of different values for {path}.")
-    if tune and _holds(given.get("settings") or {}, str(path)):
+    if tune and _holds(settings, path):
         raise BenchError(f"arm {name} sets {path} and tunes it as well: leave one of them out.")
     return Arm(
         name=name,
         learner=given["learner"],
         preset=given.get("preset"),
-        settings=dict(given.get("settings") or {}),
-        budget=dict(given.get("budget", study.get("budget") or {})),
+        settings=settings,
+        budget=budget or mapping(study, "budget"),
         checkpoints=checkpoints,
         tune=path,
         values=list(values),
@@ -371,26 +364,3 @@ def _holds(settings: Mapping[str, Any], path: str) -> bool:
             return False
         found = found[name]
     return True
-
-
-def _mapping(value: Any, what: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise BenchError(f"{what} must map names to values, and is {value!r}.")
-    return value
-
-
-def _whole(value: Any, what: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise BenchError(f"{what} must be a whole number of at least {least}, not {value!r}.")
-
-
-def _seeds(value: Any, what: str) -> list[int]:
-    if not isinstance(value, list) or not value:
-        raise BenchError(f"{what} must be a list of whole numbers.")
-    for seed in value:
-        _whole(seed, what, 0)
-    if len(set(value)) < len(value):
-        raise BenchError(f"{what} must differ from one another: a seed counts once.")
-    return value

@@ -63,6 +63,10 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
     both = _finished_by(found, found)
     if len(both) >= 2:
         seeds |= dict.fromkeys(variants, both)
+    results = {name: _picked(found[name], places) for name, places in seeds.items()}
+    folders = {name: [r.folder for r in picked] for name, picked in results.items()}
+    refused = {name: refusals(places, study.evaluate) for name, places in folders.items()}
+    critics = {name: critic_rounds(places) for name, places in folders.items()}
     return {
         "schema": 1,
         "study": asdict(study),
@@ -70,23 +74,10 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
         "seeds": [study.seeds[i] for i in whole],
         "seeds_of_variants": [study.seeds[i] for i in both] if variants else [],
         "tuned": choose(study, folder),
-        "arms": {
-            name: _arm_record(_picked(found[name], places), study.evaluate)
-            for name, places in seeds.items()
-        },
+        "arms": {name: _arm_record(picked, study.evaluate) for name, picked in results.items()},
         "differences": _differences(study, found, seeds),
-        "refusals": {
-            name: counts
-            for name, places in seeds.items()
-            if (
-                counts := refusals((r.folder for r in _picked(found[name], places)), study.evaluate)
-            )
-        },
-        "critics": {
-            name: rounds
-            for name, places in seeds.items()
-            if (rounds := critic_rounds(r.folder for r in _picked(found[name], places)))
-        },
+        "refusals": {name: counts for name, counts in refused.items() if counts},
+        "critics": {name: rounds for name, rounds in critics.items() if rounds},
     }
 
 

@@ -50,7 +50,7 @@ def main(folder: Path, names: list[str]) -> None:
             state = policy.model.state_dict()
             ledger = run.ledger
             said[name] = {
-                "digest": tiny.digest(state).hexdigest(),
+                "digest": policy.digest(),
                 "env_steps": ledger.env_steps,
                 "trained_tokens": ledger.trained_tokens,
                 "generated_tokens": ledger.generated_tokens,

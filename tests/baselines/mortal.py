@@ -79,8 +79,8 @@ def learn(name: str, folder: Path, fate: Fate) -> str:
         real_fsync(descriptor)
 
     os.fsync = fsync
+    digest = hashlib.sha256()
     if name == COMMAND:
-        digest = hashlib.sha256()
         train(SPEC, folder, on_log=lambda line: fate.tick())
         points = (folder / "curve.jsonl").read_text().splitlines()
         digest.update((folder / "policy" / "model.safetensors").read_bytes())
@@ -99,7 +99,7 @@ def learn(name: str, folder: Path, fate: Fate) -> str:
         )
         learner = make_learner(name, None, SETTINGS[name])
         trained = learner.train(tiny.world(), tiny.demos(), policy, run)
-        digest = tiny.digest(trained.model.state_dict())
+        digest.update(trained.digest().encode())
     for text in (folder / "metrics.jsonl").read_text().splitlines():
         line = json.loads(text)
         ledger = {k: v for k, v in line.pop("ledger").items() if "seconds" not in k}

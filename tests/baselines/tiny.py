@@ -8,7 +8,6 @@ Test modules say ``import tiny`` (the folder's conftest makes that work).
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -241,11 +240,3 @@ def check_resume(learner: Learner, folder: Path, env_steps: int = 150, points: i
         again = Run(seed=0, budget=Budget(env_steps=env_steps), folder=place)
         assert same(expected, weights(learner.train(world(), demos(), warm_policy(), again)))
         assert again.ledger.env_steps == run.ledger.env_steps
-
-
-def digest(state):
-    """A digest of a model's weights, to which more can be added."""
-    found = hashlib.sha256()
-    for key, tensor in sorted(state.items()):
-        found.update(key.encode() + tensor.numpy().tobytes())
-    return found

@@ -51,6 +51,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench import plans
+from qevolve_bench.plans import known, mapping, whole
 from qevolve_bench.seeding import child_seed
 from qevolve_bench.training import Training
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
@@ -261,55 +263,49 @@ def _study(raw: Mapping[str, Any]) -> Study:
     from qevolve_baselines.config import build
     from qevolve_baselines.policy import Form, ScratchConfig
 
-    _known(raw, _FIELDS, "field of a study of tipping")
+    known(raw, _FIELDS, "field of a study of tipping")
     for name in ("name", "env", "seeds", "phases", "arms"):
         if name not in raw:
             raise BenchError(f"a study of tipping needs {name!r}.")
-    seeds = raw["seeds"]
-    whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
-    if not whole or not seeds or len(set(seeds)) < len(seeds):
-        raise BenchError("seeds must be a list of different whole numbers.")
-    experts = raw.get("experts", 100)
-    if type(experts) is not int or experts < 0:
-        raise BenchError(f"experts must be a whole number of at least 0, not {experts!r}.")
-    build(ScratchConfig, _mapping(raw, "scratch"), "scratch.")
-    build(Form, _mapping(raw, "form"), "form.")
-    mixture = dict(_mapping(raw, "mixture"))
-    mixture_kwargs = dict(_mapping(mixture, "env_kwargs"))
+    seeds = plans.seeds(raw["seeds"])
+    experts = whole(raw.get("experts", 100), "experts", 0)
+    build(ScratchConfig, mapping(raw, "scratch"), "scratch.")
+    build(Form, mapping(raw, "form"), "form.")
+    mixture = dict(mapping(raw, "mixture"))
+    mixture_kwargs = mapping(mixture, "env_kwargs")
     mixture.pop("env_kwargs", None)
     arms: dict[str, Arm] = {}
-    for name, given in _mapping(raw, "arms").items():
-        arms[str(name)] = _arm(str(name), given or {}, arms, _mapping(raw, "budget"))
+    given = mapping(raw, "arms")
+    for name in given:
+        arms[name] = _arm(name, mapping(given, name, f"arm {name}"), arms, mapping(raw, "budget"))
     if not arms:
         raise BenchError("a study of tipping needs at least one arm.")
     return Study(
         name=str(raw["name"]),
         env=str(raw["env"]),
-        seeds=list(seeds),
-        phases=_phases(_mapping(raw, "phases")),
+        seeds=seeds,
+        phases=_phases(mapping(raw, "phases")),
         arms=list(arms.values()),
-        env_kwargs=dict(_mapping(raw, "env_kwargs")),
+        env_kwargs=mapping(raw, "env_kwargs"),
         split=str(raw.get("split", "train")),
         horizon=raw.get("horizon"),
         mixture=build(Mixture, mixture, "mixture."),
         mixture_kwargs=mixture_kwargs,
-        warm=dict(_mapping(raw, "warm")),
-        scratch=dict(_mapping(raw, "scratch")),
-        form=dict(_mapping(raw, "form")),
+        warm=mapping(raw, "warm"),
+        scratch=mapping(raw, "scratch"),
+        form=mapping(raw, "form"),
         experts=experts,
-        measure=build(Measure, _mapping(raw, "measure"), "measure."),
+        measure=build(Measure, mapping(raw, "measure"), "measure."),
     )
 
 
 def _phases(raw: Mapping[str, Any]) -> list[Phase]:
     phases = []
     for name in raw:
-        given = _mapping(raw, name)
-        _known(given, ("rounds", "env_kwargs"), f"field of phase {name}")
-        rounds = given.get("rounds")
-        if type(rounds) is not int or rounds < 1:
-            raise BenchError(f"phase {name} needs a number of rounds of at least 1.")
-        phases.append(Phase(str(name), rounds, dict(_mapping(given, "env_kwargs"))))
+        given = mapping(raw, name)
+        known(given, ("rounds", "env_kwargs"), f"field of phase {name}")
+        rounds = whole(given.get("rounds"), f"rounds of phase {name}", 1)
+        phases.append(Phase(name, rounds, mapping(given, "env_kwargs")))
     if not phases:
         raise BenchError("a study of tipping needs at least one phase.")
     return phases
@@ -320,12 +316,10 @@ def _arm(
 ) -> Arm:
     from qevolve_baselines.config import merge
 
-    if not isinstance(given, Mapping):
-        raise BenchError(f"arm {name} must hold settings by name, not {given!r}.")
-    known = (
+    names = (
         "learner", "preset", "settings", "budget", "env_kwargs", "reference", "like", "control"
     )  # fmt: skip
-    _known(given, known, f"field of arm {name}")
+    known(given, names, f"field of arm {name}")
     like = given.get("like", "")
     if like and like not in earlier:
         raise UnknownName.of(f"arm that {name} is like", like, earlier)
@@ -344,24 +338,10 @@ def _arm(
         name=name,
         learner=given.get("learner", base.learner),
         preset=given.get("preset", base.preset),
-        settings=merge(base.settings, _mapping(given, "settings")),
+        settings=merge(base.settings, mapping(given, "settings")),
         budget=dict(given.get("budget", base.budget)),
-        env_kwargs={**base.env_kwargs, **_mapping(given, "env_kwargs")},
+        env_kwargs={**base.env_kwargs, **mapping(given, "env_kwargs")},
         reference=reference,
         like=like,
         control=control,
     )
-
-
-def _known(raw: Mapping[str, Any], known: tuple[str, ...], kind: str) -> None:
-    for name in raw:
-        if name not in known:
-            raise UnknownName.of(kind, name, known)
-
-
-def _mapping(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a plan that holds names; nothing is an empty one."""
-    value = raw.get(name) or {}
-    if not isinstance(value, Mapping):
-        raise BenchError(f"{name} must map names to values, not {value!r}.")
-    return value

@@ -111,7 +111,7 @@ def test_an_arm_that_is_like_another_differs_in_one_part(study: Study) -> None:
         ("name: small", "nam: small", "did you mean 'name'"),
         ("seeds: [0, 1]", "seeds: [0, 0]", "different whole numbers"),
         ("seeds: [0, 1]", "seeds: []", "different whole numbers"),
-        ("{rounds: 2,", "{rounds: 0,", "phase B needs a number of rounds"),
+        ("{rounds: 2,", "{rounds: 0,", "rounds of phase B must be"),
         ("A: {rounds", "A: {rouns", "did you mean 'rounds'"),
         ("violate: 0.4", "violate: 4", "between 0 and 1, not 4"),
         ("episodes: 24", "episodes: 1", "mixture.episodes must be at least 2"),
