@@ -10,7 +10,7 @@ with λ-returns as targets of L_Q where `CriticConfig.critic_lambda` says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,11 @@ from torch import Tensor
 
 from qevolve_baselines.batches import Data, draw_updates, passes_of
 from qevolve_baselines.critic import Critic
+from qevolve_baselines.facts import Facts
 from qevolve_baselines.forward import frozen
 from qevolve_baselines.losses import Floats, generalised_advantages
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run import Run
-
-if TYPE_CHECKING:
-    from qevolve_baselines.q_evolve import Facts
 
 
 @dataclass(slots=True)

@@ -23,8 +23,8 @@ from qevolve_envs.files import replacing
 
 if TYPE_CHECKING:
     from qevolve_baselines.critic import DataValues
+    from qevolve_baselines.facts import Facts
     from qevolve_baselines.losses import Floats
-    from qevolve_baselines.q_evolve import Facts
     from qevolve_baselines.transcript import Trajectory
 
 FOLDER = "judged"

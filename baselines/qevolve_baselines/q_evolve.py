@@ -18,6 +18,9 @@ Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution O
         maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
         η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
 
+Step 2 is in `qevolve_baselines.self_collect`, 3 in `qevolve_baselines.facts`, 4 in
+`qevolve_baselines.iql`, 5 here, 6 in `qevolve_baselines.proximal`.
+
 Equations are cited by the numbers of this list, because the text of the paper that was at hand is a
 summary without its own numbering.
 
@@ -56,39 +59,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from qevolve_baselines import parallel
-from qevolve_baselines.batches import Batch, Data, flat, passes_of
+from qevolve_baselines.batches import Data
 from qevolve_baselines.critic import Critic, data_values
-from qevolve_baselines.forward import (
-    action_logits,
-    data_logprobs,
-    frozen,
-    segment_sum,
-    token_figures,
-)
+from qevolve_baselines.facts import Facts, retrospective_labels
+from qevolve_baselines.forward import data_logprobs, frozen
 from qevolve_baselines.iql import CriticConfig, step_weights, train_critic
 from qevolve_baselines.judged import FOLDER, write_judged
 from qevolve_baselines.losses import (
     Floats,
-    clipped_surrogate,
     discounted_returns,
-    exact_kl,
     explained_variance,
     generalised_advantages,
-    kl_estimate,
     standardised,
 )
-from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.policy import Policy, weights_digest
+from qevolve_baselines.proximal import OBJECTIVES, RATIOS, REFERENCES, PolicyConfig, improve
 from qevolve_baselines.rerank import Reranker
 from qevolve_baselines.rollout import World
 from qevolve_baselines.run import Run
 from qevolve_baselines.self_collect import CollectConfig, collect_stage
-from qevolve_baselines.sft import SFTConfig, draw_epochs, fit, sft_loss
+from qevolve_baselines.sft import SFTConfig, fit
 from qevolve_baselines.transcript import Trajectory
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
@@ -97,45 +91,7 @@ from qevolve_envs.errors import BenchError, UnknownName
 ADVANTAGES = ("gae", "td", "q_minus_v")
 ADVANTAGE_REWARDS = ("env", "env+aux", "two_heads")
 NORMS = ("none", "centre", "standardise", "scale")
-OBJECTIVES = ("clipped", "awr")
-RATIOS = ("token", "action")
 DATA = ("hybrid", "self", "expert")
-REFERENCES = ("bc", "old")
-
-
-@dataclass(slots=True)
-class PolicyConfig:
-    """Step 6: behaviour-proximal policy optimisation.
-
-    Attributes:
-        epochs: Passes over D.
-        optim: See `OptimConfig`.
-        objective: ``clipped``, or ``awr``: exp(A/β) log π (Peng et al. 2019).
-        ratio: η of each ``token``, or of the whole ``action``.
-        clip_low: ε_low.
-        clip_high: ε_high.
-        kl: α.
-        reference: π_ref: the policy after ``bc``, or ``old``, the one that collected.
-        awr_beta: β of the objective ``awr``.
-        awr_clip: Its largest weight.
-        anchor: Weight of cross-entropy on expert tokens; 0 is the paper's form.
-        negative_weight: Scale of negative advantages; 1 is the paper's form.
-        kl_stop: A mean KL to π_ref beyond which a round ends early.
-    """
-
-    epochs: int = 3
-    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=2e-4))
-    objective: str = "clipped"
-    ratio: str = "token"
-    clip_low: float = 0.8
-    clip_high: float = 0.4
-    kl: float = 0.1
-    reference: str = "bc"
-    awr_beta: float = 1.0
-    awr_clip: float = 20.0
-    anchor: float = 0.0
-    negative_weight: float = 1.0
-    kl_stop: float = 1.0
 
 
 @dataclass(slots=True)
@@ -201,37 +157,6 @@ class QEvolveConfig:
             )
 
 
-# ── 3. retrospective labels ─────────────────────────────────────────────────
-
-
-def retrospective_labels(
-    feedback: Sequence[str], r_fmt: float, r_inv: float, r_repeat: float
-) -> Floats:
-    """r_aux of each step, from how the environment took its action; shape (steps,)."""
-    table = {
-        Feedback.MALFORMED.value: r_fmt,
-        Feedback.INVALID.value: r_inv,
-        Feedback.UNCHANGED.value: r_repeat,
-        Feedback.OK.value: 0.0,
-    }
-    return np.array([table[f] for f in feedback], dtype=np.float64)
-
-
-# ── 6. behaviour-proximal optimisation ──────────────────────────────────────
-
-
-def clipped_objective(
-    log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float
-) -> Tensor:
-    """min(η A, clip(η, 1 - ε_low, 1 + ε_high) A) of each token or action, shape (n,)."""
-    return clipped_surrogate(log_ratio, advantages, clip_low, clip_high).objective
-
-
-def awr_objective(logprobs: Tensor, advantages: Tensor, beta: float, clip: float) -> Tensor:
-    """min(exp(A/β), clip) log π of each token (Peng et al. 2019, equation 9); shape (n,)."""
-    return (advantages / beta).exp().clamp(max=clip) * logprobs
-
-
 # ── the learner ─────────────────────────────────────────────────────────────
 
 
@@ -284,7 +209,7 @@ class QEvolve:
         own = collect_stage(run, name, policy, world, config.collect, remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
         data = Data.of(chosen)
-        facts = Facts.of(chosen, data, config, experts=0 if config.data == "self" else len(expert))
+        facts = facts_of(chosen, data, config, experts=0 if config.data == "self" else len(expert))
         critic = Critic(
             policy,
             q_heads=config.critic.q_heads,
@@ -317,7 +242,6 @@ class QEvolve:
                 return dict(critic.state_dict())
             return {
                 "advantages": torch.from_numpy(advantages),
-                "values": torch.from_numpy(values.v),
                 "old": torch.from_numpy(
                     data_logprobs(policy.model, data, temperature=temperature, token_budget=budget)
                 ),
@@ -331,7 +255,18 @@ class QEvolve:
         if config.policy.reference == "old":
             weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
             reference.load_state_dict(weights)
-        improve(run, f"{name}-policy", policy, reference, data, facts, judged, config)
+        improve(
+            run,
+            f"{name}-policy",
+            policy,
+            reference,
+            data,
+            config.policy,
+            advantages=judged["advantages"].numpy(),
+            old=judged["old"],
+            expert=facts.expert,
+            temperature=config.collect.temperature,
+        )
 
 
 def weights_of(model: Any) -> dict[str, Tensor]:
@@ -339,65 +274,38 @@ def weights_of(model: Any) -> dict[str, Tensor]:
     return {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
-@dataclass(slots=True)
-class Facts:
-    """What is known of each step of D before anything is learnt.
-
-    Attributes:
-        bounds: Where each trajectory begins, and the end.
-        r_env: Reward of each step, shape (steps,).
-        r_aux: Retrospective label of each step, shape (steps,).
-        r_critic: What the critic learns: r_env + r_aux, or r_env alone with ``two_heads``.
-        weights: w_t, shape (steps,).
-        feedback: How the environment took each action, shape (steps,).
-        expert: Whether a step is the expert's, shape (steps,).
-        success: Whether each trajectory won, shape (trajectories,).
-        held_out: Whether each trajectory is kept from the critic, shape (trajectories,).
-    """
-
-    bounds: npt.NDArray[np.int64]
-    r_env: Floats
-    r_aux: Floats
-    r_critic: Floats
-    weights: Floats
-    feedback: npt.NDArray[np.str_]
-    expert: npt.NDArray[np.bool_]
-    success: npt.NDArray[np.bool_]
-    held_out: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls, chosen: Sequence[Trajectory], data: Data, config: QEvolveConfig, experts: int
-    ) -> Facts:
-        """Reads them off episodes, of which the first `experts` are the expert's."""
-        steps = [s for t in chosen for s in t.episode.steps]
-        rewarded = np.array([t.episode.total_reward != 0 for t in chosen])
-        lengths = np.diff(data.bounds)
-        feedback = [s.feedback for s in steps]
-        every = round(1 / config.critic.held_out) if config.critic.held_out > 0 else 0
-        index = np.arange(len(chosen))
-        r_env = np.array([s.reward for s in steps], dtype=np.float64)
-        r_aux = retrospective_labels(feedback, config.r_fmt, config.r_inv, config.r_repeat)
-        return cls(
-            bounds=data.bounds,
-            r_env=r_env,
-            r_aux=r_aux,
-            r_critic=r_env if config.advantage_rewards == "two_heads" else r_env + r_aux,
-            weights=step_weights(
-                data.bounds,
-                rewarded,
-                time=config.critic.weight_time,
-                success=config.critic.weight_success,
-            ),
-            feedback=np.array(feedback),
-            expert=np.repeat(index < experts, lengths),
-            success=np.array([t.episode.won for t in chosen]),
-            # The order of the own episodes is a random one already.
-            held_out=(index % every == every - 1) if every else np.zeros(len(chosen), dtype=bool),
-        )
-
-
 # ── the stages ──────────────────────────────────────────────────────────────
+
+
+def facts_of(
+    chosen: Sequence[Trajectory], data: Data, config: QEvolveConfig, experts: int
+) -> Facts:
+    """What is known of the steps of D, whose first `experts` trajectories are the expert's."""
+    steps = [s for t in chosen for s in t.episode.steps]
+    rewarded = np.array([t.episode.total_reward != 0 for t in chosen])
+    lengths = np.diff(data.bounds)
+    feedback = [s.feedback for s in steps]
+    every = round(1 / config.critic.held_out) if config.critic.held_out > 0 else 0
+    index = np.arange(len(chosen))
+    r_env = np.array([s.reward for s in steps], dtype=np.float64)
+    r_aux = retrospective_labels(feedback, config.r_fmt, config.r_inv, config.r_repeat)
+    return Facts(
+        bounds=data.bounds,
+        r_env=r_env,
+        r_aux=r_aux,
+        r_critic=r_env if config.advantage_rewards == "two_heads" else r_env + r_aux,
+        weights=step_weights(
+            data.bounds,
+            rewarded,
+            time=config.critic.weight_time,
+            success=config.critic.weight_success,
+        ),
+        feedback=np.array(feedback),
+        expert=np.repeat(index < experts, lengths),
+        success=np.array([t.episode.won for t in chosen]),
+        # The order of the own episodes is a random one already.
+        held_out=(index % every == every - 1) if every else np.zeros(len(chosen), dtype=bool),
+    )
 
 
 def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
@@ -487,114 +395,3 @@ def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> 
             f" {invalid:+.2f}, so the policy would learn them: set advantage_rewards=env+aux or"
             " two_heads, train the critic longer, or set unhealthy=log to go on all the same."
         )
-
-
-def improve(
-    run: Run,
-    name: str,
-    policy: Policy,
-    reference: Any,
-    data: Data,
-    facts: Facts,
-    judged: dict[str, Tensor],
-    config: QEvolveConfig,
-) -> None:
-    """Step 6: the policy on the same D, against the frozen behaviour policy."""
-    if run.done(name):
-        return
-    settings = config.policy
-    model = policy.model
-    updates = draw_epochs(data, settings.epochs, settings.optim, run, name)
-    trainer = Trainer(model.parameters(), settings.optim, len(updates), "policy")
-    run.track(f"{name} optimiser", trainer)
-    advantages = judged["advantages"].numpy()
-    if settings.negative_weight != 1:
-        advantages = np.where(advantages < 0, advantages * settings.negative_weight, advantages)
-    token_advantages = torch.from_numpy(flat(data, advantages))
-    expert_tokens = torch.from_numpy(flat(data, facts.expert))
-    model.train()
-    for index in run.updates(name, len(updates)):
-        for batch, share in passes_of(data, updates[index], policy.device):
-            temperature = config.collect.temperature
-            logits = action_logits(model, batch)
-            with torch.no_grad():
-                reference_logits = action_logits(reference, batch)
-            figures = token_figures(logits, batch, temperature)
-            kl = exact_kl(
-                torch.log_softmax(logits.float() / temperature, dim=-1),
-                torch.log_softmax(reference_logits.float() / temperature, dim=-1),
-            )
-            pick = batch.tokens.cpu()
-            loss, drift = policy_loss(
-                figures.logprobs,
-                judged["old"][pick].to(figures.logprobs),
-                token_advantages[pick].to(figures.logprobs),
-                kl,
-                batch,
-                settings,
-            )
-            drift["entropy"] = figures.entropy.mean().item()
-            if settings.anchor:
-                expert = expert_tokens[pick].to(figures.logprobs)
-                loss = loss + settings.anchor * sft_loss(figures.logprobs, expert)
-            trainer.backward(share * loss, **{k: share * v for k, v in drift.items()})
-            run.ledger.trained_tokens += batch.size
-        figures_of_update = trainer.step()
-        run.log(stage=name, update=index, **figures_of_update)
-        run.checkpoint_within(policy)
-        if figures_of_update["kl_reference"] > settings.kl_stop:
-            run.log(stage=name, stopped=f"KL to the reference above {settings.kl_stop}")
-            break
-    run.drop(f"{name} optimiser")
-    run.end(name)
-
-
-def policy_loss(
-    logprobs: Tensor,
-    old: Tensor,
-    advantages: Tensor,
-    kl: Tensor,
-    batch: Batch,
-    config: PolicyConfig,
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss of step 6 for a batch of action tokens, and how far the policy has drifted.
-
-    Args:
-        logprobs: log π of each token, shape (n,).
-        old: log π_old, shape (n,).
-        advantages: A_t of each token's step, shape (n,).
-        kl: KL(π ‖ π_ref) at each token, shape (n,).
-        batch: Says which tokens form an action.
-        config: See `PolicyConfig`.
-
-    Returns:
-        The loss to minimise; KL estimates, percentiles of the ratio, and the share clipped.
-    """
-    log_ratio = logprobs - old
-    clipped = torch.zeros_like(logprobs)
-    if config.objective == "awr":
-        objective = awr_objective(logprobs, advantages, config.awr_beta, config.awr_clip)
-    elif config.ratio == "action":
-        # One ratio for an action: the product over its tokens; it counts for each of them.
-        places = torch.searchsorted(batch.of, batch.steps)
-        whole = segment_sum(log_ratio, places, len(batch.of))
-        surrogate = clipped_surrogate(whole[places], advantages, config.clip_low, config.clip_high)
-        objective, clipped = surrogate
-    else:
-        objective, clipped = clipped_surrogate(
-            log_ratio, advantages, config.clip_low, config.clip_high
-        )
-    loss = -objective.mean() + config.kl * kl.mean()
-    ratios = log_ratio.detach().exp()
-    low, middle, high = torch.quantile(
-        ratios.float(), torch.tensor([0.05, 0.5, 0.95], device=ratios.device)
-    ).tolist()
-    drift = {
-        "kl_reference": kl.mean().item(),
-        "kl_data": kl_estimate(old, logprobs).mean().item(),
-        "ratio_p05": low,
-        "ratio_p50": middle,
-        "ratio_p95": high,
-        "clipped": clipped.mean().item(),
-    }
-    return loss, drift

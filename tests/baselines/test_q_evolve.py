@@ -9,6 +9,7 @@ import pytest
 import tiny
 import torch
 
+from qevolve_baselines.facts import Facts, retrospective_labels
 from qevolve_baselines.iql import (
     CriticConfig,
     expectile_loss,
@@ -18,16 +19,8 @@ from qevolve_baselines.iql import (
     v_loss,
 )
 from qevolve_baselines.losses import generalised_advantages
-from qevolve_baselines.q_evolve import (
-    Facts,
-    QEvolve,
-    QEvolveConfig,
-    awr_objective,
-    check_health,
-    clipped_objective,
-    process_rewards,
-    retrospective_labels,
-)
+from qevolve_baselines.proximal import awr_objective, clipped_objective
+from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, process_rewards
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
 from qevolve_envs.errors import BenchError, UnknownName
