@@ -87,7 +87,7 @@ def test_every_file_of_a_package_is_in_the_wheel(names, package):
     here = {
         f"{package}/{path.relative_to(folder).as_posix()}"
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", "pytest_entry"} & set(path.parts)
     }
     assert {name for name in names if name.startswith(f"{package}/")} == here
     assert f"{package}/py.typed" in here

@@ -51,7 +51,8 @@ def seconds(folder: Path, options: list[str]) -> float:
 
 
 def _path() -> str:
-    return os.pathsep.join(map(str, (ROOT, ROOT / "envs", ROOT / "baselines")))
+    roots = (ROOT, ROOT / "envs", ROOT / "baselines", ROOT / "qevolve_bench" / "pytest_entry")
+    return os.pathsep.join(map(str, roots))
 
 
 def main() -> None:
