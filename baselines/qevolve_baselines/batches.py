@@ -245,24 +245,22 @@ def passes_of(
 
     Losses are means over a batch; weighted by these shares they add up to the mean over the update.
     Several processes (see `qevolve_baselines.parallel`) get batches of their own, whose shares add
-    up to one over all of them.
-
-    Raises:
-        BenchError: When there are more processes than transcripts.
+    up to one over all of them. The last update of an epoch may have fewer transcripts than there
+    are processes: those that are left over then read the first one, with a share of nothing.
     """
     total = sum(len(data.samples[i].targets) for indices in update for i in indices)
     elsewhere = 0
     if parallel.size() > 1:
         whole = [i for indices in update for i in indices]
-        if len(whole) < parallel.size():
-            raise BenchError(
-                f"{parallel.size()} processes cannot share an update of {len(whole)} transcripts:"
-                " raise optim.batch_tokens, or start fewer."
-            )
         mine = set(parallel.share(range(len(whole))))
         places = iter(range(len(whole)))
         update = [[i for i in indices if next(places) in mine] for indices in update]
         elsewhere = sum(len(data.samples[i].ids) for i in whole)
+        if not mine:
+            idle = make_batch(data, whole[:1], device)
+            idle.size = elsewhere
+            yield idle, 0.0
+            return
         elsewhere -= sum(len(data.samples[i].ids) for indices in update for i in indices)
     for indices in update:
         if not indices:

@@ -25,6 +25,7 @@ from qevolve_baselines.decoding import (
     reads_in_lockstep,
 )
 from qevolve_baselines.lora import merged
+from qevolve_baselines.tokenizer import train_tokenizer
 from qevolve_baselines.transcript import STYLES, Encoder
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
 
@@ -68,6 +69,8 @@ class ScratchConfig:
         kv_heads: Heads of keys and values; fewer of them decode faster.
         mlp_ratio: Width of the MLP over `hidden_size`.
         vocabulary: Most entries of the tokenizer.
+        tokens: What a token is at most: ``phrases`` or ``words``; see
+            `qevolve_baselines.tokenizer`.
     """
 
     architecture: str = "llama"
@@ -76,42 +79,8 @@ class ScratchConfig:
     heads: int = 4
     kv_heads: int = 4
     mlp_ratio: float = 4.0
-    vocabulary: int = 1024
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """Trains a byte-level BPE tokenizer; any text can be encoded and comes back unchanged.
-
-    Words that the texts repeat become single tokens. ``<act>`` opens an action, ``<end>`` (the
-    end-of-sequence token) closes it, ``<pad>`` fills up batches.
-
-    Args:
-        texts: What the environment says and what agents answer.
-        vocabulary: Most entries; at least 320, because single bytes take 256.
-    """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    if vocabulary < 320:
-        raise BenchError(f"A vocabulary needs at least 320 entries, not {vocabulary}.")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        min_frequency=2,
-        special_tokens=["<pad>", "<act>", "<end>"],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="<end>",
-        additional_special_tokens=["<act>"],
-        clean_up_tokenization_spaces=False,
-    )
+    vocabulary: int = 1536
+    tokens: str = "phrases"
 
 
 def make_model(config: ScratchConfig, tokenizer: Any, context: int, seed: int) -> Any:
@@ -194,7 +163,7 @@ class Policy:
     @classmethod
     def scratch(cls, texts: Iterable[str], config: ScratchConfig, form: Form, seed: int) -> Policy:
         """A new small policy, whose tokenizer is trained on texts of the environment."""
-        tokenizer = train_tokenizer(texts, config.vocabulary)
+        tokenizer = train_tokenizer(texts, config.vocabulary, config.tokens)
         return cls(make_model(config, tokenizer, form.context, seed), tokenizer, form)
 
     @classmethod

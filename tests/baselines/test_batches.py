@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qevolve_baselines import parallel
 from qevolve_baselines.batches import Data, bucketed, draw_updates, flat, make_batch, passes_of
 from qevolve_baselines.forward import action_logits, data_logprobs, token_figures
 from qevolve_baselines.policy import Form
@@ -141,3 +142,24 @@ def test_nothing_to_learn_from_is_told_in_a_sentence(played):
         Data.of([])
     with pytest.raises(BenchError, match="no action to learn from"):
         Data.of([Trajectory(played[0].episode, [])])
+
+
+@pytest.mark.parametrize("processes", [2, 3, 9])
+def test_processes_share_an_update_also_a_small_one(data, monkeypatch, processes):
+    """The last update of an epoch may have fewer transcripts than there are processes."""
+    update = [[0, 3], [1]]
+    whole = sum(len(data.samples[i].ids) for i in (0, 3, 1))
+    monkeypatch.setattr(parallel, "size", lambda: processes)
+    tokens: list[int] = []
+    shares = []
+    for rank in range(processes):
+        monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
+        read = list(passes_of(data, update, "cpu"))
+        assert sum(batch.size for batch, _ in read) == whole, "every ledger counts what all read"
+        shares += [share for _, share in read]
+        tokens += [t for batch, share in read if share for t in batch.tokens.tolist()]
+    assert sum(shares) == pytest.approx(1)
+    assert shares.count(0.0) == max(0, processes - 3)
+    assert sorted(tokens) == sorted(
+        t for i in (0, 1, 3) for t in make_batch(data, [i], "cpu").tokens.tolist()
+    )

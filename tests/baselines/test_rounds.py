@@ -42,7 +42,7 @@ def test_a_run_that_is_killed_in_its_last_round_finishes_it(tmp_path: Path, key:
     assert run.spent
     last = max(i for i, line in enumerate(lines) if line["stage"].endswith("-collect"))
     assert last < len(lines) - 2
-    for place in (last + 1, (last + len(lines)) // 2, len(lines) - 1):
+    for place in sorted({last + 1, (last + len(lines)) // 2, len(lines) - 1}):
         left = iter(range(place))
 
         def kill(line: dict[str, Any], left: Any = left) -> None:

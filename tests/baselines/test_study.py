@@ -35,7 +35,7 @@ seeds: [0, 1]
 demos: 8
 tuning_tasks: 2
 warm: {{epochs: 1}}
-scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 400}}
+scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 400, tokens: words}}
 form: {{context: 256, max_action_tokens: 8, max_observation_tokens: 48}}
 evaluate: [unseen]
 budget: {{env_steps: 60}}

@@ -6,7 +6,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from qevolve_baselines.batches import Data
-from qevolve_baselines.policy import Form, Policy, make_model, train_tokenizer
+from qevolve_baselines.policy import Form, Policy, make_model
+from qevolve_baselines.tokenizer import train_tokenizer
 from qevolve_baselines.transcript import NOTICE, REACT_PROMPT, Encoder, Writer, derive_wording
 from qevolve_envs.episode import Episode, Step
 from qevolve_envs.errors import BenchError
@@ -17,7 +18,7 @@ FIRST = f"Your task: {GOAL}\nYou are in a hall. Here is a key."
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return train_tokenizer(tiny.texts(), 360)
+    return train_tokenizer(tiny.texts(), 360, "words")
 
 
 def encoder_of(tokenizer, **limits):

@@ -151,7 +151,9 @@ def policy(
         dtype: Of its weights.
         **scratch: Fields of `ScratchConfig`.
     """
-    config = ScratchConfig(**{"hidden_size": 32, "layers": 2, "vocabulary": 360, **scratch})
+    config = ScratchConfig(
+        **{"hidden_size": 32, "layers": 2, "vocabulary": 360, "tokens": "words", **scratch}
+    )
     made = Policy.scratch(texts(), config, form or FORM, seed)
     made.model.to(dtype)
     return made
