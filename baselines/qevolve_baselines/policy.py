@@ -79,7 +79,7 @@ class ScratchConfig:
     heads: int = 4
     kv_heads: int = 4
     mlp_ratio: float = 4.0
-    vocabulary: int = 1536
+    vocabulary: int = 1024
     tokens: str = "phrases"
 
 

@@ -70,7 +70,7 @@ def learn(demos: int, epochs: int, tokens: str) -> list[str]:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vocabulary", type=int, default=1536)
+    parser.add_argument("--vocabulary", type=int, default=1024)
     parser.add_argument("--learn", type=int, metavar="N", help="clone N episodes both ways")
     parser.add_argument("--epochs", type=int, default=14)
     args = parser.parse_args()
