@@ -30,7 +30,7 @@ seeds: [0, 1]
 mixture: {{episodes: 24, violate: 0.4, env_kwargs: {{p: 0.0}}}}
 experts: 6
 warm: {{epochs: 12, reading: 0, optim: {{lr: 1e-2, batch_tokens: 64}}}}
-scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 320}}
+scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 320, tokens: words}}
 form: {{context: 128, max_action_tokens: 6, max_observation_tokens: 24}}
 phases:
   A: {{rounds: 1, env_kwargs: {{p: 0.5}}}}
