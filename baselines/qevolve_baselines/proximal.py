@@ -64,13 +64,6 @@ class PolicyConfig:
     kl_stop: float = 1.0
 
 
-def clipped_objective(
-    log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float
-) -> Tensor:
-    """min(η A, clip(η, 1 - ε_low, 1 + ε_high) A) of each token or action, shape (n,)."""
-    return clipped_surrogate(log_ratio, advantages, clip_low, clip_high).objective
-
-
 def awr_objective(logprobs: Tensor, advantages: Tensor, beta: float, clip: float) -> Tensor:
     """min(exp(A/β), clip) log π of each token (Peng et al. 2019, equation 9); shape (n,)."""
     return (advantages / beta).exp().clamp(max=clip) * logprobs

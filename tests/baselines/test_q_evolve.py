@@ -18,8 +18,8 @@ from qevolve_baselines.iql import (
     step_weights,
     v_loss,
 )
-from qevolve_baselines.losses import generalised_advantages
-from qevolve_baselines.proximal import awr_objective, clipped_objective
+from qevolve_baselines.losses import clipped_surrogate, generalised_advantages
+from qevolve_baselines.proximal import awr_objective
 from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, process_rewards
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
@@ -77,14 +77,14 @@ def test_gae_worked_by_hand() -> None:
 def test_clipped_objective_worked_by_hand() -> None:
     # η = 1.3 above 1 + 0.2: 1.2 * 0.528 = 0.6336. η = 0.5 below 1 - 0.4: min(-0.25, -0.30) = -0.30.
     ratio = torch.tensor([1.3, 0.5]).log()
-    objective = clipped_objective(ratio, torch.tensor([0.528, -0.5]), clip_low=0.4, clip_high=0.2)
+    objective, _ = clipped_surrogate(ratio, torch.tensor([0.528, -0.5]), 0.4, 0.2)
     assert objective.tolist() == pytest.approx([0.6336, -0.30])
 
 
 def test_clipping_takes_the_gradient_where_it_should() -> None:
     ratio = torch.tensor([1.5, 1.5, 0.1, 0.1]).log().requires_grad_()
     advantages = torch.tensor([1.0, -1.0, 1.0, -1.0])
-    clipped_objective(ratio, advantages, clip_low=0.8, clip_high=0.4).sum().backward()
+    clipped_surrogate(ratio, advantages, 0.8, 0.4).objective.sum().backward()
     assert ratio.grad is not None
     # Too likely and good, or too unlikely and bad: no more of it. Otherwise the gradient is η A.
     assert ratio.grad.tolist() == pytest.approx([0.0, -1.5, 0.1, 0.0])
@@ -127,7 +127,7 @@ SIGNED = torch.tensor([1.0, -1.0, 5.0], dtype=torch.float64)
         lambda x: expectile_loss(x, 0.7).sum(),
         lambda x: v_loss(x, OTHER, x.new_ones(3), 0.9),
         lambda x: q_loss(x[None], OTHER, x.new_ones(3)),
-        lambda x: clipped_objective(x, SIGNED, 0.8, 0.4).sum(),
+        lambda x: clipped_surrogate(x, SIGNED, 0.8, 0.4).objective.sum(),
         lambda x: awr_objective(x, SIGNED, 1.0, 20.0).sum(),
     ],
 )

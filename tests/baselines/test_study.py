@@ -296,6 +296,12 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     assert again == []
 
 
+def test_an_arm_may_have_no_budget_where_the_study_has_one(tmp_path: Path) -> None:
+    text = PLAN.replace("budget: {trained_tokens: 500}", "budget: {}")
+    first, second = read_study(plan(tmp_path, text)).arms[:2]
+    assert (first.budget, second.budget) == ({}, {"env_steps": 60})
+
+
 LONGER = """longer:
   - {budget: {trained_tokens: 300}, settings: {optim: {lr: 0.002}}}
   - {settings: {epochs: 1}}

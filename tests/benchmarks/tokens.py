@@ -20,7 +20,6 @@ from tabulate import tabulate
 from qevolve_baselines.rollout import World, demonstrate
 from qevolve_baselines.tokenizer import TOKENS, train_tokenizer
 from qevolve_bench.training import Training, texts_of, train
-from qevolve_envs.episode import Step
 
 WORLDS = {
     "Household": World("qevolve/Household-v0", kwargs={"size": "small"}),
@@ -36,11 +35,9 @@ def lengths(world: World, vocabulary: int) -> list[str]:
 
     def mean(tokens: str) -> float:
         encode = train_tokenizer(learnt, vocabulary, tokens)
-        texts = ([e.first_observation, *actions_and_answers(e.steps)] for e in measured)
+        # The goal comes first, and stands in the first observation as well.
+        texts = (texts_of([episode])[1:] for episode in measured)
         return float(np.mean([sum(map(len, encode(t)["input_ids"])) for t in texts]))
-
-    def actions_and_answers(steps: list[Step]) -> list[str]:
-        return [text for step in steps for text in (step.action, step.observation)]
 
     words, phrases = mean("words"), mean("phrases")
     return [f"{words:.0f}", f"{phrases:.0f}", f"{words / phrases:.2f}"]
