@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,11 @@ class Data:
     def tokens(self) -> int:
         """Number of action tokens."""
         return len(self.token_steps)
+
+    def tokens_of(self, update: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+        """Indices of the action tokens of an update, which is passes of indices of samples."""
+        chosen = [self.samples[i] for indices in update for i in indices]
+        return np.concatenate([np.arange(s.first, s.first + len(s.targets)) for s in chosen])
 
 
 @dataclass(slots=True)
@@ -238,17 +243,31 @@ def draw_updates(
     return updates
 
 
+class Share(NamedTuple):
+    """What a batch is of its update: of a mean over the update, the weight of the batch's mean.
+
+    Attributes:
+        tokens: Of the update's action tokens.
+        steps: Of its steps.
+    """
+
+    tokens: float
+    steps: float
+
+
 def passes_of(
     data: Data, update: Sequence[Sequence[int]], device: torch.device | str
-) -> Iterator[tuple[Batch, float]]:
-    """The batches of an update, each with its share of the update's action tokens.
+) -> Iterator[tuple[Batch, Share]]:
+    """The batches of an update, each with its share of it.
 
-    Losses are means over a batch; weighted by these shares they add up to the mean over the update.
-    Several processes (see `qevolve_baselines.parallel`) get batches of their own, whose shares add
-    up to one over all of them. The last update of an epoch may have fewer transcripts than there
-    are processes: those that are left over then read the first one, with a share of nothing.
+    Losses are means over the tokens or the steps of a batch; weighted by the share of these they
+    add up to the mean over the update, whatever passes it is split into. Several processes (see
+    `qevolve_baselines.parallel`) get batches of their own, whose shares add up to one over all of
+    them. The last update of an epoch may have fewer transcripts than there are processes: those
+    that are left over then read the first one, with a share of nothing.
     """
-    total = sum(len(data.samples[i].targets) for indices in update for i in indices)
+    tokens = sum(len(data.samples[i].targets) for indices in update for i in indices)
+    steps = sum(len(np.unique(data.samples[i].steps)) for indices in update for i in indices)
     elsewhere = 0
     if parallel.size() > 1:
         whole = [i for indices in update for i in indices]
@@ -259,7 +278,7 @@ def passes_of(
         if not mine:
             idle = make_batch(data, whole[:1], device)
             idle.size = elsewhere
-            yield idle, 0.0
+            yield idle, Share(0.0, 0.0)
             return
         elsewhere -= sum(len(data.samples[i].ids) for indices in update for i in indices)
     for indices in update:
@@ -269,7 +288,7 @@ def passes_of(
         # The ledger of each process counts what all of them read.
         batch.size += elsewhere
         elsewhere = 0
-        yield batch, len(batch.tokens) / total
+        yield batch, Share(len(batch.tokens) / tokens, len(batch.of) / steps)
 
 
 def flat(data: Data, per_step: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -69,13 +69,17 @@ def step_weights(
 ) -> Floats:
     """w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
 
+    Without either term it is 1, which is about what w_t is on the average.
+
     Args:
         bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
         rewarded: d: whether it ended with a non-zero reward, shape (trajectories,).
         time: Keep the term t/T.
         success: Keep the term d.
     """
-    weights = np.zeros(bounds[-1])
+    weights = np.ones(bounds[-1])
+    if not (time or success):
+        return weights
     for i, d in enumerate(rewarded):
         start, end = bounds[i], bounds[i + 1]
         progress = np.arange(1, end - start + 1) / max(1, end - start)
@@ -152,10 +156,10 @@ def train_critic(
             loss_v = v_loss(values.v, fixed_q, weights, config.expectile)
             loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
             trainer.backward(
-                share * (loss_v + loss_q),
-                loss_v=share * loss_v.item(),
-                loss_q=share * loss_q.item(),
-                v=share * fixed_v.mean().item(),
+                share.steps * (loss_v + loss_q),
+                loss_v=share.steps * loss_v.item(),
+                loss_q=share.steps * loss_q.item(),
+                v=share.steps * fixed_v.mean().item(),
             )
             run.ledger.trained_tokens += batch.size
         run.log(stage=name, update=index, **trainer.step())

@@ -105,9 +105,10 @@ def improve(
     if config.negative_weight != 1:
         advantages = np.where(advantages < 0, advantages * config.negative_weight, advantages)
     token_advantages = torch.from_numpy(flat(data, advantages))
-    expert_tokens = torch.from_numpy(flat(data, expert))
+    expert_tokens = torch.from_numpy(flat(data, expert).astype(np.float64))
     model.train()
     for index in run.updates(name, len(updates)):
+        anchors = expert_tokens[data.tokens_of(updates[index])].sum()
         for batch, share in passes_of(data, updates[index], policy.device):
             logits = action_logits(model, batch)
             with torch.no_grad():
@@ -127,10 +128,13 @@ def improve(
                 config,
             )
             drift["entropy"] = figures.entropy.mean().item()
-            if config.anchor:
+            loss = share.tokens * loss
+            if config.anchor and anchors and share.tokens:
+                # A mean over the update's expert tokens, of which a pass may hold few or none.
                 anchored = expert_tokens[pick].to(figures.logprobs)
-                loss = loss + config.anchor * sft_loss(figures.logprobs, anchored)
-            trainer.backward(share * loss, **{k: share * v for k, v in drift.items()})
+                part = anchored.sum() / anchors
+                loss = loss + config.anchor * part * sft_loss(figures.logprobs, anchored)
+            trainer.backward(loss, **{k: share.tokens * v for k, v in drift.items()})
             run.ledger.trained_tokens += batch.size
         figures_of_update = trainer.step()
         run.log(stage=name, update=index, **figures_of_update)

@@ -477,6 +477,6 @@ class Judge:
             for batch, share in passes_of(data, updates[index], self.network.head.weight.device):
                 values = self.network(batch.ids, *batch.state)
                 error = returns[batch.of.cpu()].to(values) - values
-                self.trainer.backward(share * error.square().mean() / 2)
+                self.trainer.backward(share.steps * error.square().mean() / 2)
                 run.ledger.trained_tokens += self.network.trained_tokens(batch)
             run.log(stage="value", update=index, **self.trainer.step())

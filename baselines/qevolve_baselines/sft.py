@@ -38,7 +38,7 @@ class SFTConfig:
         epochs: Passes over the demonstrations.
         reading: Weight of the cross-entropy of all other tokens, what the environment said. A model
             made from scratch has read nothing before, and learns to copy names from it; a
-            pretrained one needs none.
+            pretrained one needs none. Passes count by their action tokens here too.
         optim: See `OptimConfig`.
     """
 
@@ -126,7 +126,7 @@ def fit(
             loss = sft_loss(logprobs, token_weights[batch.tokens.cpu()].to(logprobs))
             if config.reading:
                 loss = loss + config.reading * reading_loss(model, states, batch)
-            trainer.backward(share * loss)
+            trainer.backward(share.tokens * loss)
             run.ledger.trained_tokens += batch.size
         run.log(stage=name, update=index, lr=trainer.rate(), **trainer.step())
         run.checkpoint_within(policy)

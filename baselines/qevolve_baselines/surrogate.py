@@ -99,9 +99,7 @@ def token_weights(data: Data, update: Sequence[Sequence[int]], mean: str, consta
     episode_of = np.repeat(np.arange(len(lengths)), lengths)[data.token_steps]
     share = 1.0 / np.bincount(episode_of)[episode_of]  # of its episode, which may be split up
     chosen = np.zeros(data.tokens)
-    for index in (i for indices in update for i in indices):
-        sample = data.samples[index]
-        chosen[sample.first : sample.first + len(sample.targets)] = 1.0
+    chosen[data.tokens_of(update)] = 1.0
     by_episode = chosen * share
     weights: Floats = {
         "token": chosen / chosen.sum(),

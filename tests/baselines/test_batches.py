@@ -105,12 +105,14 @@ def test_shares_add_up_to_the_mean_over_the_update(data):
         lengths, batch_tokens=10**6, pass_tokens=300, rng=np.random.default_rng(2)
     )
     assert len(update) > 2
-    figures = torch.from_numpy(np.random.default_rng(3).random(data.tokens))
-    total, shares = 0.0, 0.0
+    figures = np.random.default_rng(3).random(data.tokens)
+    of_steps = np.random.default_rng(4).random(data.steps)
+    tokens = steps = 0.0
     for batch, share in passes_of(data, update, "cpu"):
-        total += share * float(figures[batch.tokens].mean())
-        shares += share
-    assert shares == pytest.approx(1) and total == pytest.approx(float(figures.mean()))
+        tokens += share.tokens * figures[batch.tokens].mean()
+        steps += share.steps * of_steps[batch.of].mean()
+    assert tokens == pytest.approx(figures.mean())
+    assert steps == pytest.approx(of_steps.mean())
 
 
 def test_one_pass_gives_the_logprobs_that_were_stored_while_sampling(data, played, actor):
@@ -157,9 +159,9 @@ def test_processes_share_an_update_also_a_small_one(data, monkeypatch, processes
         read = list(passes_of(data, update, "cpu"))
         assert sum(batch.size for batch, _ in read) == whole, "every ledger counts what all read"
         shares += [share for _, share in read]
-        tokens += [t for batch, share in read if share for t in batch.tokens.tolist()]
-    assert sum(shares) == pytest.approx(1)
-    assert shares.count(0.0) == max(0, processes - 3)
+        tokens += [t for batch, share in read if share.tokens for t in batch.tokens.tolist()]
+    assert np.sum(shares, axis=0).tolist() == pytest.approx([1, 1])
+    assert shares.count((0.0, 0.0)) == max(0, processes - 3)
     assert sorted(tokens) == sorted(
         t for i in (0, 1, 3) for t in make_batch(data, [i], "cpu").tokens.tolist()
     )

@@ -9,18 +9,24 @@ import pytest
 import tiny
 import torch
 
+from qevolve_baselines.batches import Data
+from qevolve_baselines.critic import Critic
 from qevolve_baselines.facts import Facts, retrospective_labels
+from qevolve_baselines.forward import data_logprobs, frozen
 from qevolve_baselines.iql import (
     CriticConfig,
     expectile_loss,
     q_loss,
     q_targets,
     step_weights,
+    train_critic,
     v_loss,
 )
 from qevolve_baselines.losses import clipped_surrogate, generalised_advantages
-from qevolve_baselines.proximal import awr_objective
+from qevolve_baselines.optim import OptimConfig
+from qevolve_baselines.proximal import PolicyConfig, awr_objective, improve
 from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, process_rewards
+from qevolve_baselines.q_evolve import facts_of as make_facts
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
 from qevolve_envs.errors import BenchError, UnknownName
@@ -63,7 +69,7 @@ def test_step_weights_without_a_term() -> None:
     bounds, rewarded = np.array([0, 4]), np.array([True])
     assert step_weights(bounds, rewarded, time=False).tolist() == [1.0] * 4
     assert step_weights(bounds, rewarded, success=False)[2] == pytest.approx(0.875)
-    assert step_weights(bounds, rewarded, time=False, success=False).tolist() == [0.5] * 4
+    assert step_weights(bounds, rewarded, time=False, success=False).tolist() == [1.0] * 4
 
 
 def test_gae_worked_by_hand() -> None:
@@ -197,6 +203,47 @@ def test_rewarded_invalid_actions_stop_the_run() -> None:
     report = {"v0": 0.5, "return0": 0.5, "advantage_invalid": 0.37}
     with pytest.raises(BenchError, match=r"could not be executed have a mean advantage of \+0\.37"):
         check_health(report, QEvolveConfig(), 2)
+
+
+@pytest.mark.parametrize("stage", ["critic", "policy"])
+def test_an_update_is_the_same_however_it_is_split_into_passes(stage: str) -> None:
+    """Losses are means over an update: what fits into memory must not change them."""
+    actor = tiny.warm_policy()
+    chosen = tiny.own_episodes(actor, 12)
+    data = Data.of(chosen)
+    losses = []
+    for pass_tokens in (40, 10**6):
+        optim = OptimConfig(batch_tokens=10**6, pass_tokens=pass_tokens)
+        config = QEvolveConfig(
+            critic=CriticConfig(epochs=1, held_out=0.0, optim=optim),
+            policy=PolicyConfig(epochs=1, anchor=1.0, optim=optim),
+        )
+        facts = make_facts(chosen, data, config, experts=3)
+        lines: list[dict[str, float]] = []
+        run = Run(seed=0, on_log=lines.append)
+        if stage == "critic":
+            facts.expert[:] = False
+            critic = Critic(actor, q_heads=2, shared=False, seed=0)
+            # At its birth it says 0 everywhere, whatever the weights of its steps.
+            train_critic(run, "critic", critic, data, facts, config.critic)
+        else:
+            policy = tiny.warm_policy()
+            improve(
+                run,
+                "policy",
+                policy,
+                frozen(tiny.policy().model),
+                data,
+                config.policy,
+                advantages=np.random.default_rng(0).normal(size=data.steps),
+                old=torch.from_numpy(
+                    data_logprobs(actor.model, data, temperature=1.0, token_budget=1000)
+                ),
+                expert=facts.expert,
+                temperature=1.0,
+            )
+        losses.append(lines[0]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_every_round_learns_from_what_it_collected() -> None:

@@ -70,7 +70,7 @@ def train_whole(policy: Policy, data: Data) -> int:
     ):
         for batch, share in passes_of(data, update, "cpu"):
             figures = token_figures(action_logits(policy.model, batch), batch, 1.0)
-            trainer.backward(-share * figures.logprobs.mean())
+            trainer.backward(-share.tokens * figures.logprobs.mean())
         trainer.step()
     return data.tokens
 

@@ -90,7 +90,7 @@ def main() -> None:
             tokens, start = 0, wait(args.device)
         for batch, share in passes_of(data, update, args.device):
             figures = token_figures(action_logits(policy.model, batch), batch, 1.0)
-            trainer.backward(-share * figures.logprobs.mean())
+            trainer.backward(-share.tokens * figures.logprobs.mean())
             tokens += batch.size
         trainer.step()
     rate = tokens / (wait(args.device) - start)
