@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 #: Learners for which several processes are known to do what one does.
-PARALLEL = ("sft", "rft", "q_evolve")
+PARALLEL = ("sft", "rft", "grpo", "ppo", "q_evolve")
 #: The panel of training tasks that a run keeps apart, for choosing settings.
 TUNING = "tuning"
 

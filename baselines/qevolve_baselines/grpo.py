@@ -386,11 +386,11 @@ def improve(
     policy.model.train()
     for index in run.updates(f"{stage}-policy", len(updates)):
         weights = token_weights(own.data, updates[index], config.loss_mean, config.loss_tokens)
-        for batch, _ in passes_of(own.data, updates[index], policy.device):
+        for batch, share in passes_of(own.data, updates[index], policy.device):
             loss, figures = own.loss(
                 policy,
                 batch,
-                weights,
+                weights if share.tokens else weights * 0,
                 clip_low=config.clip_low,
                 clip_high=config.clip_high,
                 kl=config.kl,

@@ -3,11 +3,12 @@
 Started by ``torchrun --nproc-per-node 2 -m qevolve_bench train …`` (or ``accelerate launch``, which
 sets the same variables). Every process holds the whole model and takes the same decisions: a batch
 of episodes is dealt out to the processes and gathered again, an update's transcripts are dealt out
-and the gradients added up, and only the first process writes files. With one process, all of this
-is nothing.
+and the gradients added up, the optimiser's state is dealt out by parameters, and only the first
+process writes files. With one process, all of this is nothing.
 
-What this is not: the model is not sharded (no FSDP), so it must fit on each device; and gradients
-are added up after the backward pass instead of during it.
+What this is not: weights and gradients are not sharded (no FSDP), so that lockstep decoding needs
+no other process; they must fit on each device. Gradients are added up after the backward pass
+instead of during it.
 """
 
 from __future__ import annotations
@@ -84,14 +85,19 @@ def gather(mine: Sequence[T]) -> list[T]:
     return [parts[i % size()][i // size()] for i in range(sum(map(len, parts)))]
 
 
-def from_main(value: T) -> T:
-    """The first process's value, in all of them."""
+def from_owner(value: T, owner: int) -> T:
+    """The value of one of the processes, in all of them."""
     if size() == 1:
         return value
     box: list[Any] = [value]
-    distributed.broadcast_object_list(box, src=0)
+    distributed.broadcast_object_list(box, src=owner)
     said: T = box[0]
     return said
+
+
+def from_main(value: T) -> T:
+    """The first process's value, in all of them."""
+    return from_owner(value, 0)
 
 
 def wait() -> None:
@@ -108,6 +114,27 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
         distributed.all_reduce(parameter.grad)
+
+
+def deal(sizes: Sequence[int]) -> list[int]:
+    """The process that owns each of several things, so that all own about as much.
+
+    Args:
+        sizes: Of the things.
+    """
+    owned = [0] * size()
+    owners = [0] * len(sizes)
+    for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+        owners[i] = owned.index(min(owned))
+        owned[owners[i]] += sizes[i]
+    return owners
+
+
+def send(tensors: Iterable[torch.Tensor], owners: Iterable[int]) -> None:
+    """Overwrites each tensor by its owner's, in all processes."""
+    if size() > 1:
+        for tensor, owner in zip(tensors, owners, strict=True):
+            distributed.broadcast(tensor, src=owner)
 
 
 def add_figures(figures: Mapping[str, float]) -> dict[str, float]:

@@ -249,12 +249,13 @@ class PPO:
         critic.train()
         for index in run.updates(f"{stage}-policy", len(updates)):
             weights = token_weights(own.data, updates[index], "token", 1)
-            for batch, _ in passes_of(own.data, updates[index], policy.device):
+            for batch, share in passes_of(own.data, updates[index], policy.device):
+                counted = weights if share.tokens else weights * 0
                 if warm:
                     loss, figures = own.loss(
                         policy,
                         batch,
-                        weights,
+                        counted,
                         clip_low=config.clip,
                         clip_high=config.clip,
                         kl=config.kl,
@@ -268,7 +269,7 @@ class PPO:
                         judged,
                         old_values[pick].to(judged),
                         all_returns[pick].to(judged),
-                        torch.from_numpy(weights)[pick].to(judged),
+                        torch.from_numpy(counted)[pick].to(judged),
                         config.value_clip,
                     )
                 )

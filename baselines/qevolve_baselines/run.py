@@ -36,7 +36,7 @@ from qevolve_envs.files import replacing
 
 T = TypeVar("T")
 _CHANCE = Chance(entropy=20260609)
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(slots=True)
@@ -293,7 +293,7 @@ class Run:
                 yield index
             self._progress[name] = index + 1
             self._tick()
-            if time.monotonic() - self._saved_at > self.save_every:
+            if parallel.from_main(time.monotonic() - self._saved_at > self.save_every):
                 self.save()
         self.save()
 
@@ -313,9 +313,12 @@ class Run:
         """Saves the run; it replaces the last save whole or not at all."""
         self._tick()
         self._saved_at = time.monotonic()
-        if self.folder is None or not parallel.is_main():
+        if self.folder is None:
             return
+        # Asked in all processes, which may hold a part each.
         tracked = {name: thing.state_dict() for name, thing in self._tracked.items()}
+        if not parallel.is_main():
+            return
         state = {
             "schema": SCHEMA,
             "ledger": asdict(self.ledger),
