@@ -1,4 +1,4 @@
-"""What is known of each step of Q-Evolve's data before anything is learnt; step 3, the labels."""
+"""What is known of each step of Q-Evolve's data before anything is learnt; (3), the labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qevolve_envs.core import Feedback
 def retrospective_labels(
     feedback: Sequence[str], r_fmt: float, r_inv: float, r_repeat: float
 ) -> Floats:
-    """r_aux of each step, from how the environment took its action; shape (steps,)."""
+    """(3) r_aux of each step, from how the environment took its action; shape (steps,)."""
     table = {
         Feedback.MALFORMED.value: r_fmt,
         Feedback.INVALID.value: r_inv,
@@ -33,7 +33,6 @@ class Facts:
         bounds: Where each trajectory begins, and the end.
         r_env: Reward of each step, shape (steps,).
         r_aux: Retrospective label of each step, shape (steps,).
-        r_critic: What the critic learns: r_env + r_aux, or r_env alone with ``two_heads``.
         weights: w_t, shape (steps,).
         feedback: How the environment took each action, shape (steps,).
         expert: Whether a step is the expert's, shape (steps,).
@@ -44,9 +43,13 @@ class Facts:
     bounds: npt.NDArray[np.int64]
     r_env: Floats
     r_aux: Floats
-    r_critic: Floats
     weights: Floats
     feedback: npt.NDArray[np.str_]
     expert: npt.NDArray[np.bool_]
     success: npt.NDArray[np.bool_]
     held_out: npt.NDArray[np.bool_]
+
+    @property
+    def r_critic(self) -> Floats:
+        """What the critic learns, shape (steps,): r_env + r_aux."""
+        return self.r_env + self.r_aux

@@ -23,15 +23,16 @@ Published variants are presets, each a few values of `GRPOConfig`'s fields:
 ``dapo``        DAPO (Yu et al. 2025): clip_high=0.28, kl=0, penalty=0 (drop_flat and
                 loss_mean=token are the defaults)
 ``rloo``        RLOO (Ahmadian et al. 2024): baseline=leave_one_out, std=False, drop_flat=False,
-                penalty=0
-``loop``        LOOP (Chen et al. 2025): as RLOO, kl=0, epochs=2: PPO's clip on that baseline
+                penalty=0, and no clip
+``loop``        LOOP (Chen et al. 2025): PPO's clip on RLOO's baseline, kl=0, epochs=2
 ``gigpo``       GiGPO (Feng et al. 2025): step_weight=1, step_gamma=0.95, as ``verl_agent`` else
 ==============  ==================================================================================
 
 Departures: an episode is one sequence, whose earlier turns are context, where verl-agent makes a
 sample of every step and shortens its history; DAPO's groups without variance are left out and not
 sampled anew, so that every episode is on the ledger; π_old are the stored log-probabilities of
-sampling, not computed again; rates and sizes are those of a small model made from scratch.
+sampling, not computed again; the loss of RLOO is a mean over tokens, and its KL stands in the loss
+instead of the reward; rates and sizes are those of a small model made from scratch.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Weighted IQL (Kostrikov et al. 2022): Q-Evolve's critic, step 4 of `qevolve_baselines.q_evolve`.
+"""Weighted IQL (Kostrikov et al. 2022): Q-Evolve's critic, (4) of `qevolve_baselines.q_evolve`.
 
-    L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
-    L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²]
-    w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+    (4a)  L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+    (4b)  L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
+    (4c)  w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
 
-with λ-returns as targets of L_Q where `CriticConfig.critic_lambda` says so.
+E is over the steps of D, Q̄ the smallest Q of a target network, and V the online one, as in IQL.
+Where `CriticConfig.critic_lambda` says so, the targets of L_Q are λ-returns. V and Q are heads of
+one backbone; each round begins with a new critic and a new optimiser.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.batches import Data, draw_updates, passes_of
-from qevolve_baselines.critic import Critic
+from qevolve_baselines.batches import Batch, Data, draw_updates, passes_of
+from qevolve_baselines.critic import Critic, Values
 from qevolve_baselines.facts import Facts
 from qevolve_baselines.forward import frozen
 from qevolve_baselines.losses import Floats, generalised_advantages
@@ -28,7 +30,7 @@ from qevolve_baselines.run import Run
 
 @dataclass(slots=True)
 class CriticConfig:
-    """Step 4: the critic.
+    """(4): the critic.
 
     Attributes:
         epochs: Passes over D.
@@ -37,7 +39,7 @@ class CriticConfig:
         q_heads: Number of Q heads.
         expectile: m of L_V; 0.5 is the mean.
         gamma: γ.
-        target_tau: How fast the target network follows; 1 uses the online network itself.
+        target_tau: How fast the target network of Q̄ follows; 1 uses the online network itself.
         critic_lambda: λ of the return that Q is fitted to; 0 is the paper's one-step target.
         weight_time: The term t/T of w_t.
         weight_success: The term d of w_t.
@@ -67,7 +69,7 @@ def step_weights(
     time: bool = True,
     success: bool = True,
 ) -> Floats:
-    """w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
+    """(4c) w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
 
     Without either term it is 1, which is about what w_t is on the average.
 
@@ -94,12 +96,12 @@ def expectile_loss(difference: Tensor, expectile: float) -> Tensor:
 
 
 def v_loss(v: Tensor, q_target: Tensor, weights: Tensor, expectile: float) -> Tensor:
-    """L_V of step 4; all of shape (n,)."""
+    """(4a) L_V; all of shape (n,)."""
     return (weights * expectile_loss(q_target.detach() - v, expectile)).mean()
 
 
 def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """L_Q of step 4, summed over the Q heads.
+    """(4b) L_Q, summed over the Q heads.
 
     Args:
         q: Shape (heads, n).
@@ -112,7 +114,7 @@ def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 def train_critic(
     run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
 ) -> None:
-    """Step 4: weighted IQL on the fixed D, by passes over whole transcripts."""
+    """(4): weighted IQL on the fixed D, by passes over whole transcripts."""
     held = np.repeat(facts.held_out, np.diff(facts.bounds))
     left_out = held | facts.expert if config.data == "self" else held
     training = [i for i, sample in enumerate(data.samples) if not left_out[sample.steps[0]]]
@@ -128,9 +130,8 @@ def train_critic(
         )
     ]
     trainer = Trainer(critic.parameters(), config.optim, len(updates), "critic")
-    target = None
-    if config.target_tau < 1:
-        target = frozen(critic)
+    target = Target(critic, config.target_tau) if config.target_tau < 1 else None
+    if target is not None:
         run.track(f"{name} target", target)
     run.track(name, critic)
     run.track(f"{name} optimiser", trainer)
@@ -138,33 +139,28 @@ def train_critic(
     # context) is the one that was last computed for it.
     known = _Known(np.zeros(data.steps))
     run.track(f"{name} values", known)
-    rewards = facts.r_critic
     critic.train()
     for index in run.updates(name, len(updates)):
         for batch, share in passes_of(data, updates[index], data_device(critic)):
             of = batch.of.cpu().numpy()
             values = critic(batch)
-            if target is None:
-                fixed_v, fixed_q = values.v.detach(), values.q.detach().min(dim=0).values
-            else:
-                with torch.no_grad():
-                    fixed = target(batch)
-                fixed_v, fixed_q = fixed.v, fixed.q.min(dim=0).values
-            known.values[of] = fixed_v.double().cpu().numpy()
-            targets = q_targets(rewards, known.values, facts.bounds, of, config)
+            q_bar = (values if target is None else target(batch)).q.detach().min(dim=0).values
+            v = values.v.detach()
+            known.values[of] = v.double().cpu().numpy()
+            targets = q_targets(facts.r_critic, known.values, facts.bounds, of, config)
             weights = torch.from_numpy(facts.weights[of]).to(values.v)
-            loss_v = v_loss(values.v, fixed_q, weights, config.expectile)
+            loss_v = v_loss(values.v, q_bar, weights, config.expectile)
             loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
             trainer.backward(
                 share.steps * (loss_v + loss_q),
                 loss_v=share.steps * loss_v.item(),
                 loss_q=share.steps * loss_q.item(),
-                v=share.steps * fixed_v.mean().item(),
+                v=share.steps * v.mean().item(),
             )
             run.ledger.trained_tokens += batch.size
         run.log(stage=name, update=index, **trainer.step())
         if target is not None:
-            follow(target, critic, config.target_tau)
+            target.follow(critic)
     for tracked in (name, f"{name} optimiser", f"{name} values", f"{name} target"):
         run.drop(tracked)
 
@@ -194,7 +190,7 @@ def q_targets(
     of: npt.NDArray[np.int64],
     config: CriticConfig,
 ) -> Floats:
-    """What Q is fitted to, for the steps `of`, shape of `of`.
+    """What Q is fitted to in (4b), for the steps `of`, shape of `of`.
 
     With ``critic_lambda`` 0 it is r_{t+1} + γ V(s_{t+1}), the paper's L_Q; else the λ-return
     G_t = r_{t+1} + γ ((1 - λ) V(s_{t+1}) + λ G_{t+1}), which is V(s_t) plus the generalised
@@ -213,8 +209,45 @@ def q_targets(
     return result
 
 
-@torch.no_grad()
-def follow(target: torch.nn.Module, online: torch.nn.Module, tau: float) -> None:
-    """Moves a target network towards the online one by the share `tau`."""
-    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
-        slow.lerp_(fast, tau)
+class Target:
+    """A network that follows another one slowly: θ̄ ← θ̄ + τ (θ - θ̄).
+
+    Args:
+        online: What is followed.
+        tau: τ.
+    """
+
+    def __init__(self, online: Critic, tau: float) -> None:
+        self.tau = tau
+        self._network = frozen(online)
+        # A step of a share τ is less than bfloat16 resolves, so exact copies follow.
+        self._exact = [p.float() for p in self._network.parameters()]
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Values:
+        """Its values of the steps of a batch."""
+        values: Values = self._network(batch)
+        return values
+
+    @torch.no_grad()
+    def follow(self, online: Critic) -> None:
+        """One step towards the online network."""
+        pairs = zip(self._exact, online.parameters(), strict=True)
+        for exact, fast in pairs:
+            exact.lerp_(fast.float(), self.tau)
+        self._round()
+
+    def _round(self) -> None:
+        for slow, exact in zip(self._network.parameters(), self._exact, strict=True):
+            slow.copy_(exact)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For `Run.track`."""
+        return {"exact": self._exact}
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """For `Run.track`."""
+        for exact, saved in zip(self._exact, state_dict["exact"], strict=True):
+            exact.copy_(saved)
+        self._round()

@@ -11,8 +11,9 @@ the last of all, the price of a refused action on its own. Advantages are standa
 iteration. Policy, critic and both optimisers persist over iterations.
 
 Departures: in verl-agent every step is a sample of its own; here an episode is one sequence, all of
-which the critic reads, and a refused action's price reaches the tokens before it as any reward
-does. Rates are those of a small model made from scratch (verl-agent's: 1e-6 and 1e-5).
+which the critic reads, in two passes (`epochs`), and a refused action's price reaches the tokens
+before it as any reward does. Rates are those of a small model made from scratch (verl-agent's: 1e-6
+and 1e-5).
 """
 
 from __future__ import annotations

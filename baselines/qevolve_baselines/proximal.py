@@ -1,4 +1,4 @@
-"""Behaviour-proximal policy optimisation: step 6 of `qevolve_baselines.q_evolve`.
+"""Behaviour-proximal policy optimisation: (6) of `qevolve_baselines.q_evolve`.
 
     maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
     η_t = π / π_old on the data's actions
@@ -31,13 +31,14 @@ REFERENCES = ("bc", "old")
 
 @dataclass(slots=True)
 class PolicyConfig:
-    """Step 6: behaviour-proximal policy optimisation.
+    """(6): behaviour-proximal policy optimisation.
 
     Attributes:
         epochs: Passes over D.
         optim: See `OptimConfig`.
         objective: ``clipped``, or ``awr``: exp(A/β) log π (Peng et al. 2019).
-        ratio: η of each ``token``, or of the whole ``action``.
+        ratio: η of each ``token``, or of the whole ``action``, the product over its tokens. Where
+            η is 1, both have the same gradient.
         clip_low: ε_low.
         clip_high: ε_high.
         kl: α.
@@ -154,7 +155,7 @@ def policy_loss(
     batch: Batch,
     config: PolicyConfig,
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of step 6 for a batch of action tokens, and how far the policy has drifted.
+    """The loss of (6) for a batch of action tokens, and how far the policy has drifted.
 
     Args:
         logprobs: log π of each token, shape (n,).
@@ -172,11 +173,12 @@ def policy_loss(
     if config.objective == "awr":
         objective = awr_objective(logprobs, advantages, config.awr_beta, config.awr_clip)
     elif config.ratio == "action":
-        # One ratio for an action: the product over its tokens; it counts for each of them.
         places = torch.searchsorted(batch.of, batch.steps)
         whole = segment_sum(log_ratio, places, len(batch.of))
         surrogate = clipped_surrogate(whole[places], advantages, config.clip_low, config.clip_high)
-        objective, clipped = surrogate
+        # An action's term counts once: each of its tokens has an equal part of it.
+        parts = segment_sum(torch.ones_like(log_ratio), places, len(batch.of))
+        objective, clipped = surrogate.objective / parts[places], surrogate.clipped
     else:
         objective, clipped = clipped_surrogate(
             log_ratio, advantages, config.clip_low, config.clip_high

@@ -3,53 +3,102 @@
 Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution Optimization", ICML
 2026, arXiv 2606.07367. The loop, with the paper's order of things:
 
-1.  Behaviour cloning on D_expert gives π_BC.
-2.  For each of K rounds: sample `per_task` trajectories per task with the current policy, D_self;
-    D = D_expert ∪ D_self; this policy is frozen as π_old.
-3.  Retrospective labels r_aux from what the environment answered: r_fmt where the action was
-    malformed, r_inv where it could not be executed, r_repeat where the observation did not change.
-4.  A critic on the fixed D by weighted IQL, apart from the policy:
-        L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
-        L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
-        w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
-5.  Process rewards by GAE on r_env only:
-        δ_t = r_env,t+1 + γ V(s_{t+1}) - V(s_t),  A_t = δ_t + λγ A_{t+1}
-6.  The policy on the same D by behaviour-proximal optimisation:
-        maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
-        η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
+(1)   Behaviour cloning on D_expert gives π_BC.
+(2)   For each of K rounds: sample `per_task` trajectories per task with the current policy, D_self,
+      refreshed each round; D = D_expert ∪ D_self; this policy is frozen as π_old.
+(3)   Retrospective labels r_aux from what the environment answered: r_fmt = -0.3 where the action
+      was malformed, r_inv = -0.2 where it could not be executed, r_repeat = -0.1 where the
+      observation did not change (WebShop: -0.3, 0, 0).
+      A critic on the fixed D by weighted IQL, apart from the policy:
+(4a)      L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+(4b)      L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
+(4c)      w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+      Process rewards by GAE on r_env only:
+(5a)      δ_t = r_env,t+1 + γ V(s_{t+1}) - V(s_t)
+(5b)      A_t = δ_t + λγ A_{t+1},  A_T = 0
+      The policy on the same D by behaviour-proximal optimisation:
+(6)       maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
+          η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
 
-Step 2 is in `qevolve_baselines.self_collect`, 3 in `qevolve_baselines.facts`, 4 in
-`qevolve_baselines.iql`, 5 here, 6 in `qevolve_baselines.proximal`.
+(1) is `qevolve_baselines.sft.fit`; (2) `qevolve_baselines.self_collect` and `QEvolve._round`; (3)
+`qevolve_baselines.facts`; (4) `qevolve_baselines.iql`, on the network of
+`qevolve_baselines.critic`; (5) `process_rewards` here, by `losses.generalised_advantages`; (6)
+`qevolve_baselines.proximal`. Equations are cited by the numbers of this list, because the text of
+the paper that was at hand is a summary without its own numbering.
 
-Equations are cited by the numbers of this list, because the text of the paper that was at hand is a
-summary without its own numbering.
+**Settings.** What the paper says, what the preset ``paper`` takes, and what the default is, made
+for small models from scratch:
 
-**What the paper does not say, and what is chosen here** (each a field of `QEvolveConfig`):
-expectile 0.7, γ 0.99, λ 0.95, target network τ 0.005, two Q heads with their minimum, a critic with
-a backbone of its own that begins as a copy of the policy's, the ratio per token with A_t on every
-token of the action, π_ref = the policy after behaviour cloning, α, learning rates and epochs.
+============================  ==============  ===================  =================
+field                         the paper       ``paper``            default
+============================  ==============  ===================  =================
+rounds (K)                    2; WebShop 3    2                    2
+collect.per_task              3               3                    3
+r_fmt, r_inv, r_repeat        -.3, -.2, -.1   the same             the same
+critic.data                   D (hybrid)      hybrid               self
+critic.epochs                 about 20        20                   6
+critic.expectile (m)          not said        0.7                  0.7
+critic.gamma (γ)              not said        0.99                 0.99
+critic.target_tau (τ)         not said        0.005                1: online Q
+critic.critic_lambda          0: one step     0                    0.9
+critic.q_heads                not said        2, their minimum     2, their minimum
+critic.held_out               not said        0                    0.05
+gae_lambda (λ)                not said        0.95                 0.95
+advantage_rewards             env             env                  env+aux
+advantage_norm, _clip         not said        none                 scale, to ±3
+policy.ratio                  not said        token                token
+policy.clip_low, clip_high    0.8, 0.4        0.8, 0.4             0.8, 0.4
+policy.kl (α)                 not said        0.1                  0.1
+policy.reference (π_ref)      not said        bc                   bc
+policy.kl_stop                not said        none                 1.0
+policy.anchor                 none            0                    0
+learning rates, epochs        not said        of models of         of models of
+                                              billions             thousands
+============================  ==============  ===================  =================
 
-**Departures, by preset.** The preset `paper` has none beyond those choices and the size of the
-model. The default differs from it in what is known to fail for small models made from scratch:
+``paper_webshop`` is ``paper`` with WebShop's rounds and labels. The paper's rewards there and in
+ScienceWorld are graded: `--env-arg reward=dense`. Its text is ReAct's, `--form style=react`, in
+which demonstrations without thoughts have "Action:" alone; the default is bare actions.
 
-- *Targets.* `critic_lambda` > 0 replaces the one-step target of L_Q by a λ-return along the
-  trajectory, with the online V instead of a slow copy. With one-step targets a few hundred updates
-  leave V(s_0) near zero, every advantage then has the sign of the outcome, and Q-Evolve becomes
-  self-imitation.
-- *Data of the critic.* `critic.data`: on ``hybrid`` data, V mixes the expert's future with the
-  agent's. Where the two differ much, it is too high for the agent, whose valid actions then have
-  negative advantages; ``self`` fits V to the agent's own episodes. Where the agent wins most of its
-  episodes, that V is noise on the expert's states, and ``hybrid`` is the better choice
-  (`qevolve-bench advantages` shows which it is).
+**The paper's ablations**, as settings: labels `r_fmt=0 r_inv=0 r_repeat=0`; w_t
+`critic.weight_time=false critic.weight_success=false`, or one of them; `advantage=q_minus_v`;
+`advantage=td`; GAE with r_aux `advantage_rewards=env+aux`; AWR `policy.objective=awr`; re-ranking
+alone `rerank=4`, where the number of actions is our choice.
+
+**Why the default departs from the paper's form**: each of these is known to fail for small models
+made from scratch.
+
+- *Targets.* `critic_lambda` > 0 replaces the one-step target of (4b) by a λ-return along the
+  trajectory, and `target_tau` 1 takes the online Q for Q̄. With slow one-step targets a few hundred
+  updates leave V(s_0) near zero, every advantage then has the sign of the outcome, and Q-Evolve
+  becomes self-imitation.
+- *Data of the critic.* On ``hybrid`` data, V mixes the expert's future with the agent's. Where the
+  two differ much, it is too high for the agent, whose valid actions then have negative advantages;
+  ``self`` fits V to the agent's own episodes. Where the agent wins most of its episodes, that V is
+  noise on the expert's states, and ``hybrid`` is the better choice (`qevolve-bench advantages`
+  shows which it is).
 - *λ.* 0.95 blames valid actions for a loop that comes later; 0 does not, and asks more of V.
-- *Rewards of the advantage.* `advantage_rewards`: the critic has learnt r_env + r_aux. Inside a
-  failing loop its V is negative, and GAE on r_env alone gives the next invalid action a positive
-  advantage: the penalty lies behind it. ``env`` is the paper's form, ``env+aux`` puts the labels
-  into the advantage, ``two_heads`` trains the critic on r_env alone.
-- *Batches.* An update draws its episodes at random. Batches of similar length, which are faster,
-  are batches of similar outcome, because failures are long; a critic then swings between them.
+- *Rewards of the advantage.* The critic has learnt r_env + r_aux. Inside a failing loop its V is
+  negative, and GAE on r_env alone gives the next invalid action a positive advantage: the penalty
+  lies behind it. ``env+aux`` puts the labels into the advantage. (A value of r_env alone would be
+  consistent too, but the labels would then teach the policy nothing: that is the ablation without
+  them.)
 - *Normalisation.* `advantage_norm` and `advantage_clip` bound what one step can do.
-- *Anchor.* `anchor` adds cross-entropy on expert tokens, which keeps the language in place.
+
+**Choices that have no field, or are off by default.**
+
+- An update draws its episodes at random. Batches of similar length, which are faster, are batches
+  of similar outcome, because failures are long; a critic then swings between them.
+- The KL of (6) is exact, over the whole vocabulary at the data's tokens. All probabilities, the
+  expert's too, are taken at the temperature of collection.
+- A_t stands on every token of the action. V behind the last step is 0, also where the horizon cut
+  the episode off.
+- d looks at the sum of an episode's rewards.
+- V and Q are heads of one backbone, which begins as a copy of the policy's, unless `critic.shared`.
+- `policy.anchor` adds cross-entropy on expert tokens, and `policy.negative_weight` scales negative
+  advantages: neither is the paper's.
+- Health checks (`unhealthy`) stop a round whose critic says something 0.35 away from the data's
+  return of the first state, or rewards actions that could not be executed.
 """
 
 from __future__ import annotations
@@ -89,7 +138,7 @@ from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
 
 ADVANTAGES = ("gae", "td", "q_minus_v")
-ADVANTAGE_REWARDS = ("env", "env+aux", "two_heads")
+ADVANTAGE_REWARDS = ("env", "env+aux")
 NORMS = ("none", "centre", "standardise", "scale")
 DATA = ("hybrid", "self", "expert")
 
@@ -106,14 +155,14 @@ class QEvolveConfig:
         r_fmt: Label of a malformed action.
         r_inv: Label of one that could not be executed.
         r_repeat: Label of one after which the agent saw what it saw before.
-        critic: Step 4.
+        critic: (4).
         advantage: ``gae`` (the paper's), ``td`` (λ = 0), or ``q_minus_v``.
-        advantage_rewards: ``env`` (the paper's), ``env+aux``, or ``two_heads``.
+        advantage_rewards: ``env`` (the paper's), or ``env+aux``.
         gae_lambda: λ.
         advantage_norm: ``none`` (the paper's), ``centre``, ``standardise``, or ``scale`` (divides
             by the standard deviation, so that signs stay).
         advantage_clip: Largest size of an advantage, after that; 0 for no limit.
-        policy: Step 6.
+        policy: (6).
         rerank: 0 for Q-Evolve. With k > 0, the paper's ablation, the policy stays as it is, and at
             test time the critic chooses among k sampled actions.
         unhealthy: What a failed health check does: ``stop`` the run, or ``log`` it.
@@ -155,6 +204,16 @@ class QEvolveConfig:
                 f"rerank is 0, or a number of actions to choose among, 2 or more, not"
                 f" {self.rerank}."
             )
+        if self.data == "expert" and self.critic.data == "self":
+            raise BenchError(
+                "With data=expert there are no episodes of the agent's own for its critic"
+                " (critic.data=self): set critic.data=hybrid."
+            )
+        if not self.collect.temperature > 0:
+            raise BenchError(
+                "Q-Evolve learns from what it samples, which needs a collect.temperature above 0,"
+                f" not {self.collect.temperature:g}."
+            )
 
 
 # ── the learner ─────────────────────────────────────────────────────────────
@@ -180,10 +239,11 @@ class QEvolve:
         run.ledger.expert_episodes = len(expert)
         reference = frozen(run.reference or policy.model)
         run.track("policy", policy.model)
-        if config.bc.epochs and expert:
+        if config.bc.epochs and expert:  # (1)
             fit(run, "bc", policy, Data.of(expert), config.bc)
-            # What the anchor of the KL is must survive a resume in the middle of a later round.
-            reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
+            if run.reference is None:
+                # What π_ref is must survive a resume in the middle of a later round.
+                reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
         for number in range(1, config.rounds + 1):
             # A round that has begun is finished, also by a resumed run that finds the budget spent.
             if run.spent and not run.done(f"round-{number}-begun"):
@@ -206,9 +266,11 @@ class QEvolve:
         config = self.config
         name = f"round-{number}"
         remaining = config.rounds - number + 1
+        # (2) D; until (6) begins, the policy is π_old.
         own = collect_stage(run, name, policy, world, config.collect, remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
         data = Data.of(chosen)
+        # (3), (4c)
         facts = facts_of(chosen, data, config, experts=0 if config.data == "self" else len(expert))
         critic = Critic(
             policy,
@@ -218,9 +280,9 @@ class QEvolve:
         )
 
         def evaluate() -> dict[str, Tensor]:
-            train_critic(run, f"{name}-critic", critic, data, facts, config.critic)
+            train_critic(run, f"{name}-critic", critic, data, facts, config.critic)  # (4)
             values = data_values(critic, data, config.critic.optim.pass_tokens)
-            advantages = process_rewards(facts, values.v, values.q, config)
+            advantages = process_rewards(facts, values.v, values.q, config)  # (5)
             report = health(facts, values.v, advantages, config)
             run.log(stage=f"{name}-advantages", **report)
             if run.folder is not None and parallel.is_main():
@@ -255,7 +317,7 @@ class QEvolve:
         if config.policy.reference == "old":
             weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
             reference.load_state_dict(weights)
-        improve(
+        improve(  # (6)
             run,
             f"{name}-policy",
             policy,
@@ -293,7 +355,6 @@ def facts_of(
         bounds=data.bounds,
         r_env=r_env,
         r_aux=r_aux,
-        r_critic=r_env if config.advantage_rewards == "two_heads" else r_env + r_aux,
         weights=step_weights(
             data.bounds,
             rewarded,
@@ -309,7 +370,7 @@ def facts_of(
 
 
 def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
-    """Step 5: the advantage of every step of D, shape (steps,), normalised and bounded."""
+    """(5): the advantage of every step of D, shape (steps,), normalised and bounded."""
     gamma = config.critic.gamma
     rewards = facts.r_env + facts.r_aux if config.advantage_rewards == "env+aux" else facts.r_env
     if config.advantage == "q_minus_v":
@@ -392,6 +453,7 @@ def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> 
     if invalid > 0:
         raise BenchError(
             f"Round {number}: actions that could not be executed have a mean advantage of"
-            f" {invalid:+.2f}, so the policy would learn them: set advantage_rewards=env+aux or"
-            " two_heads, train the critic longer, or set unhealthy=log to go on all the same."
+            f" {invalid:+.2f}, so the policy would learn them: set"
+            " advantage_rewards=env+aux, train the critic longer, or set unhealthy=log to go on all"
+            " the same."
         )

@@ -25,15 +25,18 @@ SPEAR as published is the preset ``spear``, on GiGPO ``spear_gigpo``.
 
 Departures.
 
-- *SIL*: the on-policy step is GRPO's instead of A2C's, so that all learners stand on the same one,
-  and V is fitted to the returns of an iteration's episodes by itself. V is a network of its own (or
-  reads the policy's states without training them) with an optimiser of its own, in which the weight
-  0.01 sets L_value against that fit. Episodes are drawn instead of steps, by the mean priority of
-  their steps, because one pass over a transcript serves all of them.
-- *SPEAR*: replay begins as soon as there is something to replay, not when the buffer is full, takes
-  at most as many episodes as an iteration samples, and makes updates of its own. γ(t) rises over 10
-  iterations by default, because budgets here are tens of iterations, not hundreds. The intrinsic
-  reward for calling tools is left out, as every action here is such a call.
+- *SIL*: the on-policy step is GRPO's instead of A2C's, so that all learners stand on the same
+  one, and V is fitted to the returns of an iteration's episodes by itself. V is a network of its
+  own (or reads the policy's states without training them) with an optimiser of its own, in which
+  the weight 0.01 sets L_value against that fit. Episodes are drawn instead of steps, by the mean
+  priority of their steps, because one pass over a transcript serves all of them; the buffer
+  counts episodes too. Imitation has updates of its own behind the on-policy ones, by the same
+  optimiser.
+- *SPEAR*: replay begins as soon as there is something to replay, not when the buffer is full,
+  takes at most as many episodes as an iteration samples, and makes updates of its own instead of
+  adding to the on-policy gradient; AdamW then gives back some of what a small γ(t) takes. γ(t)
+  rises over 10 iterations by default, because budgets here are tens of iterations, not hundreds.
+  The intrinsic reward for calling tools is left out, as every action here is such a call.
 """
 
 from __future__ import annotations
@@ -409,8 +412,11 @@ class SelfImitation:
         updates = draw_epochs(data, 1, online.optim, run, f"{stage}-replay")
         policy.model.train()
         for index in run.updates(f"{stage}-replay", len(updates)):
-            weights = token_weights(data, updates[index], online.loss_mean, online.loss_tokens)
-            share = torch.from_numpy(weights * token_better)
+            weights = torch.from_numpy(
+                token_weights(
+                    data, updates[index], online.loss_mean, online.loss_tokens, token_better
+                )
+            )
             uniforms = torch.from_numpy(
                 run.generator(stage, "replay", "cut", index).random(data.tokens)
             )
@@ -419,10 +425,13 @@ class SelfImitation:
                 logprobs = token_figures(logits, batch, online.collect.temperature).logprobs
                 pick = batch.tokens.cpu()
                 advantage = token_advantages[pick].to(logprobs)
-                uncut = covariance_kept(
-                    logprobs,
-                    advantage,
-                    uniforms[pick].to(logprobs),
+                # Tokens of steps that are not replayed are none to choose from.
+                replayed = torch.from_numpy(token_better)[pick].to(logprobs.device)
+                uncut = torch.ones_like(logprobs)
+                uncut[replayed] = covariance_kept(
+                    logprobs[replayed],
+                    advantage[replayed],
+                    uniforms[pick].to(logprobs)[replayed],
                     config.cut_share,
                     config.cut_low,
                     config.cut_high,
@@ -432,7 +441,7 @@ class SelfImitation:
                     old[pick].to(logprobs),
                     None,
                     advantage,
-                    share[pick].to(logprobs) * uncut,
+                    weights[pick].to(logprobs) * uncut,
                     clip_low=online.clip_low,
                     clip_high=online.clip_high,
                     kl=0.0,

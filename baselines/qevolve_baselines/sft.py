@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -98,7 +96,6 @@ def fit(
     policy: Policy,
     data: Data,
     config: SFTConfig,
-    weights: npt.NDArray[np.float64] | None = None,
 ) -> None:
     """Fits a policy to actions, as a stage of a run.
 
@@ -108,7 +105,6 @@ def fit(
         policy: Is trained.
         data: The transcripts.
         config: How.
-        weights: Of each action token, shape (tokens,); 1 by default.
     """
     if run.done(name):
         return
@@ -116,14 +112,13 @@ def fit(
     updates = draw_epochs(data, config.epochs, config.optim, run, name)
     trainer = Trainer(model.parameters(), config.optim, len(updates), "policy")
     run.track(f"{name} optimiser", trainer)
-    token_weights = torch.from_numpy(np.ones(data.tokens) if weights is None else weights)
     model.train()
     for index in run.updates(name, len(updates)):
         for batch, share in passes_of(data, updates[index], policy.device):
             states = hidden_states(model, batch.ids)
             logits = action_logits(model, batch, states)
             logprobs = token_figures(logits, batch, 1.0).logprobs
-            loss = sft_loss(logprobs, token_weights[batch.tokens.cpu()].to(logprobs))
+            loss = sft_loss(logprobs, torch.ones_like(logprobs))
             if config.reading:
                 loss = loss + config.reading * reading_loss(model, states, batch)
             trainer.backward(share.tokens * loss)

@@ -81,7 +81,13 @@ def behaviour_logprobs(trajectories: Sequence[Trajectory], data: Data) -> npt.ND
     return np.array(drawn, dtype=np.float32)
 
 
-def token_weights(data: Data, update: Sequence[Sequence[int]], mean: str, constant: int) -> Floats:
+def token_weights(
+    data: Data,
+    update: Sequence[Sequence[int]],
+    mean: str,
+    constant: int,
+    counted: npt.NDArray[np.bool_] | None = None,
+) -> Floats:
     """How much each action token counts in the mean loss of an update; shape (tokens,).
 
     - ``token``: all alike (DAPO, Yu et al. 2025); long episodes count for more.
@@ -94,13 +100,19 @@ def token_weights(data: Data, update: Sequence[Sequence[int]], mean: str, consta
         update: Its passes, of indices of samples; tokens of other samples have weight 0.
         mean: One of `LOSS_MEANS`.
         constant: The constant.
+        counted: Which action tokens there are to count, shape (tokens,); all by default.
     """
     lengths = np.diff(data.bounds)
     episode_of = np.repeat(np.arange(len(lengths)), lengths)[data.token_steps]
-    share = 1.0 / np.bincount(episode_of)[episode_of]  # of its episode, which may be split up
+    whole = np.ones(data.tokens) if counted is None else counted.astype(np.float64)
+    # Of its episode, which may be split up.
+    share = whole / np.maximum(np.bincount(episode_of, weights=whole), 1.0)[episode_of]
     chosen = np.zeros(data.tokens)
-    chosen[data.tokens_of(update)] = 1.0
+    here = data.tokens_of(update)
+    chosen[here] = whole[here]
     by_episode = chosen * share
+    if not chosen.any():
+        return chosen
     weights: Floats = {
         "token": chosen / chosen.sum(),
         "episode": by_episode / by_episode.sum(),

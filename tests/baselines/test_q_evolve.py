@@ -9,12 +9,14 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.batches import Data
+from qevolve_baselines import iql
+from qevolve_baselines.batches import Data, make_batch
 from qevolve_baselines.critic import Critic
 from qevolve_baselines.facts import Facts, retrospective_labels
 from qevolve_baselines.forward import data_logprobs, frozen
 from qevolve_baselines.iql import (
     CriticConfig,
+    Target,
     expectile_loss,
     q_loss,
     q_targets,
@@ -24,7 +26,7 @@ from qevolve_baselines.iql import (
 )
 from qevolve_baselines.losses import clipped_surrogate, generalised_advantages
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.proximal import PolicyConfig, awr_objective, improve
+from qevolve_baselines.proximal import PolicyConfig, awr_objective, improve, policy_loss
 from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, process_rewards
 from qevolve_baselines.q_evolve import facts_of as make_facts
 from qevolve_baselines.run import Budget, Run
@@ -42,7 +44,6 @@ def facts_of(
         bounds=ends,
         r_env=np.array(r_env),
         r_aux=aux,
-        r_critic=np.array(r_env) + aux,
         weights=np.ones(n),
         feedback=np.array(["ok"] * n),
         expert=np.zeros(n, dtype=bool),
@@ -156,6 +157,90 @@ def test_one_step_targets_are_the_papers() -> None:
     assert targets == pytest.approx([0.45, 0.52, 1.0])
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_targets_hold_the_online_v(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(4b) has V, and (4a) has Q̄: only Q has a slow copy."""
+    actor = tiny.warm_policy()
+    chosen = tiny.own_episodes(actor, 4)
+    data = Data.of(chosen)
+    critic = Critic(actor, q_heads=2, shared=False, seed=0)
+    with torch.no_grad():
+        critic.v_head[-1].bias.fill_(0.5)
+        for head in critic.q_heads:
+            head[-1].bias.fill_(0.25)
+    target = Target(critic, 0.5)
+    with torch.no_grad():
+        critic.v_head[-1].bias.fill_(2.0)
+        for head, bias in zip(critic.q_heads, (4.0, 3.0), strict=True):
+            head[-1].bias.fill_(bias)
+    monkeypatch.setattr(iql, "Target", lambda online, tau: target)
+    config = CriticConfig(
+        epochs=1,
+        gamma=0.9,
+        target_tau=0.5 if slow else 1.0,
+        critic_lambda=0.0,
+        held_out=0.0,
+        weight_time=False,
+        weight_success=False,
+        optim=OptimConfig(batch_tokens=10**6),
+    )
+    facts = make_facts(chosen, data, QEvolveConfig(critic=config), experts=0)
+    lines: list[dict[str, float]] = []
+    train_critic(Run(seed=0, on_log=lines.append), "critic", critic, data, facts, config)
+    # u = Q̄ - 2, of which Q̄ is the smallest: 3 of the online heads, or 0.25 of the slow ones.
+    u = (0.25 if slow else 3.0) - 2.0
+    assert lines[0]["loss_v"] == pytest.approx((0.7 if u > 0 else 0.3) * u**2)
+    following = np.full(data.steps, 2.0)
+    following[data.bounds[1:] - 1] = 0.0
+    goal = facts.r_critic + 0.9 * following
+    expected = ((goal - 4.0) ** 2).mean() + ((goal - 3.0) ** 2).mean()
+    assert lines[0]["loss_q"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_slow_copy_of_few_bits_follows() -> None:
+    """A share of 0.005 of a small difference is less than bfloat16 resolves."""
+    actor = tiny.policy(dtype=torch.bfloat16)
+    critic = Critic(actor, q_heads=1, shared=False, seed=0)
+    target = Target(critic, 0.005)
+    begin = [p.clone() for p in critic.parameters()]
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.mul_(1.05)
+    for _ in range(1000):  # (1 - 0.005)^1000 = 0.7 % of the way are left.
+        target.follow(critic)
+    batch = make_batch(Data.of(tiny.own_episodes(tiny.policy(), 2)), [0], "cpu")
+    torch.testing.assert_close(target(batch).v, critic(batch).v, atol=0.02, rtol=0.02)
+    again = Target(critic, 0.005)
+    again.load_state_dict(target.state_dict())
+    assert torch.equal(again(batch).v, target(batch).v)
+    for slow, fast, old in zip(
+        target.state_dict()["exact"], critic.parameters(), begin, strict=True
+    ):
+        gone = (fast.float() - old.float()).norm()
+        assert (slow - fast.float()).norm() <= 0.02 * gone + 1e-6
+
+
+def test_an_actions_ratio_weighs_it_as_its_tokens_do() -> None:
+    actor = tiny.warm_policy()
+    batch = make_batch(Data.of(tiny.own_episodes(actor, 4)), [0, 1], "cpu")
+    n = len(batch.tokens)
+    advantages = torch.linspace(-1, 1, len(batch.of))[torch.searchsorted(batch.of, batch.steps)]
+    gradients = {}
+    for ratio in ("token", "action"):
+        logprobs = torch.full((n,), -1.0, requires_grad=True)
+        loss, _ = policy_loss(
+            logprobs,
+            torch.full((n,), -1.0),
+            advantages,
+            torch.zeros(n),
+            batch,
+            PolicyConfig(ratio=ratio),
+        )
+        (gradients[ratio],) = torch.autograd.grad(loss, logprobs)
+    torch.testing.assert_close(gradients["token"], gradients["action"])
+    torch.testing.assert_close(gradients["token"], -advantages / n)
+
+
 def test_lambda_targets_stay_within_their_trajectory() -> None:
     config = CriticConfig(gamma=0.5, critic_lambda=1.0)
     rewards = np.array([1.0, 2.0, 4.0, 8.0])
@@ -260,6 +345,20 @@ def test_every_round_learns_from_what_it_collected() -> None:
     stages = {line["stage"] for line in lines if "update" in line}
     assert stages == {f"round-{n}-{part}" for n in (1, 2) for part in ("critic", "policy")}
     assert 120 <= run.ledger.env_steps < 120 + tiny.HORIZON
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"data": "expert"}, "no episodes of the agent's own for its critic"),
+        ({"collect": CollectConfig(temperature=0.0)}, r"collect\.temperature above 0"),
+    ],
+)
+def test_settings_that_teach_nothing_are_refused(
+    settings: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(BenchError, match=sentence):
+        QEvolveConfig(**settings)  # type: ignore[arg-type]
 
 
 def test_unknown_choices_are_named() -> None:
