@@ -190,6 +190,7 @@ def train(
     force: bool = False,
     on_log: Callable[[dict[str, Any]], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
+    shared: Path | None = None,
 ) -> Outcome:
     """Trains, or goes on with a run that was interrupted.
 
@@ -199,6 +200,7 @@ def train(
         force: Replace a run that is there.
         on_log: Called with each line of metrics.
         on_stage: Told in a few words what happens now.
+        shared: Where what other runs have in common with this one is kept.
 
     Raises:
         BenchError: For what the user can mend.
@@ -247,6 +249,7 @@ def train(
                 on_log=on_log,
                 accelerator=spec.device != "cpu",
                 reference=_reference(spec),
+                shared=shared,
             )
             if spec.evaluate and not parallel.from_main((folder / "curve.jsonl").is_file()):
                 # Where the curve begins: the policy before any training.

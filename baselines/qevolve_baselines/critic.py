@@ -50,6 +50,11 @@ class Critic(nn.Module):
             self.q_heads = nn.ModuleList([_head(width) for _ in range(q_heads)])
         self.to(policy.device)
 
+    @property
+    def network(self) -> Any:
+        """The backbone: its own, or the policy's."""
+        return self._shared[0] if self.shared else self.backbone
+
     def forward(self, batch: Batch) -> Values:
         """Values of every step of a batch."""
         return self.at(batch.ids, batch.state, batch.action)
@@ -64,9 +69,8 @@ class Critic(nn.Module):
             state: ``(rows, columns)`` where V is read off, each shape (m,).
             action: The same for Q.
         """
-        backbone: Any = self._shared[0] if self.shared else self.backbone
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.shared):
-            hidden = backbone(input_ids=ids, use_cache=False).last_hidden_state
+            hidden = self.network(input_ids=ids, use_cache=False).last_hidden_state
         hidden = hidden.float()
         v = self.v_head(hidden[state])[:, 0]
         actions = hidden[action]

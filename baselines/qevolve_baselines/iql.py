@@ -11,7 +11,7 @@ one backbone; each round begins with a new critic and a new optimiser.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ from qevolve_baselines.facts import Facts
 from qevolve_baselines.forward import frozen
 from qevolve_baselines.losses import Floats, generalised_advantages
 from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.policy import weights_digest
 from qevolve_baselines.run import Run
+from qevolve_baselines.shelf import fingerprint
 
 
 @dataclass(slots=True)
@@ -113,8 +115,12 @@ def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 def train_critic(
     run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
-) -> None:
-    """(4): weighted IQL on the fixed D, by passes over whole transcripts."""
+) -> int:
+    """(4): weighted IQL on the fixed D, by passes over whole transcripts.
+
+    Returns:
+        The tokens of all its updates.
+    """
     held = np.repeat(facts.held_out, np.diff(facts.bounds))
     left_out = held | facts.expert if config.data == "self" else held
     training = [i for i, sample in enumerate(data.samples) if not left_out[sample.steps[0]]]
@@ -163,6 +169,31 @@ def train_critic(
             target.follow(critic)
     for tracked in (name, f"{name} optimiser", f"{name} values", f"{name} target"):
         run.drop(tracked)
+    return config.epochs * sum(lengths)
+
+
+def fit_critic(
+    run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
+) -> None:
+    """`train_critic`, unless another run of the study has trained this critic on these data."""
+    # Before anything is trained, also where the run is resumed in the middle of it.
+    start = [weights_digest(critic), weights_digest(critic.network)]
+
+    def inputs() -> str:
+        of_data = [data.bounds, data.token_steps, data.state_at, data.action_at]
+        of_data += [np.array(sample.ids) for sample in data.samples]
+        of_facts = [facts.r_critic, facts.weights, facts.expert, facts.held_out]
+        return fingerprint(name, start, asdict(config), *of_data, *of_facts)
+
+    def train() -> dict[str, Any]:
+        tokens = train_critic(run, name, critic, data, facts, config)
+        return {"weights": critic.state_dict(), "tokens": tokens}
+
+    trained, fresh = run.common("critic", inputs, train)
+    if not fresh:
+        critic.load_state_dict(trained["weights"])
+        run.ledger.trained_tokens += trained["tokens"]
+        run.log(stage=name, taken="from another run")
 
 
 @dataclass(slots=True)

@@ -116,7 +116,7 @@ from qevolve_baselines.batches import Data
 from qevolve_baselines.critic import Critic, data_values
 from qevolve_baselines.facts import Facts, retrospective_labels
 from qevolve_baselines.forward import data_logprobs, frozen
-from qevolve_baselines.iql import CriticConfig, step_weights, train_critic
+from qevolve_baselines.iql import CriticConfig, fit_critic, step_weights
 from qevolve_baselines.judged import FOLDER, write_judged
 from qevolve_baselines.losses import (
     Floats,
@@ -280,7 +280,7 @@ class QEvolve:
         )
 
         def evaluate() -> dict[str, Tensor]:
-            train_critic(run, f"{name}-critic", critic, data, facts, config.critic)  # (4)
+            fit_critic(run, f"{name}-critic", critic, data, facts, config.critic)  # (4)
             values = data_values(critic, data, config.critic.optim.pass_tokens)
             advantages = process_rewards(facts, values.v, values.q, config)  # (5)
             report = health(facts, values.v, advantages, config)

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from qevolve_baselines import parallel
+from qevolve_baselines import parallel, shelf
 from qevolve_baselines.policy import Policy
 from qevolve_envs.chance import Chance
 from qevolve_envs.episode import Episode
@@ -161,6 +161,7 @@ class Run:
         accelerator: Whether it computes on one, so that its time counts as the accelerator's.
         reference: The model that KL terms hold the policy to; by default the policy that the run
             begins with.
+        shared: Where what other runs have in common with this one is kept, see `common`.
     """
 
     seed: int
@@ -172,6 +173,7 @@ class Run:
     on_log: Callable[[dict[str, Any]], None] | None = None
     accelerator: bool = False
     reference: Any = None
+    shared: Path | None = None
     ledger: Ledger = field(default_factory=Ledger)
     _tracked: dict[str, Stateful] = field(default_factory=dict)
     _saved: dict[str, Any] = field(default_factory=dict)  # loaded, and not claimed by `track` yet
@@ -268,6 +270,30 @@ class Run:
         self._progress[name] = 1
         self.save()
         return value
+
+    def common(self, what: str, inputs: Callable[[], str], make: Callable[[], T]) -> tuple[T, bool]:
+        """Computes something, unless another run of the study has done so; see `shelf`.
+
+        Args:
+            what: Names it.
+            inputs: Gives the fingerprint of everything that it depends on, but the seed.
+            make: Computes it; see `shelf.take`.
+
+        Returns:
+            It, and whether it was computed now, so that the ledger has been told.
+        """
+        cut_short = any(getattr(self.budget, axis) is not None for axis in UPDATE_AXES)
+        if self.shared is None or cut_short or parallel.size() > 1:
+            return make(), True
+        fresh = False
+
+        def now() -> T:
+            nonlocal fresh
+            fresh = True
+            return make()
+
+        key = shelf.fingerprint(SCHEMA, torch.__version__, self.seed, inputs())
+        return shelf.take(self.shared, what, key, now), fresh
 
     def updates(self, name: str, total: int) -> Iterator[int]:
         """Counts the updates of a stage, from where the last save was.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from qevolve_baselines.policy import Policy
 from qevolve_baselines.rollout import Collector, Start, World, collect, draw_starts, episode_seed
 from qevolve_baselines.run import Run
+from qevolve_baselines.shelf import fingerprint
 from qevolve_baselines.transcript import Trajectory, Transcript
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
@@ -75,7 +76,7 @@ def collect_starts(
 ) -> list[Trajectory]:
     """Samples the given episodes; see `collect_stage`."""
 
-    def make() -> list[dict[str, Any]]:
+    def play() -> list[dict[str, Any]]:
         collector = Collector(world, config.batch_size)
         before = (run.ledger.env_steps, run.ledger.episodes)
         share = [
@@ -112,6 +113,27 @@ def collect_starts(
             )
         finally:
             collector.close()
+        return [pack(t) for t in played]
+
+    def inputs() -> str:
+        spent = {k: v for k, v in asdict(run.ledger).items() if "seconds" not in k}
+        return fingerprint(
+            name,
+            policy.digest(),
+            asdict(policy.form),
+            asdict(world),
+            starts,
+            asdict(config),
+            remaining,
+            asdict(run.budget),
+            spent,
+        )
+
+    def make() -> list[dict[str, Any]]:
+        records, fresh = run.common("episodes", inputs, play)
+        played = [unpack(record) for record in records]
+        if not fresh:
+            run.ledger.count([t.episode for t in played])
         won = sum(t.episode.won for t in played)
         run.log(
             stage=f"{name}-collect",
@@ -120,7 +142,7 @@ def collect_starts(
             steps=sum(len(t.episode.steps) for t in played) / max(1, len(played)),
             **feedback_shares(played),
         )
-        return [pack(t) for t in played]
+        return records
 
     return [unpack(record) for record in run.once(f"{name}-episodes", make)]
 

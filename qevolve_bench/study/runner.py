@@ -35,6 +35,7 @@ class Job(NamedTuple):
     spec: Training
     folder: Path
     trial: bool = False  # of tuning: one that fails counts as no success, and ends nothing
+    shared: Path | None = None  # where it finds what it has in common with others
 
 
 def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]) -> None:
@@ -42,7 +43,8 @@ def play(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]
 
     Args:
         study: The plan.
-        folder: Where its runs lie: ``warm/`` (and ``warm-1/`` …), ``tuning/`` and ``runs/``.
+        folder: Where its runs lie: ``warm/`` (and ``warm-1/`` …), ``tuning/`` and ``runs/``, and
+            in ``shared/`` what runs have in common, which may be removed when all is done.
         workers: Processes, each with one thread; 0 plays in this one.
         say: Told of every run that ends.
 
@@ -132,7 +134,8 @@ def arm_jobs(study: Study, folder: Path, chosen: dict[str, dict[str, Any]]) -> l
         pick = chosen.get(arm.tuned_as or arm.name)
         tuned = {pick["setting"]: pick["value"]} if pick else {}
         spec = study.run_of(arm, seed, warm_folder(folder, seed), tuned)
-        jobs.append(Job(f"{arm.name}, seed {seed}", spec, run_folder(folder, arm.name, seed)))
+        place = run_folder(folder, arm.name, seed)
+        jobs.append(Job(f"{arm.name}, seed {seed}", spec, place, shared=folder / "shared"))
     return jobs
 
 
@@ -213,7 +216,7 @@ def _one(job: Job) -> Outcome:
     import torch
 
     torch.set_num_threads(1)
-    outcome = train(job.spec, job.folder)
+    outcome = train(job.spec, job.folder, shared=job.shared)
     # Demonstrations can be drawn again from the seed, and an arm's are its warm start's.
     (job.folder / "demonstrations.jsonl").unlink(missing_ok=True)
     return outcome
