@@ -151,19 +151,22 @@ class Trainer:
             Its length before.
         """
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        norms = [torch.linalg.vector_norm(g, dtype=torch.float32) for g in gradients]
-        norm = float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        if not gradients:
+            return 0.0
+        # As in `nn.utils.clip_grad_norm_`, but gradients of few bits are shortened in full.
+        lengths = [torch.linalg.vector_norm(g.float()) for g in gradients]
+        norm = torch.linalg.vector_norm(torch.stack(lengths))
         if not math.isfinite(norm):
             raise BenchError(
                 f"The gradient of the {self.what} is not a number at update {self.updates + 1}:"
                 f" lower its learning rate (now {self.config.lr:g})."
             )
-        shorter = min(1.0, self.config.clip_norm / (norm + 1e-6))
+        shorter = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1.0)
         for i, exact in self._exact.items():
             gradient = self._parameters[i].grad
             if gradient is not None:
                 exact.grad = gradient.to(exact.dtype).mul_(shorter)
-        return norm
+        return float(norm)
 
     @torch.no_grad()
     def _round(self) -> None:

@@ -62,7 +62,7 @@ def collect_stage(
         for lap in range(config.per_task)
         for task in picked
     ]
-    return collect_starts(run, name, policy, world, starts, config, remaining)
+    return collect_starts(run, name, policy, world, starts, config, remaining, common=True)
 
 
 def collect_starts(
@@ -73,8 +73,22 @@ def collect_starts(
     starts: Sequence[Start],
     config: CollectConfig,
     remaining: int = 1,
+    *,
+    common: bool = False,
 ) -> list[Trajectory]:
-    """Samples the given episodes; see `collect_stage`."""
+    """Samples the given episodes; see `collect_stage`.
+
+    Args:
+        run: The run.
+        name: Of the stage.
+        policy: Acts.
+        world: Where.
+        starts: The episodes.
+        config: How.
+        remaining: See `collect_stage`.
+        common: Whether another run of a study may begin with the same ones; see `Run.common`. The
+            hundreds of collections of an online learner are its own.
+    """
 
     def play() -> list[dict[str, Any]]:
         collector = Collector(world, config.batch_size)
@@ -130,7 +144,7 @@ def collect_starts(
         )
 
     def make() -> list[dict[str, Any]]:
-        records, fresh = run.common("episodes", inputs, play)
+        records, fresh = run.common("episodes", inputs, play) if common else (play(), True)
         played = [unpack(record) for record in records]
         if not fresh:
             run.ledger.count([t.episode for t in played])

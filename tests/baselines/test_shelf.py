@@ -88,3 +88,11 @@ def test_fingerprints_tell_values_apart():
         for inputs in ([ones], [ones.astype(np.float32)], [ones.reshape(2, 2)], [ones, ones], ["1"])
     ]
     assert len(set(prints)) == 5
+
+
+def test_iterations_of_online_learners_are_not_kept(tmp_path):
+    settings = {"iterations": 1, "collect": {"tasks": 2, "per_task": 4, "batch_size": 8}}
+    run = Run(seed=1, shared=tmp_path)
+    learner = make_learner("grpo", None, {**settings, "dense": 1.0})
+    learner.train(tiny.world(), tiny.demos(), tiny.warm_policy(), run)
+    assert not list(tmp_path.iterdir())
