@@ -25,7 +25,12 @@ from qevolve_baselines.online import Groups, Limits
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.surrogate import behaviour_logprobs, surrogate_loss, token_weights
+from qevolve_baselines.surrogate import (
+    LOSS_MEANS,
+    behaviour_logprobs,
+    surrogate_loss,
+    token_weights,
+)
 from qevolve_envs.errors import BenchError
 
 # Two groups; episodes of 2, 1 and 3, 1 steps. The first of the second group is all invalid.
@@ -278,3 +283,16 @@ def test_a_policy_that_falls_apart_stops_the_run():
         GRPO(config).train(
             tiny.world(), [], tiny.warm_policy(), Run(seed=0, budget=Budget(episodes=100))
         )
+
+
+@pytest.mark.parametrize("mean", LOSS_MEANS)
+def test_weights_are_dealt_out_among_the_tokens_that_count(played, mean):
+    """SPEAR's replay: tokens of steps that are not replayed take no share from the others."""
+    data = Data.of(played)
+    update = [[i] for i in range(len(data.samples))]
+    counted = np.random.default_rng(0).random(data.tokens) < 0.3
+    weights = token_weights(data, update, mean, 1, counted)
+    assert not weights[~counted].any() and (weights[counted] > 0).all()
+    if mean != "constant":
+        assert weights.sum() == pytest.approx(1)
+    assert not token_weights(data, update, mean, 1, np.zeros_like(counted)).any()

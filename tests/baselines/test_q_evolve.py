@@ -31,6 +31,7 @@ from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, pro
 from qevolve_baselines.q_evolve import facts_of as make_facts
 from qevolve_baselines.run import Budget, Run
 from qevolve_baselines.self_collect import CollectConfig
+from qevolve_baselines.sft import SFTConfig
 from qevolve_envs.errors import BenchError, UnknownName
 
 
@@ -364,3 +365,20 @@ def test_settings_that_teach_nothing_are_refused(
 def test_unknown_choices_are_named() -> None:
     with pytest.raises(UnknownName, match="gae"):
         QEvolveConfig(advantage="gea")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_given_reference_outlives_behaviour_cloning(given: bool) -> None:
+    lines: list[dict[str, float]] = []
+    config = QEvolveConfig(
+        rounds=1,
+        bc=SFTConfig(epochs=1),
+        collect=CollectConfig(per_task=1, batch_size=16),
+        critic=CriticConfig(epochs=1),
+        unhealthy="log",
+    )
+    reference = tiny.policy(5).model if given else None
+    run = Run(seed=0, reference=reference, on_log=lines.append)
+    QEvolve(config).train(tiny.world(), tiny.demos(4), tiny.policy(), run)
+    first = next(line["kl_reference"] for line in lines if "kl_reference" in line)
+    assert first > 1e-3 if given else first == pytest.approx(0.0, abs=1e-6)
