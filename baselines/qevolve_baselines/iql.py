@@ -145,6 +145,7 @@ def train_critic(
     # context) is the one that was last computed for it.
     known = _Known(np.zeros(data.steps))
     run.track(f"{name} values", known)
+    rewards = facts.r_critic
     critic.train()
     for index in run.updates(name, len(updates)):
         for batch, share in passes_of(data, updates[index], data_device(critic)):
@@ -153,7 +154,7 @@ def train_critic(
             q_bar = (values if target is None else target(batch)).q.detach().min(dim=0).values
             v = values.v.detach()
             known.values[of] = v.double().cpu().numpy()
-            targets = q_targets(facts.r_critic, known.values, facts.bounds, of, config)
+            targets = q_targets(rewards, known.values, facts.bounds, of, config)
             weights = torch.from_numpy(facts.weights[of]).to(values.v)
             loss_v = v_loss(values.v, q_bar, weights, config.expectile)
             loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
@@ -176,10 +177,10 @@ def fit_critic(
     run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
 ) -> None:
     """`train_critic`, unless another run of the study has trained this critic on these data."""
-    # Before anything is trained, also where the run is resumed in the middle of it.
-    start = [weights_digest(critic), weights_digest(critic.network)]
 
     def inputs() -> str:
+        # As it begins, also where the run is resumed in the middle: `train_critic` restores it.
+        start = [weights_digest(critic), weights_digest(critic.network)]
         of_data = [data.bounds, data.token_steps, data.state_at, data.action_at]
         of_data += [np.array(sample.ids) for sample in data.samples]
         of_facts = [facts.r_critic, facts.weights, facts.expert, facts.held_out]

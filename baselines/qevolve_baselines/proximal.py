@@ -109,7 +109,7 @@ def improve(
     expert_tokens = torch.from_numpy(flat(data, expert).astype(np.float64))
     model.train()
     for index in run.updates(name, len(updates)):
-        anchors = expert_tokens[data.tokens_of(updates[index])].sum()
+        anchors = expert_tokens[data.tokens_of(updates[index])].sum() if config.anchor else 0.0
         for batch, share in passes_of(data, updates[index], policy.device):
             logits = action_logits(model, batch)
             with torch.no_grad():
@@ -130,7 +130,7 @@ def improve(
             )
             drift["entropy"] = figures.entropy.mean().item()
             loss = share.tokens * loss
-            if config.anchor and anchors and share.tokens:
+            if anchors and share.tokens:
                 # A mean over the update's expert tokens, of which a pass may hold few or none.
                 anchored = expert_tokens[pick].to(figures.logprobs)
                 part = anchored.sum() / anchors

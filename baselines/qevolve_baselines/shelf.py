@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,11 +46,12 @@ def take(folder: Path, what: str, key: str, make: Callable[[], T]) -> T:
         make: Makes it: tensors, numbers, text, and lists and dictionaries of them.
     """
     file = folder / f"{what}-{key}.pt"
-    try:
-        found: T = torch.load(file, weights_only=True)
-        return found
-    except Exception:  # Not there, or damaged: torch has no exception of its own for either.
-        made = make()
+    if file.is_file():
+        # What is damaged is made anew: torch has no exception of its own for that.
+        with suppress(Exception):
+            found: T = torch.load(file, weights_only=True)
+            return found
+    made = make()
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(file, shared=True) as stream:
         torch.save(made, stream)
