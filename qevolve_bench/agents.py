@@ -17,12 +17,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from qevolve_bench.loading import describe, importable_cwd, load_attribute
-from qevolve_bench.seeding import stream
 from qevolve_envs.agent import Agent, EpisodePolicy, Failed, PerEpisode, TaskView
 from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.loading import describe, importable_cwd, load_attribute
+from qevolve_envs.rng import stream
 
 ENTRY_POINTS = "qevolve_bench.agents"
 
@@ -136,7 +136,7 @@ def _hf(env: gymnasium.Env[Any, Any], **options: Any) -> Agent:
 
 
 def _checkpoint(env: gymnasium.Env[Any, Any], *, path: str, **options: Any) -> Agent:
-    from qevolve_bench.checkpoint import make_agent
+    from qevolve_bench.training.checkpoint import make_agent
 
     return make_agent(str(path), options)
 

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable
 from contextlib import closing
 
-from qevolve_bench.environments import PERTURBATION, make_env, text_env
-from qevolve_bench.evaluate import evaluate
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.suites import ANCHORS, Anchor, Cell, Suite
 from qevolve_envs.errors import BenchError
+from qevolve_envs.factory import PERTURBATION, make_env, text_env
 
 
 def measure_suite(

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from qevolve_bench.commands import COMMANDS
-from qevolve_bench.loading import importable_cwd
 from qevolve_envs.errors import BenchError
+from qevolve_envs.loading import importable_cwd
 
 PROG = "qevolve-bench"
 

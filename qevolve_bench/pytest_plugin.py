@@ -5,7 +5,8 @@
 
 The baseline is a JSON file in ``qevolve_baselines/`` beside the test module, to be committed.
 ``pytest --qevolve-update`` writes it. The test fails when the agent is worse by a paired test (see
-`qevolve_bench.regression`), when there is no baseline, and when the baseline is of something else.
+`qevolve_bench.analysis.regression`), when there is no baseline, and when the baseline is of
+something else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from typing import Any
 import pytest
 
 from _qevolve_pytestplugin import PROPERTY
-from qevolve_bench.regression import Metric, Scores, compare, play, read_baseline, write_baseline
+from qevolve_bench.analysis.regression import (
+    Metric,
+    Scores,
+    compare,
+    play,
+    read_baseline,
+    write_baseline,
+)
 from qevolve_bench.runner.suite import adhoc_suite
 from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.agent import Agent

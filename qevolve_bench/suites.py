@@ -18,8 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.environments import PERTURBATION
 from qevolve_envs.errors import BadFile, UnknownName
+from qevolve_envs.factory import PERTURBATION
 from qevolve_envs.registration import local_arguments
 
 SCHEMA = 1
@@ -54,8 +54,8 @@ class Cell:
         split: The panel.
         horizon: Most steps of an episode.
         env_kwargs: Further arguments of the environment (JSON scalars), and ``perturbation``.
-        episodes: How many for each seed, drawn by `qevolve_bench.evaluate.draw_tasks`; None plays
-            each task of the panel once.
+        episodes: How many for each seed, drawn by `runner.evaluate.draw_tasks`; None plays each
+            task of the panel once.
         seeds: Seeds of the draws, played one after the other.
         tasks: Size of the panel; None where it was not measured yet.
         panel: SHA-256 over the panel's tasks; None where it was not measured yet.

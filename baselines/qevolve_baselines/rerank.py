@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from qevolve_baselines.acting import PolicyAgent, episode_uniforms
-from qevolve_baselines.batches import bucketed
-from qevolve_baselines.critic import Critic
-from qevolve_baselines.decoding import Sampled
-from qevolve_baselines.policy import CRITIC_FILE, Policy
+from qevolve_baselines.data.batches import bucketed
+from qevolve_baselines.model.agent import PolicyAgent, episode_uniforms
+from qevolve_baselines.model.critic import Critic
+from qevolve_baselines.model.decoding import Sampled
+from qevolve_baselines.model.policy import CRITIC_FILE, Policy
 from qevolve_envs.errors import BadFile
 
 #: Padded tokens of a forward pass of the critic.

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from qevolve_baselines import parallel
-from qevolve_baselines.acting import PolicyAgent
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.transcript import Trajectory, Transcript
+from qevolve_baselines.data.transcript import Trajectory, Transcript
+from qevolve_baselines.model.agent import PolicyAgent
+from qevolve_baselines.model.policy import Policy
+from qevolve_baselines.run import parallel
 from qevolve_envs.agent import Agent, TaskView
-from qevolve_envs.chance import Chance
 from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 from qevolve_envs.perturb import perturb
 from qevolve_envs.registration import register_all
+from qevolve_envs.rng import Chance
 
 _CHANCE = Chance(entropy=20260608)
 

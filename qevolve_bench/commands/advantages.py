@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qevolve_baselines.judged import Judged
+    from qevolve_baselines.run.advantage_log import Judged
     from qevolve_bench.commands.options import Subparsers
 
 _HEADERS = {
@@ -45,8 +45,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the tables."""
-    from qevolve_baselines.judged import read_judged
-    from qevolve_bench.judged import rounds_of
+    from qevolve_baselines.run.advantage_log import read_judged
+    from qevolve_bench.analysis.critic import rounds_of
     from qevolve_envs.errors import BenchError, UnknownName
 
     for value in args.gae_lambda:
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> None:
     from tabulate import tabulate
 
-    from qevolve_bench.judged import calibration, propagation, signs
+    from qevolve_bench.analysis.critic import calibration, propagation, signs
 
     first, held = judged[0], [j for j in own if j.held_out]
     won = sum(j.won for j in own)

@@ -79,9 +79,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads, compares and prints."""
-    from qevolve_bench.compare import compare, costs, unshared
-    from qevolve_bench.compare_sources import Budget, read_sides
-    from qevolve_bench.compare_text import render
+    from qevolve_bench.analysis.compare import compare, costs, unshared
+    from qevolve_bench.analysis.compare_text import render
+    from qevolve_bench.analysis.sources import Budget, read_sides
 
     budget = None if args.at is None else Budget.parse(args.at)
     sources = read_sides(args.sides, outcome=args.outcome, budget=budget)

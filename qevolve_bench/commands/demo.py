@@ -14,7 +14,7 @@ from qevolve_bench.commands.options import at_least
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.training import Outcome
+    from qevolve_bench.training.training import Outcome
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plays the demonstration study and prints its table."""
-    from qevolve_bench.checkpoint import require_torch
+    from qevolve_bench.training.checkpoint import require_torch
 
     require_torch()
     if args.out is not None:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def _demo(folder: Path, workers: int) -> int:
     from qevolve_bench.study.plan import read_study
     from qevolve_bench.study.runner import play, run_folder, warm_folder
-    from qevolve_bench.training import finished
+    from qevolve_bench.training.training import finished
 
     began = time.monotonic()
 

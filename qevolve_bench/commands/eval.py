@@ -17,7 +17,7 @@ from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.results import Run
+    from qevolve_bench.runner.results import Run
     from qevolve_bench.statistics import Estimate
     from qevolve_bench.suites import Cell, Suite
 
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_submit(args: argparse.Namespace) -> None:
     """Refuses, before anything is played, what could not be packed or would never be verified."""
-    from qevolve_bench.results import MANIFEST
+    from qevolve_bench.runner.results import MANIFEST
     from qevolve_bench.suites import suite_names
 
     if args.suite is None:
@@ -170,9 +170,9 @@ def _suite(args: argparse.Namespace) -> Suite:
 def _evaluate(args: argparse.Namespace, suite: Suite, out: Path) -> int:
     from tqdm import tqdm
 
-    from qevolve_bench.results import load_run
+    from qevolve_bench.runner.jobs import Limits
+    from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
-    from qevolve_bench.runner.units import Limits
 
     # disable=None: a bar for a person at a terminal, and nothing in a log file.
     bar = tqdm(unit="episode", file=sys.stderr, disable=None)
@@ -215,7 +215,7 @@ def _evaluate(args: argparse.Namespace, suite: Suite, out: Path) -> int:
     if args.out is not None:
         print(f"{state[1]} episodes in {out}", file=sys.stderr)
     if args.submit is not None:
-        from qevolve_bench.submission import pack
+        from qevolve_bench.submissions.submission import pack
 
         pack(out, args.submit)
         print(f"Submission in {args.submit}", file=sys.stderr)
@@ -249,7 +249,7 @@ def _report(args: argparse.Namespace, played: Run) -> int:
 def _table(args: argparse.Namespace, played: Run, cells: dict[str, Cell]) -> str:
     from tabulate import tabulate
 
-    from qevolve_bench.results import summarise
+    from qevolve_bench.runner.results import summarise
 
     rows: list[list[object]] = []
     anchored = all(cells[name].anchors for name in played.cells)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.leaderboard import Board
+    from qevolve_bench.submissions.leaderboard import Board
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -58,7 +58,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run_build(args: argparse.Namespace) -> int:
     """Builds, or checks."""
-    from qevolve_bench.leaderboard_pages import differing, pages, read_boards, write_pages
+    from qevolve_bench.submissions.pages import differing, pages, read_boards, write_pages
 
     boards = read_boards(args.root)
     code = _report_refused(args.root, boards)
@@ -80,7 +80,7 @@ def run_build(args: argparse.Namespace) -> int:
 
 def run_add(args: argparse.Namespace) -> int:
     """Verifies one submission, copies it and builds."""
-    from qevolve_bench.leaderboard_adding import add_submission
+    from qevolve_bench.submissions.adding import add_submission
 
     verdict, place = add_submission(args.submission, args.root, name=args.name, link=args.link)
     if verdict.status == "refused":
@@ -95,8 +95,8 @@ def run_add(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Prints one table."""
-    from qevolve_bench.leaderboard import read_board
-    from qevolve_bench.leaderboard_pages import standings
+    from qevolve_bench.submissions.leaderboard import read_board
+    from qevolve_bench.submissions.pages import standings
     from qevolve_bench.suites import load_suite
     from qevolve_envs.errors import BadFile
 

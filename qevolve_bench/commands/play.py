@@ -35,8 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plays one episode."""
-    from qevolve_bench.environments import make_env
     from qevolve_envs.errors import BenchError
+    from qevolve_envs.factory import make_env
 
     if sys.stdin is None:
         raise BenchError("There is no standard input to read commands from.")
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 def _play(
     env: gymnasium.Env[str, str], task: str | None, seed: int | None, show_commands: bool
 ) -> None:
-    from qevolve_bench.environments import text_env
+    from qevolve_envs.factory import text_env
 
     commands = text_env(env).admissible_commands
     observation, info = env.reset(seed=seed, options=None if task is None else {"task": task})

@@ -78,7 +78,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads, computes, and writes the page."""
-    from qevolve_bench.compare_sources import Budget
+    from qevolve_bench.analysis.sources import Budget
     from qevolve_bench.report import png
     from qevolve_bench.report.episodes import pack
     from qevolve_bench.report.files import check_figures, check_free, write_figures

@@ -17,7 +17,7 @@ from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.results import Run
+    from qevolve_bench.runner.results import Run
 
 STEP_SECONDS = 600.0
 _EXAMPLES = """examples:
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     if args.radar is not None and not args.radar.resolve().parent.is_dir():
         raise BadFile(f"Cannot write {args.radar}: its folder does not exist.")
     if args.read is not None:
-        from qevolve_bench.results import load_run
+        from qevolve_bench.runner.results import load_run
 
         return _report(args, [load_run(path) for path in args.read])
     for name in ("env", "split", "agent"):
@@ -150,10 +150,10 @@ def _play(args: argparse.Namespace, out: Path) -> Run:
     """Plays all worlds into a folder."""
     from tqdm import tqdm
 
-    from qevolve_bench.results import load_run
-    from qevolve_bench.robustness import choose, perturbed_suite
+    from qevolve_bench.analysis.robustness import choose, perturbed_suite
+    from qevolve_bench.runner.jobs import Limits
+    from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import adhoc_suite, run_suite
-    from qevolve_bench.runner.units import Limits
 
     clean = adhoc_suite(
         args.env,
@@ -193,8 +193,8 @@ def _play(args: argparse.Namespace, out: Path) -> Run:
 
 def _report(args: argparse.Namespace, runs: list[Run]) -> int:
     """Prints the tables, draws the radar and says what failed; returns the exit code."""
-    from qevolve_bench.robustness import robustness
-    from qevolve_bench.robustness_text import radar, radar_svg, render
+    from qevolve_bench.analysis.robustness import robustness
+    from qevolve_bench.analysis.robustness_text import radar, radar_svg, render
 
     episodes = [episode for run_ in runs for cell in run_.cells.values() for episode in cell]
     results = robustness(episodes, outcome=args.outcome)

@@ -46,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plays the study and prints its tables."""
-    from qevolve_bench.checkpoint import require_torch
+    from qevolve_bench.training.checkpoint import require_torch
 
     require_torch()
     from qevolve_bench.study.plan import read_study

@@ -93,7 +93,7 @@ def run_show(args: argparse.Namespace) -> int:
 def run_measure(args: argparse.Namespace) -> int:
     """Measures, and replaces the file."""
     from qevolve_bench.anchors import measure_suite
-    from qevolve_bench.results import write_json
+    from qevolve_bench.runner.results import write_json
     from qevolve_bench.suites import read_suite
 
     def on_skip(cell: Cell, error: BenchError) -> None:
@@ -106,7 +106,7 @@ def run_measure(args: argparse.Namespace) -> int:
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    from qevolve_bench.environments import PERTURBATION
+    from qevolve_envs.factory import PERTURBATION
 
     kwargs = " ".join(
         str(value) if name == PERTURBATION else f"{name}={value}"

@@ -30,7 +30,7 @@ _EXAMPLES = """examples:
   qevolve-bench tip --read runs/imitate runs/reminded
   qevolve-bench tip --study tip-household.yaml --out runs/tip --workers 2
 
-A study is a plan of which every field is documented in qevolve_bench/tipping/weights/plan.py; those
+A study is a plan of which every field is documented in qevolve_bench/study/tipping_plan.py; those
 that come with the package lie in qevolve_bench/studies and are found by their names.
 """
 #: What cannot be given together with --study, which decides it in its plan.
@@ -219,12 +219,12 @@ def _study(args: argparse.Namespace) -> int:
     for name in _NOT_OF_STUDIES:
         if getattr(args, name):
             raise BenchError(f"--{name.replace('_', '-')} is decided by the plan of a study.")
-    from qevolve_bench.checkpoint import require_torch
+    from qevolve_bench.training.checkpoint import require_torch
 
     require_torch()
-    from qevolve_bench.tipping.weights.plan import read_study
-    from qevolve_bench.tipping.weights.study import play
-    from qevolve_bench.tipping.weights.table import markdown, write
+    from qevolve_bench.study.tipping_plan import read_study
+    from qevolve_bench.study.tipping_study import play
+    from qevolve_bench.study.tipping_table import markdown, write
 
     with contextlib.ExitStack() as stack:
         study = read_study(_plan(args.study, stack))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qevolve_bench.checkpoint import require_torch
 from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs
+from qevolve_bench.training.checkpoint import require_torch
 from qevolve_envs.errors import BenchError
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ def run(args: argparse.Namespace) -> int:
     for name in ("env", "out"):
         if getattr(args, name) is None:
             raise BenchError(f"Give --{name} (see qevolve-bench train --help).")
-    from qevolve_baselines import parallel
-    from qevolve_baselines.config import parse_overrides
-    from qevolve_baselines.run import Budget
-    from qevolve_bench.tensorboard import board
-    from qevolve_bench.training import Training, train
+    from qevolve_baselines.run import parallel
+    from qevolve_baselines.run.config import parse_overrides
+    from qevolve_baselines.run.run import Budget
+    from qevolve_bench.training.tensorboard import board
+    from qevolve_bench.training.training import Training, train
 
     Budget.parse(args.budget)  # A mistake in it is told before anything is played.
     spec = Training(
@@ -205,8 +205,8 @@ def settings_text(name: str, preset: str | None, overrides: Sequence[str]) -> st
     """
     from tabulate import tabulate
 
-    from qevolve_baselines.config import flat_settings, parse_overrides
-    from qevolve_baselines.learner import find_learner, make_config, presets
+    from qevolve_baselines.learners.base import find_learner, make_config, presets
+    from qevolve_baselines.run.config import flat_settings, parse_overrides
 
     config = make_config(name, preset, parse_overrides(overrides))
     table = tabulate(flat_settings(config), ("setting", "value", "what it is"), tablefmt="plain",

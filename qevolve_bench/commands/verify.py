@@ -11,7 +11,7 @@ from qevolve_envs.errors import BadFile
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.submission import Verdict
+    from qevolve_bench.submissions.submission import Verdict
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verifies and prints the verdict."""
-    from qevolve_bench.submission import verify
+    from qevolve_bench.submissions.submission import verify
     from qevolve_bench.suites import read_suite
 
     if not args.submission.is_dir():

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Protocol
 from qevolve_bench.llm.dialogue import Dialogue, Message, read_answer
 from qevolve_bench.llm.options import number
 from qevolve_bench.llm.prompt import Prompt, load_prompt
-from qevolve_bench.seeding import child_seed
 from qevolve_envs.agent import Failed, TaskView
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BenchError
+from qevolve_envs.rng import child_seed
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ class Endpoint:
 
     async def _persist(self, request: Request) -> Completion | Failed:
         """Attempts a request until it is answered, refused for good, or out of time or attempts."""
-        from qevolve_bench.llm.trouble import judge
+        from qevolve_bench.llm.errors import judge
 
         config = self.config
         client, _ = await self._connect()
@@ -271,7 +271,7 @@ class Endpoint:
 
 def _read(answer: Any) -> Completion:
     """Takes the text and the counts out of an answer; the client hardly validates any of it."""
-    from qevolve_bench.llm.trouble import NoCompletionError
+    from qevolve_bench.llm.errors import NoCompletionError
 
     choices = getattr(answer, "choices", None)
     if not isinstance(choices, list) or not choices:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from qevolve_bench.llm.chat import ChatAgent, ChatConfig, Completion, Request
 from qevolve_bench.llm.dialogue import Message
 from qevolve_bench.llm.options import make_config, number, split_options
-from qevolve_bench.loading import describe
 from qevolve_envs.agent import Failed
 from qevolve_envs.errors import BenchError, MissingData, UnknownName
+from qevolve_envs.loading import describe
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qevolve_bench.compare_sources import Cell
+from qevolve_bench.analysis.robustness import Effect, Robustness
+from qevolve_bench.analysis.sources import Cell
 from qevolve_bench.report.axes import WIDTH, percent
 from qevolve_bench.report.drawing import Drawing, Look, legend, look
 from qevolve_bench.report.episodes import FAILED, Packed, state
@@ -18,7 +19,6 @@ from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.lines import curve_chart, profile_chart
 from qevolve_bench.report.numbers import Numbers
 from qevolve_bench.report.radar import LOOKS, radar, severities
-from qevolve_bench.robustness import Effect, Robustness
 from qevolve_bench.statistics import Estimate, Interval
 from qevolve_envs.perturb import parse
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench import compare_sources as sources
-from qevolve_bench.compare_sources import Budget, Cell, Entry
+from qevolve_bench.analysis import sources
+from qevolve_bench.analysis.sources import Budget, Cell, Entry
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.environments import PERTURBATION
-from qevolve_bench.results import MANIFEST, Manifest, Run, read_lines
+from qevolve_bench.runner.results import MANIFEST, Manifest, Run, read_lines
 from qevolve_bench.tipping.document import check_document
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.factory import PERTURBATION
 
 #: Results of `qevolve_bench.tipping`, by the name of their file.
 TIPPING = "tipping.json"

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qevolve_bench.compare import Comparison, Value, compare, value_of
-from qevolve_bench.compare_sources import Cell, Side
+from qevolve_bench.analysis.compare import Comparison, Value, compare, value_of
+from qevolve_bench.analysis.robustness import Robustness, robustness
+from qevolve_bench.analysis.sources import Cell, Side
 from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.leaderboard import mean_of_cells
 from qevolve_bench.report.inputs import Inputs, Method
-from qevolve_bench.robustness import Robustness, robustness
-from qevolve_bench.seeding import stream
 from qevolve_bench.statistics import (
     Estimate,
     Profile,
@@ -28,7 +26,9 @@ from qevolve_bench.statistics import (
     rank_ranges,
 )
 from qevolve_bench.statistics.checks import Array
+from qevolve_bench.submissions.leaderboard import mean_of_cells
 from qevolve_envs.errors import BenchError
+from qevolve_envs.rng import stream
 
 THRESHOLDS = tuple(i / 50 for i in range(50))
 RESAMPLES = 2_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from qevolve_bench.analysis.robustness import Robustness
+from qevolve_bench.analysis.robustness_text import radar as shares_of
 from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import DASHES, Anchor, Drawing, Look
-from qevolve_bench.robustness import Robustness
-from qevolve_bench.robustness_text import radar as shares_of
 from qevolve_envs.perturb import SEVERITIES
 
 #: From the mildest to the most severe.

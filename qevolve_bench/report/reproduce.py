@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from qevolve_bench.environments import PERTURBATION
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Method
-from qevolve_bench.results import Manifest
+from qevolve_bench.runner.results import Manifest
 from qevolve_bench.suites import Cell, Suite
+from qevolve_envs.factory import PERTURBATION
 
 _LIMITS = {
     "step_seconds": "--step-seconds",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qevolve_bench.compare import Comparison
-from qevolve_bench.compare_sources import failures
-from qevolve_bench.compare_text import sentence
+from qevolve_bench.analysis.compare import Comparison
+from qevolve_bench.analysis.compare_text import sentence
+from qevolve_bench.analysis.sources import failures
 from qevolve_bench.report.axes import percent
 from qevolve_bench.report.drawing import Drawing, Look, svg_inline, swatch
 from qevolve_bench.report.episodes import counts

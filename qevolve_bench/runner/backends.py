@@ -19,9 +19,9 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench.runner.jobs import Job, Unit
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal, remove
 from qevolve_bench.runner.supervisor import Done, Supervised
-from qevolve_bench.runner.units import Job, Unit
 from qevolve_bench.runner.worker import Player, description
 from qevolve_envs.errors import BenchError, MissingData
 

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from qevolve_bench.results import (
+from qevolve_bench.runner import log
+from qevolve_bench.runner.log import Content, Log, Place
+from qevolve_bench.runner.results import (
     EPISODES,
     MANIFEST,
     SCHEMA,
@@ -26,8 +28,6 @@ from qevolve_bench.results import (
     Settings,
     write_json,
 )
-from qevolve_bench.runner import log
-from qevolve_bench.runner.log import Content, Log, Place
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 from qevolve_envs.files import replacing

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from qevolve_bench.results import LOG
 from qevolve_bench.runner.journal import Tally
+from qevolve_bench.runner.results import LOG
 from qevolve_envs.errors import BadFile
 from qevolve_envs.files import write_file
 

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.environments import make_env, text_env
-from qevolve_bench.evaluate import panel_of
 from qevolve_bench.provenance import hardware, provenance
-from qevolve_bench.results import Manifest
 from qevolve_bench.runner.backends import BACKENDS
+from qevolve_bench.runner.evaluate import panel_of
 from qevolve_bench.runner.folder import abandon, check_folder, finish, open_run
+from qevolve_bench.runner.jobs import Job, Limits, cut
 from qevolve_bench.runner.log import Log
+from qevolve_bench.runner.results import Manifest
 from qevolve_bench.runner.supervisor import Done
-from qevolve_bench.runner.units import Job, Limits, cut
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
+from qevolve_envs.factory import make_env, text_env
 
 #: Told the episodes that are done, and those of the whole run.
 OnProgress = Callable[[int, int], None]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner import journal, worker
+from qevolve_bench.runner.jobs import Job, Unit
 from qevolve_bench.runner.journal import (
     BEGAN,
     PHASE,
@@ -24,7 +25,6 @@ from qevolve_bench.runner.journal import (
     WRITTEN,
     Tally,
 )
-from qevolve_bench.runner.units import Job, Unit
 from qevolve_envs.errors import BenchError
 
 #: Not fork: a forked child shares the locks of threads that it does not have, and CUDA breaks.

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.environments import make_env
-from qevolve_bench.loading import describe
+from qevolve_bench.runner.jobs import Job, Unit
 from qevolve_bench.runner.journal import Journal, Status, Tally, lines, tally
-from qevolve_bench.runner.play import Slot, play_batch
-from qevolve_bench.runner.units import Job, Unit
 from qevolve_envs.agent import Agent, Describes
 from qevolve_envs.errors import BenchError
+from qevolve_envs.factory import make_env
+from qevolve_envs.loading import describe
+from qevolve_envs.play import Slot, play_batch
 
 #: The agent that belongs to an environment, and is therefore made anew for every cell.
 PER_CELL = "expert"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-#: What is shown, by its name in the metrics (see `qevolve_baselines.q_evolve.health`).
+#: What is shown, by its name in the metrics (see `learners.q_evolve.learner.health`).
 FIGURES = {
     "success": "own success",
     "return0": "return",

@@ -43,9 +43,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench import plans
-from qevolve_bench.plans import known, mapping, whole
-from qevolve_bench.training import TUNING, Training
+from qevolve_bench.study import checks as plans
+from qevolve_bench.study.checks import known, mapping, whole
+from qevolve_bench.training.training import TUNING, Training
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 
@@ -156,7 +156,7 @@ class Study:
             init: Folder of the seed's warm start.
             tuned: Values that tuning has chosen, by the path of their setting.
         """
-        from qevolve_baselines.config import merge
+        from qevolve_baselines.run.config import merge
 
         settings = dict(arm.settings)
         for path, value in tuned.items():
@@ -185,11 +185,11 @@ def read_study(path: Path) -> Study:
     Raises:
         BadFile: With the file's name and what is wrong.
     """
-    from qevolve_baselines.config import build, read_yaml
-    from qevolve_baselines.learner import make_learner
-    from qevolve_baselines.policy import Form, ScratchConfig
-    from qevolve_baselines.run import Budget
-    from qevolve_bench.environments import make_env
+    from qevolve_baselines.learners.base import make_learner
+    from qevolve_baselines.model.policy import Form, ScratchConfig
+    from qevolve_baselines.run.config import build, read_yaml
+    from qevolve_baselines.run.run import Budget
+    from qevolve_envs.factory import make_env
 
     raw = read_yaml(path, "the study")
     try:
@@ -304,7 +304,7 @@ def _study(raw: Mapping[str, Any]) -> Study:
 def _arm(
     name: str, given: Mapping[str, Any], earlier: Mapping[str, Arm], study: Mapping[str, Any]
 ) -> Arm:
-    from qevolve_baselines.config import merge
+    from qevolve_baselines.run.config import merge
 
     names = ("learner", "preset", "settings", "budget", "tune", "like", "checkpoints")
     known(given, names, f"field of arm {name}")

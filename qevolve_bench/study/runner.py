@@ -14,9 +14,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qevolve_bench.results import write_json
+from qevolve_bench.runner.results import write_json
 from qevolve_bench.study.plan import Study
-from qevolve_bench.training import (
+from qevolve_bench.training.training import (
     TUNING,
     Outcome,
     Training,

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_bench.results import write_json
+from qevolve_bench.runner.results import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
 from qevolve_bench.study.critics import critic_rounds, critics_table
 from qevolve_bench.study.plan import Study
 from qevolve_bench.study.refusals import refusals, refusals_table
 from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
-from qevolve_bench.training import Outcome, finished
+from qevolve_bench.training.training import Outcome, finished
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import replacing, write_file
 

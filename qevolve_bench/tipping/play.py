@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from qevolve_bench.runner.play import ask, begin
-from qevolve_bench.seeding import child_seed
 from qevolve_envs.agent import Agent, Failed, TaskView
+from qevolve_envs.play import ask, begin
+from qevolve_envs.rng import child_seed
 from qevolve_envs.tipping.populations import Strategy, make_strategy
 from qevolve_envs.tipping.truth import Truth
 

@@ -23,11 +23,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_bench.seeding import stream
 from qevolve_bench.statistics.checks import Array, check_level, check_resamples
 from qevolve_bench.statistics.intervals import Interval, wilson_interval
 from qevolve_bench.statistics.resampling import Design, draw_weights, expanded_levels
 from qevolve_bench.tipping.shifts import Cluster
+from qevolve_envs.rng import stream
 
 #: A share of clusters or less, a number of rounds, or anything else.
 Kind = Literal["share", "time", "amount"]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.evaluate import draw_tasks
-from qevolve_bench.results import write_json
+from qevolve_bench.runner.evaluate import draw_tasks
+from qevolve_bench.runner.results import write_json
 from qevolve_bench.tipping.analyse import analyse
 from qevolve_bench.tipping.play import AgentPlayer, Player, PopulationPlayer, Start, play_batch
 from qevolve_bench.tipping.testbeds import MAIN, Testbed, find_testbed

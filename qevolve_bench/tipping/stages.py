@@ -8,9 +8,9 @@ from typing import Any
 
 import gymnasium
 
-from qevolve_bench.environments import text_env
 from qevolve_bench.tipping.play import Start
 from qevolve_envs.agent import TaskView
+from qevolve_envs.factory import text_env
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.populations import CHANCE, Sight, Strategy, decide
 from qevolve_envs.tipping.truth import Truth

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qevolve_bench.environments import make_env, text_env
 from qevolve_bench.tipping.play import Stage
 from qevolve_bench.tipping.stages import ParallelStage, SingleStage
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.factory import make_env, text_env
 
 #: What is played besides the controls.
 MAIN = "main"

@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 import torch
 
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.run import Budget, Run
-from qevolve_bench.training import Training, train
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.run.run import Budget, Run
+from qevolve_bench.training.training import Training, train
 
 OPTIM = {"batch_tokens": 150, "lr": 1e-2}
 SETTINGS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import tiny
 
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig, collect_stage
+from qevolve_baselines.collect import CollectConfig, collect_stage
+from qevolve_baselines.run.run import Budget, Run
 
 
 @pytest.mark.parametrize("limit", [1, 20, 43])

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from qevolve_baselines.config import (
+from qevolve_baselines.learners.base import LEARNERS, find_learner, make_config, make_learner
+from qevolve_baselines.learners.sft import SFTConfig
+from qevolve_baselines.run.config import (
     build,
     flat_settings,
     merge,
@@ -12,8 +14,6 @@ from qevolve_baselines.config import (
     presets,
     read_preset,
 )
-from qevolve_baselines.learner import LEARNERS, find_learner, make_config, make_learner
-from qevolve_baselines.sft import SFTConfig
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 

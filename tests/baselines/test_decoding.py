@@ -14,12 +14,17 @@ from transformers import (
     MistralConfig,
 )
 
-from qevolve_baselines import decoding
-from qevolve_baselines.acting import PolicyAgent
-from qevolve_baselines.batches import Data
-from qevolve_baselines.decoding import GenerateDecoder, LockstepDecoder, draw, reads_in_lockstep
-from qevolve_baselines.forward import action_logits, data_logprobs, head_logits, hidden_states
-from qevolve_baselines.policy import Form, Policy
+from qevolve_baselines.data.batches import Data
+from qevolve_baselines.model import decoding
+from qevolve_baselines.model.agent import PolicyAgent
+from qevolve_baselines.model.decoding import (
+    GenerateDecoder,
+    LockstepDecoder,
+    draw,
+    reads_in_lockstep,
+)
+from qevolve_baselines.model.forward import action_logits, data_logprobs, head_logits, hidden_states
+from qevolve_baselines.model.policy import Form, Policy
 from qevolve_envs.agent import TaskView
 
 STOP = 2
@@ -294,7 +299,7 @@ def test_models_that_cannot_be_read_in_lockstep_get_generate():
 def test_a_whole_pass_over_a_batch_uses_only_what_is_before_each_token():
     actor = tiny.policy()
     data = Data.of([actor.encoder.demonstration(d) for d in tiny.demos()])
-    from qevolve_baselines.batches import make_batch
+    from qevolve_baselines.data.batches import make_batch
 
     batch = make_batch(data, range(len(data.samples)), "cpu")
     with torch.no_grad():

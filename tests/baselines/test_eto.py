@@ -10,11 +10,11 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.eto import ETO, ETOConfig, dpo_loss, make_pairs
+from qevolve_baselines.collect import CollectConfig
+from qevolve_baselines.learners.eto import ETO, ETOConfig, dpo_loss, make_pairs
+from qevolve_baselines.learners.sft import SFTConfig
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.sft import SFTConfig
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError
 
 F64 = torch.float64

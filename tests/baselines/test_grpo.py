@@ -11,8 +11,9 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.batches import Data
-from qevolve_baselines.grpo import (
+from qevolve_baselines.collect import CollectConfig
+from qevolve_baselines.data.batches import Data
+from qevolve_baselines.learners.grpo import (
     GRPO,
     GRPOConfig,
     episode_advantages,
@@ -21,16 +22,15 @@ from qevolve_baselines.grpo import (
     step_advantages,
     step_scores,
 )
-from qevolve_baselines.online import Groups, Limits
-from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.surrogate import (
+from qevolve_baselines.learners.on_policy import Groups, Limits
+from qevolve_baselines.learners.surrogate import (
     LOSS_MEANS,
     behaviour_logprobs,
     surrogate_loss,
     token_weights,
 )
+from qevolve_baselines.optim import OptimConfig
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError
 
 # Two groups; episodes of 2, 1 and 3, 1 steps. The first of the second group is all invalid.
@@ -194,7 +194,7 @@ def test_token_weights(played):
 
 
 def test_behaviour_logprobs_are_those_of_the_model(played):
-    from qevolve_baselines.forward import data_logprobs
+    from qevolve_baselines.model.forward import data_logprobs
 
     data = Data.of(played)
     again = data_logprobs(tiny.policy().model, data, temperature=1.0, token_budget=1000)

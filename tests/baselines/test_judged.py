@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tiny
 
-from qevolve_baselines.judged import Judged, read_judged
-from qevolve_baselines.learner import make_learner
+from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.losses import generalised_advantages
-from qevolve_baselines.run import Run
+from qevolve_baselines.run.advantage_log import Judged, read_judged
+from qevolve_baselines.run.run import Run
+from qevolve_bench.analysis.critic import calibration, propagation, rounds_of, signs, situations
 from qevolve_bench.cli import main
-from qevolve_bench.judged import calibration, propagation, rounds_of, signs, situations
 from qevolve_envs.errors import BadFile, MissingData
 
 OPTIM = {"batch_tokens": 400}

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from qevolve_baselines import learner as module
-from qevolve_baselines.learner import LEARNERS, Learner, find_learner, make_learner
-from qevolve_baselines.sft import SFT, SFTConfig
+from qevolve_baselines.learners import base as module
+from qevolve_baselines.learners.base import LEARNERS, Learner, find_learner, make_learner
+from qevolve_baselines.learners.sft import SFT, SFTConfig
 from qevolve_envs.errors import BenchError, UnknownName
 
 

@@ -6,10 +6,10 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.lora import LoraSettings, add_lora, merged
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.run import Run
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.model.adapters import LoraSettings, add_lora, merged
+from qevolve_baselines.model.policy import Policy
+from qevolve_baselines.run.run import Run
 from qevolve_bench.cli import main
 from qevolve_envs.errors import BenchError, MissingData
 

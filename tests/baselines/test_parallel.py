@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from qevolve_baselines import parallel
-from qevolve_bench import training
+from qevolve_baselines.run import parallel
+from qevolve_bench.training import training
 from qevolve_envs.errors import BenchError
 
 

@@ -9,11 +9,10 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.batches import Data, make_batch
-from qevolve_baselines.losses import generalised_advantages
-from qevolve_baselines.online import Limits
-from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.ppo import (
+from qevolve_baselines.collect import CollectConfig
+from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.learners.on_policy import Limits
+from qevolve_baselines.learners.ppo import (
     PPO,
     PPOConfig,
     before_tokens,
@@ -22,9 +21,10 @@ from qevolve_baselines.ppo import (
     token_values,
     value_loss,
 )
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.value import ValueNetwork
+from qevolve_baselines.losses import generalised_advantages
+from qevolve_baselines.model.value import ValueNetwork
+from qevolve_baselines.optim import OptimConfig
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError
 
 CONFIG = PPOConfig(

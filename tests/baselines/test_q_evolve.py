@@ -9,12 +9,10 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines import iql
-from qevolve_baselines.batches import Data, make_batch
-from qevolve_baselines.critic import Critic
-from qevolve_baselines.facts import Facts, retrospective_labels
-from qevolve_baselines.forward import data_logprobs, frozen
-from qevolve_baselines.iql import (
+from qevolve_baselines.collect import CollectConfig
+from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.learners.q_evolve import critic as iql
+from qevolve_baselines.learners.q_evolve.critic import (
     CriticConfig,
     Target,
     expectile_loss,
@@ -24,14 +22,26 @@ from qevolve_baselines.iql import (
     train_critic,
     v_loss,
 )
+from qevolve_baselines.learners.q_evolve.labels import Facts, retrospective_labels
+from qevolve_baselines.learners.q_evolve.learner import (
+    QEvolve,
+    QEvolveConfig,
+    check_health,
+    process_rewards,
+)
+from qevolve_baselines.learners.q_evolve.learner import facts_of as make_facts
+from qevolve_baselines.learners.q_evolve.update import (
+    PolicyConfig,
+    awr_objective,
+    improve,
+    policy_loss,
+)
+from qevolve_baselines.learners.sft import SFTConfig
 from qevolve_baselines.losses import clipped_surrogate, generalised_advantages
+from qevolve_baselines.model.critic import Critic
+from qevolve_baselines.model.forward import data_logprobs, frozen
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.proximal import PolicyConfig, awr_objective, improve, policy_loss
-from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig, check_health, process_rewards
-from qevolve_baselines.q_evolve import facts_of as make_facts
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.sft import SFTConfig
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError, UnknownName
 
 

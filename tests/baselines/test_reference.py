@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import tiny
 
-from qevolve_baselines.learner import NothingToLearn, make_learner
-from qevolve_baselines.run import Budget, Run
-from qevolve_bench.training import Training, train
+from qevolve_baselines.learners.base import NothingToLearn, make_learner
+from qevolve_baselines.run.run import Budget, Run
+from qevolve_bench.training.training import Training, train
 from qevolve_envs.errors import BadFile, BenchError
 
 COLLECT = {"tasks": 4, "per_task": 4}

@@ -7,14 +7,14 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.acting import PolicyAgent, agent_of
-from qevolve_baselines.batches import Data
-from qevolve_baselines.critic import Critic, data_values
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.q_evolve import QEvolve, QEvolveConfig
+from qevolve_baselines.data.batches import Data
+from qevolve_baselines.learners.q_evolve.learner import QEvolve, QEvolveConfig
+from qevolve_baselines.model.agent import PolicyAgent, agent_of
+from qevolve_baselines.model.critic import Critic, data_values
+from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.rerank import RerankAgent, Reranker, judge
 from qevolve_baselines.rollout import Collector, draw_starts
-from qevolve_baselines.run import Budget, Run
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BadFile, BenchError
 
 

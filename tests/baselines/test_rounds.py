@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import tiny
 
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.run import Budget, Run
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.model.policy import Policy
+from qevolve_baselines.run.run import Budget, Run
 
 COLLECT = {"tasks": 0, "per_task": 1, "batch_size": 8}
 OPTIM = {"batch_tokens": 150, "lr": 1e-2}

@@ -10,8 +10,8 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.run import Budget, Ledger, Run, curve_points
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.run.run import Budget, Ledger, Run, curve_points
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 SETTINGS = {"epochs": 2, "optim": {"batch_tokens": 150}}

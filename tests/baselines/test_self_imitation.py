@@ -9,13 +9,11 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.grpo import GRPOConfig
-from qevolve_baselines.online import Limits
-from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.replay import Buffer, draw_prioritised
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.self_collect import CollectConfig
-from qevolve_baselines.self_imitation import (
+from qevolve_baselines.collect import CollectConfig
+from qevolve_baselines.data.replay_buffer import Buffer, draw_prioritised
+from qevolve_baselines.learners.grpo import GRPOConfig
+from qevolve_baselines.learners.on_policy import Limits
+from qevolve_baselines.learners.self_imitation import (
     SelfImitation,
     SelfImitationConfig,
     SILConfig,
@@ -24,6 +22,8 @@ from qevolve_baselines.self_imitation import (
     replay_weight,
     sil_losses,
 )
+from qevolve_baselines.optim import OptimConfig
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError
 
 F64 = torch.float64

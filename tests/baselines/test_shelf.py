@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
-from qevolve_baselines import shelf
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.run import Budget, Run
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.run import cache as shelf
+from qevolve_baselines.run.run import Budget, Run
 
 SETTINGS: dict[str, Any] = {
     "rounds": 2,

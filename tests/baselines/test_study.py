@@ -24,7 +24,7 @@ from qevolve_bench.study.runner import (
     warm_folder,
 )
 from qevolve_bench.study.table import markdown, summarise, write
-from qevolve_bench.training import finished
+from qevolve_bench.training.training import finished
 from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 

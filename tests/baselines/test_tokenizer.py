@@ -9,7 +9,7 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qevolve_baselines.tokenizer import FUNCTION_WORDS, TOKENS, train_tokenizer
+from qevolve_baselines.model.tokenizer import FUNCTION_WORDS, TOKENS, train_tokenizer
 from qevolve_envs.errors import BenchError, UnknownName
 
 WALK = "You walk to the countertop 1. On the countertop 1: candle 2, and tissue box 1."

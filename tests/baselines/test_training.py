@@ -12,12 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.sft import SFT
+from qevolve_baselines.learners.sft import SFT
+from qevolve_baselines.model.policy import Policy
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.cli import main
-from qevolve_bench.results import load_run
-from qevolve_bench.training import TUNING, Training, memory_in_a_sentence, worlds
+from qevolve_bench.runner.results import load_run
+from qevolve_bench.training.training import TUNING, Training, memory_in_a_sentence, worlds
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 

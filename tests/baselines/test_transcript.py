@@ -5,10 +5,10 @@ import tiny
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from qevolve_baselines.batches import Data
-from qevolve_baselines.policy import Form, Policy, make_model
-from qevolve_baselines.tokenizer import train_tokenizer
-from qevolve_baselines.transcript import NOTICE, REACT_PROMPT, Encoder, Writer, derive_wording
+from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.transcript import NOTICE, REACT_PROMPT, Encoder, Writer, derive_wording
+from qevolve_baselines.model.policy import Form, Policy, make_model
+from qevolve_baselines.model.tokenizer import train_tokenizer
 from qevolve_envs.episode import Episode, Step
 from qevolve_envs.errors import BenchError
 

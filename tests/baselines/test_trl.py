@@ -10,11 +10,11 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.batches import Data, make_batch
-from qevolve_baselines.forward import action_logits, token_figures
-from qevolve_baselines.policy import Policy
-from qevolve_baselines.sft import sft_loss
-from qevolve_baselines.surrogate import surrogate_loss, token_weights
+from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.learners.sft import sft_loss
+from qevolve_baselines.learners.surrogate import surrogate_loss, token_weights
+from qevolve_baselines.model.forward import action_logits, token_figures
+from qevolve_baselines.model.policy import Policy
 
 pytest.importorskip("trl", reason="TRL is not installed; it is compared with only where it is")
 

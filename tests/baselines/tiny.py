@@ -17,13 +17,13 @@ from typing import Any
 import gymnasium
 import torch
 
-from qevolve_baselines.learner import Learner
+from qevolve_baselines.data.transcript import Trajectory
+from qevolve_baselines.learners.base import Learner
+from qevolve_baselines.learners.sft import SFT, SFTConfig
+from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.rollout import Collector, World, collect, demonstrate, draw_starts
-from qevolve_baselines.run import Budget, Run
-from qevolve_baselines.sft import SFT, SFTConfig
-from qevolve_baselines.transcript import Trajectory
+from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
 from qevolve_envs.episode import Episode

@@ -9,7 +9,7 @@ import pytest
 from qevolve_bench import agents
 from qevolve_bench.agents import MockAgent, RandomAgent, ReplayAgent, resolve_agent
 from qevolve_bench.commands.agent_options import add_agent_options, agent_options
-from qevolve_bench.evaluate import evaluate
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.agent import Agent, Failed, TaskView
 from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BenchError, UnknownName

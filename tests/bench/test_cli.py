@@ -11,8 +11,8 @@ import pytest
 
 from qevolve_bench.cli import main
 from qevolve_bench.commands.options import env_kwargs
-from qevolve_bench.results import load_run
 from qevolve_bench.runner.backends import BACKENDS
+from qevolve_bench.runner.results import load_run
 from qevolve_envs.catalog import CATALOG
 from qevolve_envs.errors import BenchError
 

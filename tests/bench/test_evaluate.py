@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qevolve_bench import submission_replay
 from qevolve_bench.agents import MockAgent, ReplayAgent
-from qevolve_bench.evaluate import draw_tasks, evaluate
-from qevolve_bench.results import summarise
-from qevolve_bench.runner.play import MAX_RECORDED_ACTION
+from qevolve_bench.runner.evaluate import draw_tasks, evaluate
+from qevolve_bench.runner.results import summarise
+from qevolve_bench.submissions import replay as submission_replay
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import MAX_RECORDED_ACTION
 
 TOY = "benchtoy/Corridor-v0"
 PANEL = [f"corridor/train/{i:04d}" for i in range(12)]

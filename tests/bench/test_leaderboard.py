@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qevolve_bench import leaderboard_pages
 from qevolve_bench.cli import main
-from qevolve_bench.leaderboard import mean_of_cells, read_board
-from qevolve_bench.leaderboard_pages import BEGIN, END, pages, read_boards, standings
-from qevolve_bench.published import read_published, render_published
-from qevolve_bench.results import load_run
+from qevolve_bench.runner.results import load_run
 from qevolve_bench.statistics import Estimate, Interval, wilson_interval
+from qevolve_bench.submissions import pages as leaderboard_pages
+from qevolve_bench.submissions.leaderboard import mean_of_cells, read_board
+from qevolve_bench.submissions.pages import BEGIN, END, pages, read_boards, standings
+from qevolve_bench.submissions.published import read_published, render_published
 from qevolve_bench.suites import load_suite
 from qevolve_envs.errors import BadFile
 
@@ -239,7 +239,7 @@ def test_suite_without_submissions_has_a_page(tmp_path):
 
 
 def test_unverified_rows_have_their_reason_and_no_rank(root, monkeypatch):
-    from qevolve_bench import submission
+    from qevolve_bench.submissions import submission
     from qevolve_envs.catalog import Entry
 
     entry = Entry(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qevolve_bench.regression import Scores, compare, play, read_baseline, write_baseline
+from qevolve_bench.analysis.regression import Scores, compare, play, read_baseline, write_baseline
 from qevolve_bench.runner.suite import adhoc_suite
-from qevolve_bench.seeding import stream
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.agent import PerEpisode
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.rng import stream
 
 TOY = "benchtoy/Corridor-v0"
 PANEL = "a" * 64
@@ -334,7 +334,7 @@ class Slips:
 @pytest.mark.slow
 def test_a_worse_agent_fails_and_an_equal_one_is_held():
     """A hundred times, with other luck each time, on forty tasks at the default level."""
-    from qevolve_bench.environments import make_env, text_env
+    from qevolve_envs.factory import make_env, text_env
 
     with make_env("qevolve/Household-v0") as env:
         expert = text_env(env).expert()

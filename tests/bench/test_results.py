@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from qevolve_bench.evaluate import evaluate
 from qevolve_bench.provenance import git_state, hardware, packages, provenance
-from qevolve_bench.results import load_run, write_json
+from qevolve_bench.runner.evaluate import evaluate
+from qevolve_bench.runner.results import load_run, write_json
 from qevolve_bench.runner.suite import adhoc_suite, run_suite
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile

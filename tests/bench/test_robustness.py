@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from qevolve_bench.analysis.robustness import choose, perturbed_suite, retained_share, robustness
+from qevolve_bench.analysis.robustness_text import radar, radar_svg, render
 from qevolve_bench.cli import main
-from qevolve_bench.evaluate import evaluate
-from qevolve_bench.robustness import choose, perturbed_suite, retained_share, robustness
-from qevolve_bench.robustness_text import radar, radar_svg, render
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName

@@ -22,7 +22,8 @@ from qevolve_bench.suites import load_suite
 
 AGENTS = ("random", "expert")
 _READ = (
-    "import sys; from qevolve_bench.results import load_run; [load_run(p) for p in sys.argv[1:]]"
+    "import sys; from qevolve_bench.runner.results import load_run;"
+    " [load_run(p) for p in sys.argv[1:]]"
 )
 
 

@@ -22,17 +22,17 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from qevolve_baselines.acting import PolicyAgent
-from qevolve_baselines.batches import Data, draw_updates, passes_of
-from qevolve_baselines.forward import action_logits, token_figures
-from qevolve_baselines.learner import make_learner
+from qevolve_baselines.data.batches import Data, draw_updates, passes_of
+from qevolve_baselines.data.transcript import Trajectory
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.model.agent import PolicyAgent
+from qevolve_baselines.model.forward import action_logits, token_figures
+from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
-from qevolve_baselines.run import Run
-from qevolve_baselines.transcript import Trajectory
-from qevolve_bench.checkpoint import policy_folder
-from qevolve_bench.training import texts_of
+from qevolve_baselines.run.run import Run
+from qevolve_bench.training.checkpoint import policy_folder
+from qevolve_bench.training.training import texts_of
 
 AIMS = {"rollout": 3.5, "training": 8.0}
 OPTIM = OptimConfig(lr=1e-3)

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
+from qevolve_baselines.model.tokenizer import TOKENS, train_tokenizer
 from qevolve_baselines.rollout import World, demonstrate
-from qevolve_baselines.tokenizer import TOKENS, train_tokenizer
-from qevolve_bench.training import Training, texts_of, train
+from qevolve_bench.training.training import Training, texts_of, train
 
 WORLDS = {
     "Household": World("qevolve/Household-v0", kwargs={"size": "small"}),

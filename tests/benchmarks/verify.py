@@ -20,9 +20,9 @@ from time import process_time
 from tabulate import tabulate
 
 from qevolve_bench.cli import main as qevolve_bench
-from qevolve_bench.environments import make_env
-from qevolve_bench.results import load_run
-from qevolve_bench.submission import Verdict, verify
+from qevolve_bench.runner.results import load_run
+from qevolve_bench.submissions.submission import Verdict, verify
+from qevolve_envs.factory import make_env
 
 AGENTS = ("random", "expert")
 

@@ -9,11 +9,11 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.batches import Data
-from qevolve_baselines.decoding import GenerateDecoder, LockstepDecoder
-from qevolve_baselines.forward import data_logprobs
-from qevolve_baselines.learner import make_learner
-from qevolve_baselines.run import Run
+from qevolve_baselines.data.batches import Data
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.model.decoding import GenerateDecoder, LockstepDecoder
+from qevolve_baselines.model.forward import data_logprobs
+from qevolve_baselines.run.run import Run
 from qevolve_bench.cli import main
 
 QUICK = {
@@ -84,6 +84,6 @@ def test_the_command_trains_and_its_policy_loads_anywhere(tmp_path):
     form = ["--form", "context=256", "--form", "max_observation_tokens=48"]
     options = ["--dtype", "bfloat16", "--gradient-checkpointing", "--set", "epochs=2"]
     assert main([*arguments, *form, *options, "--out", str(out)]) == 0
-    from qevolve_baselines.policy import Policy
+    from qevolve_baselines.model.policy import Policy
 
     assert Policy.load(out / "policy").device.type == "cpu"

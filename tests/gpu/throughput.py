@@ -20,15 +20,15 @@ from tempfile import TemporaryDirectory
 import torch
 from tabulate import tabulate
 
-from qevolve_baselines.acting import PolicyAgent
-from qevolve_baselines.batches import Data, draw_updates, passes_of
-from qevolve_baselines.forward import action_logits, token_figures
-from qevolve_baselines.learner import make_learner
+from qevolve_baselines.data.batches import Data, draw_updates, passes_of
+from qevolve_baselines.learners.base import make_learner
+from qevolve_baselines.model.agent import PolicyAgent
+from qevolve_baselines.model.forward import action_logits, token_figures
+from qevolve_baselines.model.policy import Form, Policy, ScratchConfig, find_dtype
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.policy import Form, Policy, ScratchConfig, find_dtype
 from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
-from qevolve_baselines.run import Run
-from qevolve_bench.training import texts_of
+from qevolve_baselines.run.run import Run
+from qevolve_bench.training.training import texts_of
 
 #: Dense bfloat16, in TFLOP/s, from the vendor's data sheets.
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0}

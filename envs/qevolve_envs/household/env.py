@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import MAX_ACTION, Feedback, Outcome, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.household.engine import Game, Play
@@ -18,6 +17,7 @@ from qevolve_envs.household.kinds import SIZES
 from qevolve_envs.household.progress import Progress
 from qevolve_envs.household.synonyms import canonical
 from qevolve_envs.household.tasks import PANELS, Spec, make_task, more_things, task_ids
+from qevolve_envs.rng import Dice
 
 
 class GameEnv(TextEnv):

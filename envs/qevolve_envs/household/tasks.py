@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate
 
-from qevolve_envs.chance import Chance, Dice
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.household.kinds import (
     CROWD,
@@ -31,6 +30,7 @@ from qevolve_envs.household.kinds import (
     THINGS,
     fits,
 )
+from qevolve_envs.rng import Chance, Dice
 
 #: Number of tasks of each split; the counts of the literature on ALFWorld (3,321 for training).
 PANELS: dict[str, int] = {"train": 3321, "seen": 140, "unseen": 134}

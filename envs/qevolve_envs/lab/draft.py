@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.lab.houses import Fixture, House
 from qevolve_envs.lab.physics import MATERIALS, enthalpy
 from qevolve_envs.lab.physics import duration as lasts
 from qevolve_envs.lab.spec import Item, SubGoal
+from qevolve_envs.rng import Dice
 
 BOXES = (("red", "blue", "green", "yellow"), ("white", "black", "purple", "orange"))
 VESSELS = (("beaker", "crucible", "glass jar", "flask"), ("bowl", "ampoule", "clay cup", "carafe"))

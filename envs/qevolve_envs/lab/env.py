@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import Outcome, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import wording
@@ -16,6 +15,7 @@ from qevolve_envs.lab.expert import make_expert
 from qevolve_envs.lab.goals import Meter
 from qevolve_envs.lab.spec import Item, build_world
 from qevolve_envs.lab.tasks import PANELS, make_task, more_clutter, task_ids
+from qevolve_envs.rng import Dice
 
 SIMPLIFY = ("easy", "standard")
 

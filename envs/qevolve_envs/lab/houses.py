@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from qevolve_envs.chance import Chance
+from qevolve_envs.rng import Chance
 
 #: All draws of the lab; its entropy names this version of the generator.
 CHANCE = Chance(entropy=20261121)

@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import bench_tasks as bench
 from qevolve_envs.lab import heat_tasks as heat
@@ -22,6 +21,7 @@ from qevolve_envs.lab import life_tasks as life
 from qevolve_envs.lab.draft import Draft
 from qevolve_envs.lab.houses import CHANCE, HOUSES, KNOWN_HOUSES, ROLES, make_house
 from qevolve_envs.lab.spec import Item, Spec
+from qevolve_envs.rng import Dice
 
 #: Number of tasks of each split, those of the literature on ScienceWorld.
 PANELS: dict[str, int] = {"train": 1483, "seen": 194, "unseen": 241}

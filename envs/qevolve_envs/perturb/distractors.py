@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import TextEnv
 from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
+from qevolve_envs.rng import Dice
 from qevolve_envs.shop.pages import SEPARATOR
 
 #: Severity -> sentences around an observation, and probability that it has them at all.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from qevolve_envs.chance import Chance, Dice
 from qevolve_envs.core import TextEnv
+from qevolve_envs.rng import Chance, Dice
 
 #: All draws of all perturbations; its entropy names their version.
 CHANCE = Chance(entropy=20261122)

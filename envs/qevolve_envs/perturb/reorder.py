@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import TextEnv
 from qevolve_envs.perturb.layer import Layer, Moment, outside
+from qevolve_envs.rng import Dice
 from qevolve_envs.shop.base import ShopBase
 from qevolve_envs.shop.pages import Element, Kind, Page
 

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import Outcome, TextEnv, to_text
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.rng import Dice
 from qevolve_envs.shop.catalogue import Goal
 from qevolve_envs.shop.pages import WRITERS, Page
 from qevolve_envs.shop.session import Place, Shop, Visit

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from qevolve_envs.chance import Chance, Dice
+from qevolve_envs.rng import Chance, Dice
 from qevolve_envs.shop.catalogue import Product
 from qevolve_envs.shop.vocabulary import KINDS, Kind
 from qevolve_envs.shop.wording import (

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.errors import BadFile
+from qevolve_envs.rng import Chance
 from qevolve_envs.shop.catalogue import Goal, Product
 
 #: Seed of the official shuffle of the goals.

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.rng import Dice
 from qevolve_envs.shop.catalogue import Goal, Product
 from qevolve_envs.shop.generate import CHANCE, Catalogue, Family, catalogue
 from qevolve_envs.shop.vocabulary import KINDS

@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.core import CHARSET, MAX_ACTION, MAX_OBSERVATION
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.truth import Truth
 
 MOST_AGENTS = 64

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.arena import MOST_AGENTS, Arena, asked_scenario, check_whole
 from qevolve_envs.tipping.collusion_items import (
     MODES,

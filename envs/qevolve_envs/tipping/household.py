@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, ClassVar
 
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.household.engine import Game, Play
@@ -19,6 +18,7 @@ from qevolve_envs.household.games import AGENT, build_game
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.household.synonyms import canonical
 from qevolve_envs.household.tasks import Spec, make_task, task_ids
+from qevolve_envs.rng import Dice
 from qevolve_envs.tipping.clerk import Clerk, read
 from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
 

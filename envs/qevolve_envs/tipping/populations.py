@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from qevolve_envs.chance import Chance, Dice
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import Chance, Dice
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.truth import Truth
 

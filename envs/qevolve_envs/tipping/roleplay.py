@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from qevolve_envs.agent import Agent, EpisodePolicy, PerEpisode, TaskView
-from qevolve_envs.chance import Dice
 from qevolve_envs.core import (
     MAX_OBSERVATION,
     REWARDS,
@@ -24,6 +23,7 @@ from qevolve_envs.core import (
     to_text,
 )
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import Dice
 from qevolve_envs.tipping import roleplay_items
 from qevolve_envs.tipping.parsing import Reading, reader
 from qevolve_envs.tipping.roleplay_items import CHANCE, Item

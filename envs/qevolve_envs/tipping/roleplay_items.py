@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.question_files import Fields, check_labels, read_items
 from qevolve_envs.tipping.roleplay_scenarios import (
     HELD_OUT,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.core import MAX_ACTION, Feedback, to_text
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.clerk import Clerk
 
 #: Names this version of scenarios, audits, graphs and confederates; a change is a new -vN.

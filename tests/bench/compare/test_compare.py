@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qevolve_bench.compare import compare, costs, unshared
-from qevolve_bench.compare_sources import Budget, read_sides
-from qevolve_bench.compare_text import p_text, sentence
+from qevolve_bench.analysis.compare import compare, costs, unshared
+from qevolve_bench.analysis.compare_text import p_text, sentence
+from qevolve_bench.analysis.sources import Budget, read_sides
 from qevolve_bench.efficiency import read_curves
 from qevolve_bench.statistics import (
     crossed_difference,

@@ -13,9 +13,9 @@ import time
 import pytest
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.evaluate import evaluate
 from qevolve_bench.llm.chat import cost
 from qevolve_bench.llm.endpoint import Endpoint
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.agent import Agent, Describes, Failed, ReportsUsage, TaskView
 from qevolve_envs.errors import BenchError, MissingData
 

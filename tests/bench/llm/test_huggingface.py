@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.evaluate import evaluate
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.agent import Describes, Failed, ReportsUsage, TaskView
 from qevolve_envs.errors import BenchError, MissingData
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.evaluate import evaluate
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.errors import BenchError
 
 for needed in ("openai", "transformers", "fastapi", "uvicorn", "accelerate"):

@@ -3,7 +3,7 @@ import json
 import pytest
 from report_world import panel, tipping_result
 
-from qevolve_bench.compare_sources import Budget
+from qevolve_bench.analysis.sources import Budget
 from qevolve_bench.report.inputs import read_inputs
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from qevolve_bench.analysis.robustness import robustness
 from qevolve_bench.efficiency import learning_curve, read_curves
 from qevolve_bench.report.inputs import read_inputs
 from qevolve_bench.report.numbers import RESAMPLES, THRESHOLDS, compute
-from qevolve_bench.robustness import robustness
-from qevolve_bench.seeding import stream
 from qevolve_bench.statistics import bootstrap, performance_profile, wilson_interval
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import stream
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_bench.results import load_run
+from qevolve_bench.runner.jobs import Limits
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal
-from qevolve_bench.runner.units import Limits
+from qevolve_bench.runner.results import load_run
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_bench.evaluate import evaluate
-from qevolve_bench.results import load_run
 from qevolve_bench.runner import log
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.runner.log import Log
+from qevolve_bench.runner.results import load_run
 from qevolve_envs.errors import BadFile, BenchError
 
 TOY = "toy:benchtoy/Corridor-v0"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.evaluate import evaluate
-from qevolve_bench.results import write_json
-from qevolve_bench.submission import pack
-from qevolve_bench.submission_manifest import ledger_of, summary_of
+from qevolve_bench.runner.evaluate import evaluate
+from qevolve_bench.runner.results import write_json
+from qevolve_bench.submissions.manifest import ledger_of, summary_of
+from qevolve_bench.submissions.submission import pack
 from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.agent import Failed, PerEpisode, TaskView
 from qevolve_envs.episode import Episode

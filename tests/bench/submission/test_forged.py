@@ -12,7 +12,7 @@ import zlib
 import pytest
 from forge import SMALL, Forge, dump
 
-from qevolve_bench.submission import verify
+from qevolve_bench.submissions.submission import verify
 from qevolve_bench.suites import Suite
 
 HOUSE, SHOP, LAB = "household-unseen", "shop-unseen", "lab-unseen"

@@ -13,11 +13,11 @@ from forge import QUICK, SMALL, Forge, dump, make_good, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qevolve_bench import submission
 from qevolve_bench.anchors import measure_suite
 from qevolve_bench.cli import main
-from qevolve_bench.results import load_run
-from qevolve_bench.submission import pack, verify
+from qevolve_bench.runner.results import load_run
+from qevolve_bench.submissions import submission
+from qevolve_bench.submissions.submission import pack, verify
 from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.catalog import Entry
 from qevolve_envs.core import Feedback

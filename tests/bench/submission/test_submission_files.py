@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qevolve_bench import submission_files
-from qevolve_bench.submission_files import (
+from qevolve_bench.submissions import files as submission_files
+from qevolve_bench.submissions.files import (
     Folder,
     packed,
     quoted,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from qevolve_bench.agents import MockAgent
-from qevolve_bench.environments import make_env
 from qevolve_bench.tipping.play import AgentPlayer, PopulationPlayer, Start, play_batch
 from qevolve_bench.tipping.stages import ParallelStage, SingleStage
 from qevolve_envs.agent import Failed, TaskView
+from qevolve_envs.factory import make_env
 from qevolve_envs.tipping.populations import Population
 from qevolve_envs.tipping.registry import make_world
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from qevolve_envs.chance import Chance
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.collusion import CollusionEnv
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.populations import (

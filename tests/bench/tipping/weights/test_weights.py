@@ -12,12 +12,12 @@ import till
 
 from qevolve_bench.cli import main
 from qevolve_bench.commands.tip import studies
-from qevolve_bench.tipping.weights import run as run_module
-from qevolve_bench.tipping.weights import study as study_module
-from qevolve_bench.tipping.weights.plan import NONE, Study, read_study
-from qevolve_bench.tipping.weights.run import Warm, make_warm, play_run
-from qevolve_bench.tipping.weights.study import play, run_folder, warm_folder
-from qevolve_bench.tipping.weights.table import write
+from qevolve_bench.study import tipping_run as run_module
+from qevolve_bench.study import tipping_study as study_module
+from qevolve_bench.study.tipping_plan import NONE, Study, read_study
+from qevolve_bench.study.tipping_run import Warm, make_warm, play_run
+from qevolve_bench.study.tipping_study import play, run_folder, warm_folder
+from qevolve_bench.study.tipping_table import write
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.tipping.truth import read_trace

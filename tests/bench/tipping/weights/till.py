@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import gymnasium
 
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.chance import Chance
 from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.rng import Chance
 from qevolve_envs.tipping.truth import Truth
 
 PANELS = {"train": 12, "seen": 4}

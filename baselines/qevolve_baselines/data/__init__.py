@@ -1,0 +1,1 @@
+"""Episodes as training data: transcripts, batches, and the replay buffer."""

@@ -1,0 +1,1 @@
+"""The learners, one file each; Q-Evolve is a folder of its steps."""

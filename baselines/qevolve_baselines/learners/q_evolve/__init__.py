@@ -1,0 +1,1 @@
+"""Q-Evolve: labels, critic, and policy update; `learner` puts them together."""

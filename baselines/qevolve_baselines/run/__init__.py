@@ -1,0 +1,1 @@
+"""One training run: ledger, budget, resume, cache, configuration, several processes."""

@@ -1,0 +1,413 @@
+"""What `qevolve-bench compare` is given: evaluations, submissions, episodes and training runs.
+
+All of them become *sides*: a name and, for each cell (environment, arguments, split), a table of
+runs x tasks. An evaluation is one run, however many rounds it played; several of them under one
+name, or the seeds of a learner, are runs of one method, and a sample of what it does.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
+from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.runner.results import MANIFEST, Run, load_run
+from qevolve_bench.statistics.checks import Array
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile, BenchError
+
+#: Under this name an episode records a horizon that is not the registered one.
+_HORIZON = "max_episode_steps"
+#: Longest error of an episode that is repeated in a note.
+_MAX_ERROR = 200
+_NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was played: cells of the same environment, arguments and split can be compared."""
+
+    env_id: str
+    env_kwargs: str
+    split: str
+
+    @property
+    def label(self) -> str:
+        """For people: ``Household unseen``, ``Household unseen (size=small)``."""
+        name = self.env_id.rpartition("/")[2].removesuffix("-v0")
+        arguments = json.loads(self.env_kwargs)
+        said = ", ".join(f"{key}={value}" for key, value in arguments.items())
+        return f"{name} {self.split}" + (f" ({said})" if said else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method in one cell.
+
+    Attributes:
+        tasks: Ids of the tasks that all runs played.
+        table: Success or score, averaged over the rounds of a run: shape (runs, tasks).
+        seeds: Training seeds of the runs; None where the runs are evaluations.
+        rounds: Most rounds that a run played of a task.
+        panel: Digest of the panel, where it was recorded.
+        horizon: Most steps of an episode, where it was recorded.
+        notes: What a reader has to know, in whole sentences.
+    """
+
+    tasks: tuple[str, ...]
+    table: Array
+    seeds: tuple[int, ...] | None = None
+    rounds: int = 1
+    panel: str | None = None
+    horizon: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One method: what it is called, and how it did in each cell."""
+
+    name: str
+    entries: dict[Cell, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that a comparison was given.
+
+    Attributes:
+        sides: In the order of the arguments.
+        learners: The training runs among them, by the name of their side.
+        axis: Of the budget at which the learners were taken.
+        notes: What a reader has to know, in whole sentences.
+    """
+
+    sides: list[Side]
+    learners: dict[str, list[Curve]]
+    axis: str
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class Source:
+    """What one argument stands for, before everything is known."""
+
+    name: str | None
+    paths: list[Path] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Where learning curves are compared: ``env_steps=40000``."""
+
+    axis: str = "env_steps"
+    amount: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Reads ``AXIS=AMOUNT`` or ``AXIS`` (then all that every run has spent).
+
+        Raises:
+            BenchError: For what is neither.
+        """
+        from qevolve_bench.efficiency.budgets import check_axis
+
+        axis, equals, amount = text.partition("=")
+        check_axis(axis)
+        if not equals:
+            return cls(axis)
+        try:
+            return cls(axis, float(amount.replace("_", "").replace(",", "")))
+        except ValueError:
+            raise BenchError(
+                f"--at needs AXIS=AMOUNT, such as env_steps=40000, not {text!r}."
+            ) from None
+
+
+def read_sides(
+    arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
+) -> Sources:
+    """Reads what the arguments name.
+
+    Args:
+        arguments: Each ``PATH`` or ``NAME=PATH``; a path may be a glob. Training runs of one
+            learner are one side wherever they come from; so are all runs under one NAME.
+        outcome: What the tables hold.
+        budget: Where learning curves are compared; by default at the env_steps that all reached.
+
+    Raises:
+        BenchError: For what cannot be read, has no name of its own, or is no two samples.
+    """
+    sources = [read_source(argument) for argument in arguments]
+    check_distinct(sources)
+    sources = joined(sources)
+    sides: dict[str, dict[Cell, Entry]] = {}
+    notes: list[str] = []
+    learners: dict[str, list[Curve]] = {}
+    for source, name in zip(sources, distinct_names(sources), strict=True):
+        if source.curves:
+            for curve in source.curves:
+                learners.setdefault(source.name or curve.learner, []).append(curve)
+                sides.setdefault(source.name or curve.learner, {})
+            continue
+        if name in sides:
+            raise BenchError(f"Two sides are called {name!r}: name each, as in OTHER=PATH.")
+        sides[name] = entries_of_runs(name, source.runs, outcome)
+    budget = budget or Budget()
+    if learners:
+        everything = [curve for curves in learners.values() for curve in curves]
+        amount = budget.amount
+        if amount is None:
+            amount = common_budget(everything, budget.axis)
+        notes.append(f"Learners at {budget.axis} = {amount:,.0f}.")
+        for name, curves in learners.items():
+            if sides[name]:
+                raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
+            sides[name] = entries_of_curves(name, curves, outcome, budget.axis, amount)
+    found = [Side(name, entries) for name, entries in sides.items()]
+    return Sources(found, learners, budget.axis, notes)
+
+
+def read_source(argument: str) -> Source:
+    """Everything behind one argument of the command line: ``[NAME=]PATH``, which may be a glob."""
+    named = None if Path(argument).exists() else _NAMED.fullmatch(argument)
+    name, pattern = (named[1], named[2]) if named else (None, argument)
+    if Path(pattern).exists():
+        paths = [Path(pattern)]
+    else:
+        paths = [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - absolute patterns, too
+    if not paths:
+        what = "Nothing matches" if glob.has_magic(pattern) else "There is no"
+        raise BenchError(f"{what} {pattern}.")
+    source = Source(name)
+    for path in paths:
+        source.paths.append(path.resolve())
+        if _is_curve(path):
+            source.curves += read_curves(path)
+        elif path.is_file() and not path.name.endswith((".jsonl", ".jsonl.gz")):
+            raise BadFile(f"{path} is no run folder, no submission and no .jsonl file.")
+        elif path.is_dir() and not any(path.iterdir()):
+            raise BadFile(f"{path} is empty: it holds no results.")
+        elif path.is_dir() and not (path / MANIFEST).exists() and _inside(path):
+            raise BadFile(f"{path} holds runs, but is none: did you mean '{path}/*'?")
+        else:
+            source.runs.append(load_run(path))
+    if source.curves and source.runs:
+        raise BenchError(f"{argument} mixes training runs and evaluations: name one kind of them.")
+    if not source.name and len(source.runs) > 1:
+        agents = sorted({run.agent for run in source.runs})
+        if len(agents) > 1:
+            raise BenchError(
+                f"{argument} matches runs of several agents ({', '.join(agents[:4])}): give each of"
+                " them an argument."
+            )
+    return source
+
+
+def _is_curve(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "curve.jsonl").exists()
+    if path.suffix != ".jsonl":
+        return False
+    try:
+        with path.open("rb") as stream:
+            first = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and "learner" in first
+
+
+def _inside(folder: Path) -> bool:
+    """Whether a folder holds runs rather than being one."""
+    return any(
+        (child / MANIFEST).exists() or (child / "curve.jsonl").exists()
+        for child in folder.iterdir()
+        if child.is_dir()
+    )
+
+
+def check_distinct(sources: Sequence[Source]) -> None:
+    """Refuses the same thing given twice."""
+    seen: set[Path] = set()
+    for source in sources:
+        for path in source.paths:
+            if path in seen:
+                raise BenchError(f"{path.name} is given twice: a run has nothing to say of itself.")
+            seen.add(path)
+
+
+def joined(sources: Sequence[Source]) -> list[Source]:
+    """Joins runs of one agent that played different cells: together they are one evaluation."""
+    joined: list[Source] = []
+    for source in sources:
+        for other in joined:
+            if _complements(source, other):
+                other.runs += source.runs
+                break
+        else:
+            joined.append(source)
+    return joined
+
+
+def _complements(source: Source, other: Source) -> bool:
+    if source.curves or other.curves or source.name or other.name:
+        return False
+    agents = [run.manifest["agent"] if run.manifest else run.agent for run in _runs(source, other)]
+    cells = [cell for run in _runs(source, other) for cell in _cells(run)]
+    return all(agent == agents[0] for agent in agents) and len(set(cells)) == len(cells)
+
+
+def _runs(*sources: Source) -> list[Run]:
+    return [run for source in sources for run in source.runs]
+
+
+def _cells(run: Run) -> set[Cell]:
+    return {cell_of_episode(episode) for episodes in run.cells.values() for episode in episodes}
+
+
+def cell_of_episode(episode: Episode) -> Cell:
+    """The cell that an episode was played in."""
+    return Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
+
+
+def distinct_names(sources: Sequence[Source]) -> list[str]:
+    """A name for each source: what the user says, else the agent's if that is enough."""
+    agents = [source.runs[0].agent if source.runs else "" for source in sources]
+    names = []
+    for source, agent in zip(sources, agents, strict=True):
+        alone = agent and agents.count(agent) == 1
+        folder = source.runs[0].name if source.runs else ""
+        names.append(source.name or (agent if alone else folder))
+    return names
+
+
+def entries_of_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, Entry]:
+    """What the evaluations of one name hold, by cell."""
+    played: dict[Cell, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
+    for run in runs:
+        suite = run.suite
+        cells = {cell.name: cell for cell in suite.cells} if suite else {}
+        mine = set()
+        for cell_name, episodes in run.cells.items():
+            described = cells.get(cell_name)
+            tables: dict[Cell, dict[str, list[float]]] = {}
+            horizons: dict[Cell, int | None] = {}
+            for episode in episodes:
+                cell = cell_of_episode(episode)
+                horizons.setdefault(cell, episode.env_kwargs.get(_HORIZON))
+                won = float(episode.won and episode.error is None)
+                value = won if outcome == "success" else episode.score
+                tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
+            for cell, table in tables.items():
+                if cell in mine:
+                    raise BenchError(
+                        f"{name} played {cell.label} in two cells, which differ in more than that:"
+                        " compare runs that have one of them."
+                    )
+                mine.add(cell)
+                panel = described.panel if described else None
+                horizon = horizons[cell] or (described.horizon if described else None)
+                played.setdefault(cell, []).append((table, panel, horizon))
+    if not played:
+        raise BenchError(f"{name} holds no episodes.")
+    # Either every run played every cell, or the cells are shared out among the runs.
+    count = 1 if all(len(found) == 1 for found in played.values()) else len(runs)
+    entries = {cell: _entry(name, cell, found, count) for cell, found in played.items()}
+    by_cell: dict[Cell, list[Episode]] = {}
+    for run in runs:
+        for episode in itertools.chain.from_iterable(run.cells.values()):
+            by_cell.setdefault(cell_of_episode(episode), []).append(episode)
+    for cell, entry in entries.items():
+        if said := failures(f"{name} in {cell.label}", by_cell[cell]):
+            entries[cell] = replace(entry, notes=(*entry.notes, said))
+    return entries
+
+
+def failures(whose: str, episodes: Sequence[Episode]) -> str:
+    """A sentence on the episodes that failed by an error; ``""`` where none did."""
+    errors = [episode.error for episode in episodes if episode.error is not None]
+    if not errors:
+        return ""
+    first = " ".join(errors[0].split())
+    first = first if len(first) <= _MAX_ERROR else first[: _MAX_ERROR - 3] + "..."
+    return (
+        f"{len(errors):,} of {len(episodes):,} episodes of {whose} failed by an error, the first:"
+        f" {first.rstrip('.')}."
+    )
+
+
+def _entry(
+    name: str,
+    cell: Cell,
+    found: Sequence[tuple[dict[str, list[float]], str | None, int | None]],
+    runs: int,
+) -> Entry:
+    if len(found) < runs:
+        raise BenchError(f"Only {len(found)} of the {runs} runs of {name} played {cell.label}.")
+    panels = {panel for _, panel, _ in found}
+    horizons = {horizon for _, _, horizon in found}
+    if len(panels) > 1 or len(horizons) > 1:
+        what = "panels" if len(panels) > 1 else "horizons"
+        raise BenchError(f"The runs of {name} played {cell.label} with different {what}.")
+    tables = [table for table, _, _ in found]
+    shared = set(tables[0]).intersection(*tables[1:])
+    if not shared:
+        raise BenchError(f"The runs of {name} share no task of {cell.label}.")
+    tasks = tuple(sorted(shared))
+    notes = []
+    most = max(map(len, tables))
+    if len(tasks) < most:
+        notes.append(f"The runs of {name} share {len(tasks)} of {most} tasks; only these count.")
+    counts = {len(table[task]) for table in tables for task in tasks}
+    if len(counts) > 1:
+        notes.append(
+            f"{name} played tasks {min(counts)} to {max(counts)} times; each task weighs the same."
+        )
+    values = np.array([[np.mean(table[task]) for task in tasks] for table in tables])
+    return Entry(tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes))
+
+
+def entries_of_curves(
+    name: str, curves: Sequence[Curve], outcome: Outcome, axis: str, amount: float
+) -> dict[Cell, Entry]:
+    """What the training runs of one name hold at a point of their curves, by cell."""
+    worlds: dict[str, list[Curve]] = {}
+    for curve in curves:
+        worlds.setdefault(curve.world, []).append(curve)
+    entries = {}
+    for runs in worlds.values():
+        runs.sort(key=lambda curve: curve.seed)
+        splits = [s for s in runs[0].splits if all(s in run.splits for run in runs)]
+        for split in splits:
+            found = outcomes_at(runs, axis, amount, split, outcome=outcome)
+            cell, horizon = cell_of(runs[0], split), runs[0].env_kwargs.get(_HORIZON)
+            if cell in entries:
+                raise BenchError(f"{name} was trained in {cell.label} with two horizons: name one.")
+            entries[cell] = Entry(
+                found.tasks, found.table, found.seeds, horizon=horizon, notes=found.notes
+            )
+    if not entries:
+        raise BenchError(f"The checkpoints of {name} share no split.")
+    return entries
+
+
+def cell_of(curve: Curve, split: str) -> Cell:
+    """The cell that a training run was evaluated in."""
+    return Cell(curve.env_id, _canonical(curve.env_kwargs), split)
+
+
+def _canonical(kwargs: Mapping[str, Any]) -> str:
+    """The arguments of a world; its horizon is compared apart, because not all records have it."""
+    world = {key: value for key, value in kwargs.items() if key != _HORIZON}
+    return json.dumps(world, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,127 @@
+"""What went wrong with a request: in words that may be published, and whether to try again."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from qevolve_envs.loading import describe
+
+#: Statuses below 500 that pass: request timeout, conflict, too early, too many requests.
+_PASSING = frozenset({408, 409, 425, 429})
+#: How servers say that a prompt is too long: OpenAI's code, then words that others use.
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|context (?:length|window|size)|maximum (?:context|model|input) length"
+    r"|prompt is too long|exceed_context_size",
+    re.IGNORECASE,
+)
+
+
+class NoCompletionError(Exception):
+    """An answer of the server that is no chat completion; its message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong with one attempt.
+
+    Attributes:
+        reason: In words, without the key or the host.
+        transient: Whether another attempt may help.
+        retry_after: Seconds that the server asks to wait.
+    """
+
+    reason: str
+    transient: bool = False
+    retry_after: float = 0.0
+
+
+def judge(
+    error: Exception,
+    *,
+    model: str,
+    key_variable: str,
+    key: bool,
+    timeout: float,
+    private: Mapping[str, str],
+) -> Trouble:
+    """Judges the error of an attempt.
+
+    Args:
+        error: What the client raised, or `NoCompletionError`.
+        model: The model, as it may be named.
+        key_variable: Where the key was looked for.
+        key: Whether one was there.
+        timeout: Seconds that the attempt was allowed.
+        private: What a server may repeat but a record must not hold, and what stands for it.
+    """
+    if isinstance(error, openai.APITimeoutError):
+        return Trouble(f"nothing came for {timeout:g} s", transient=True)
+    if isinstance(error, openai.APIConnectionError):
+        return Trouble("the endpoint cannot be reached, or dropped the connection", transient=True)
+    if isinstance(error, NoCompletionError):
+        return Trouble(str(error), transient=True)
+    if not isinstance(error, openai.APIStatusError):
+        if isinstance(error, ValueError | openai.APIError):  # JSON that is none, for one.
+            return Trouble("the answer is no chat completion", transient=True)
+        return Trouble(f"the client raised {_clean(describe(error), private)}")
+    status, said = error.status_code, _clean(_message(error), private)
+    if status in (401, 403):
+        # What the server says here tends to quote the key.
+        which = f"another key than that in ${key_variable}" if key else f"a key in ${key_variable}"
+        return Trouble(f"the endpoint wants {which} ({status})")
+    if status == 404:
+        return Trouble(
+            f"the endpoint does not know the model {model!r}, or the base URL lacks its /v1"
+            f" (404: {said})"
+        )
+    if status in (400, 413, 422) and _TOO_LONG.search(f"{error.code} {said}"):
+        return Trouble(
+            "the dialogue is longer than the model's context: keep fewer turns by"
+            f" --agent-arg history=N ({status}: {said})"
+        )
+    if error.code == "insufficient_quota":
+        return Trouble(f"the account's quota is used up ({status}: {said})")
+    transient = status in _PASSING or status >= 500
+    return Trouble(
+        f"the endpoint answered {status}: {said}",
+        transient=transient,
+        retry_after=_retry_after(error.response.headers) if transient else 0.0,
+    )
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """What the server said, in the several places where servers say it."""
+    body: Any = error.body
+    for name in ("message", "detail", "error"):
+        if isinstance(body, Mapping) and isinstance(body.get(name), str):
+            return str(body[name])
+    return str(body) if body else "without a word"
+
+
+def _clean(text: str, private: Mapping[str, str]) -> str:
+    """One line of bounded length and nothing private: it ends up in a published record."""
+    for words, instead in private.items():
+        text = text.replace(words, instead)
+    text = " ".join(text.split()).rstrip(".")
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds to wait by the header Retry-After (RFC 9110, 10.2.3); 0 without one."""
+    value = headers.get("retry-after", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0

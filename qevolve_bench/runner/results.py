@@ -1,0 +1,308 @@
+"""What an evaluation leaves: runs on disk, and numbers that always carry their interval.
+
+A run folder holds ``manifest.json`` (`Manifest`), ``episodes/<cell>.jsonl`` with the episodes of
+each cell in the order of their draw, and ``timing.json``. Only the last may differ between two runs
+of the same command. A submission is the same with ``episodes/<cell>.jsonl.gz``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from qevolve_bench.statistics import Estimate, bootstrap_interval, wilson_interval
+from qevolve_bench.suites import Suite
+from qevolve_envs.episode import Episode, read_episodes
+from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.files import write_file
+from qevolve_envs.rng import stream
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+TIMING = "timing.json"
+EPISODES = "episodes"
+#: There is one while a run is unfinished (`qevolve_bench.runner.log`).
+LOG = "log.jsonl"
+
+
+class AgentRecord(TypedDict):
+    """Who played.
+
+    Attributes:
+        name: How the command line named it; `Episode.agent` too.
+        description: What the agent's ``describe()`` said of itself (model, prompt, sampling …).
+    """
+
+    name: str
+    description: dict[str, Any]
+
+
+class Settings(TypedDict):
+    """What else changes the episodes.
+
+    Attributes:
+        batch_size: Episodes that the agent played in lockstep.
+        step_seconds: Limit of one answer of the agent (to the whole batch); None for none.
+        episode_seconds: Limit of an episode; None for none.
+        memory_mib: Limit of a worker's memory; None for none.
+    """
+
+    batch_size: int
+    step_seconds: float | None
+    episode_seconds: float | None
+    memory_mib: int | None
+
+
+class Ledger(TypedDict):
+    """What the run cost, over all cells."""
+
+    episodes: int
+    env_steps: int
+    prompt_tokens: int
+    generated_tokens: int
+
+
+class CellSummary(TypedDict):
+    """One cell in numbers; intervals are computed from the episodes when they are shown.
+
+    Attributes:
+        episodes: How many, the failed ones included.
+        failed: How many ended by an error outside of the world.
+        won: How many were won.
+        success: won / episodes.
+        score: Mean final score.
+        env_steps: Environment steps.
+    """
+
+    episodes: int
+    failed: int
+    won: int
+    success: float
+    score: float
+    env_steps: int
+
+
+class Manifest(TypedDict):
+    """What a run says of itself.
+
+    Attributes:
+        schema: Version of this record.
+        complete: False only for what `load_run` makes of an unfinished run.
+        suite: As `qevolve_bench.suites.Suite.to_json` writes it, with the sizes and digests of the
+            panels that were played.
+        agent: Who played.
+        settings: What else changes the episodes.
+        provenance: Versions of the packages and of the code (`qevolve_bench.provenance`).
+        ledger: What it cost.
+        summary: By cell.
+        skipped: Why cells were not played, by cell.
+        files: SHA-256 of the episodes' lines (not compressed), by cell.
+    """
+
+    schema: int
+    complete: bool
+    suite: dict[str, Any]
+    agent: AgentRecord
+    settings: Settings
+    provenance: dict[str, Any]
+    ledger: Ledger
+    summary: dict[str, CellSummary]
+    skipped: dict[str, str]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished evaluation, a submission, or a bare file of episodes.
+
+    Attributes:
+        name: The folder's or file's name.
+        cells: Episodes of each cell that was played, in the order of their draw.
+        manifest: None for a bare file.
+    """
+
+    name: str
+    cells: dict[str, list[Episode]]
+    manifest: Manifest | None = None
+
+    @property
+    def suite(self) -> Suite | None:
+        """What was played; None for a bare file."""
+        return None if self.manifest is None else Suite.from_json(self.manifest["suite"])
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent; of the first episode for a bare file."""
+        if self.manifest is not None:
+            return self.manifest["agent"]["name"]
+        return next((e.agent for episodes in self.cells.values() for e in episodes), "")
+
+
+def load_run(path: Path | str, *, partial: bool = False) -> Run:
+    """Reads a run folder, a submission, or a bare ``*.jsonl`` file of episodes (one cell).
+
+    Args:
+        path: The folder or file.
+        partial: Read what there is of an unfinished run, instead of refusing it. Its manifest is
+            not ``complete``.
+
+    Raises:
+        BadFile: For what is none of them, with the file and line of what is wrong.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        name = path.name.removesuffix(".gz").removesuffix(".jsonl")
+        return Run(name, {name: list(read_lines(path))})
+    if not (path / MANIFEST).exists() and (path / LOG).exists():
+        if partial:
+            from qevolve_bench.runner.folder import load_partial
+
+            return load_partial(path)
+        raise BadFile(f"The run in {path} is unfinished: the command that began it continues it.")
+    manifest = read_manifest(path / MANIFEST)
+    cells = {}
+    for name in (cell.name for cell in Suite.from_json(manifest["suite"]).cells):
+        if name not in manifest["skipped"]:
+            plain = path / EPISODES / f"{name}.jsonl"
+            packed = plain.with_name(plain.name + ".gz")
+            cells[name] = list(read_lines(packed if packed.exists() else plain))
+    return Run(path.resolve().name, cells, manifest)
+
+
+def read_lines(path: Path) -> Iterator[Episode]:
+    """Reads episodes from JSON lines, compressed where the name ends in ``.gz``.
+
+    Raises:
+        BadFile: With the file's name and the line number of what is wrong.
+    """
+    if path.suffix != ".gz":
+        yield from read_episodes(path)
+        return
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    yield Episode.from_json(line)
+                except BadFile as error:
+                    raise BadFile(f"{path}, line {number}: {error}.") from None
+    except BadFile:
+        raise
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read {path}: {reason}.") from None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a manifest; its outline and its suite are checked.
+
+    Raises:
+        BadFile: When it cannot be read, or is no manifest of this release.
+    """
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"{path}: not JSON ({error}).") from None
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        version = raw.get("schema") if isinstance(raw, dict) else None
+        raise BadFile(f"{path}: schema version {version!r}, this release reads {SCHEMA}.")
+    for name, type_ in _MANIFEST.items():
+        if not isinstance(raw.get(name), type_):
+            raise BadFile(f"{path}: {name!r} is missing, or not a {type_.__name__}.")
+    for name in sorted(raw.keys() - _MANIFEST.keys()):
+        raise BadFile(f"{path}: unknown field {name[:80]!r}.")
+    if not isinstance(raw["agent"].get("name"), str):
+        raise BadFile(f"{path}: the agent has no name.")
+    try:
+        Suite.from_json(raw["suite"])
+    except BadFile as error:
+        raise BadFile(f"{path}: {error}.") from None
+    return cast("Manifest", raw)
+
+
+_MANIFEST: dict[str, type] = {
+    "schema": int,
+    "complete": bool,
+    "suite": dict,
+    "agent": dict,
+    "settings": dict,
+    "provenance": dict,
+    "ledger": dict,
+    "summary": dict,
+    "skipped": dict,
+    "files": dict,
+}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON for people and machines, under a temporary name that is renamed when complete.
+
+    Raises:
+        BadFile: When the place cannot be written; nothing is left behind then.
+    """
+    write_file(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The outcome of a list of episodes.
+
+    Attributes:
+        n: Number of episodes, the failed ones included.
+        failed: Episodes that ended by an error outside of the world (`Episode.error`).
+        env_steps: Environment steps over all episodes.
+        success: Rate of won episodes, with Wilson's interval.
+        score: Mean final score, with a bootstrap interval.
+        steps: Mean length of an episode, with a bootstrap interval.
+        level: Confidence level of the intervals.
+    """
+
+    n: int
+    failed: int
+    env_steps: int
+    success: Estimate
+    score: Estimate
+    steps: Estimate
+    level: float
+
+
+def summarise(
+    episodes: Sequence[Episode], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Summary:
+    """Summarises episodes; failed ones count as not won, with the score they had reached.
+
+    The intervals take the episodes for independent draws. Where a task was played repeatedly they
+    are too narrow to speak about other tasks.
+
+    Args:
+        episodes: At least one.
+        level: Confidence level of the intervals.
+        resamples: Bootstrap samples for score and steps.
+        seed: Seed of the bootstrap.
+    """
+    if not episodes:
+        raise BenchError("There are no episodes to summarise.")
+    n = len(episodes)
+    won = sum(episode.won and episode.error is None for episode in episodes)
+    lengths = [len(episode.steps) for episode in episodes]
+
+    def mean(name: str, values: Sequence[float]) -> Estimate:
+        chance = stream(seed, "bootstrap", name)
+        interval = bootstrap_interval(values, level, resamples, chance)
+        return Estimate(math.fsum(values) / n, interval)
+
+    return Summary(
+        n=n,
+        failed=sum(episode.error is not None for episode in episodes),
+        env_steps=sum(lengths),
+        success=Estimate(won / n, wilson_interval(won, n, level)),
+        score=mean("score", [episode.score for episode in episodes]),
+        steps=mean("steps", lengths),
+        level=level,
+    )

@@ -1,0 +1,1 @@
+"""Submissions: packed runs, their verification by replay, and the leaderboards made of them."""

@@ -1,0 +1,272 @@
+"""Leaderboards: what verified submissions amount to, side by side.
+
+A leaderboard is a folder ``<suite>/`` of submissions under one root. Everything here is a pure
+function of the submissions and of the suite; `qevolve_bench.submissions.pages` writes it down.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qevolve_bench.runner.results import Ledger, Manifest
+from qevolve_bench.statistics import (
+    Estimate,
+    Interval,
+    RankRange,
+    bootstrap_interval,
+    rank_ranges,
+    wilson_interval,
+)
+from qevolve_bench.submissions.submission import CellVerdict, Status, Verdict, verify
+from qevolve_bench.suites import Cell, Suite
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile
+from qevolve_envs.rng import stream
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+#: What the folder of a submission may be called: it becomes a link.
+SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
+_REVISION = re.compile(r"[0-9a-f]{40,64}")
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a submission reached, in one cell or over all of them (each cell weighs the same).
+
+    Attributes:
+        score: Mean final score.
+        success: Rate of won episodes.
+        normalised: Score between the suite's anchors: 0 is the random agent, 1 the expert; None
+            where the suite has no anchors.
+        episodes: How many, the failed ones included.
+        failed: How many ended by an error outside of the world.
+    """
+
+    score: Estimate
+    success: Estimate
+    normalised: Estimate | None
+    episodes: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One submission.
+
+    Attributes:
+        submission: Name of its folder.
+        agent: What it calls its agent.
+        link: Where more is said of the agent, or ``""``.
+        status: ``verified`` or ``unverified``.
+        reasons: Why cells are not verified.
+        cells: Numbers of each cell that was played.
+        overall: Over all cells; None where one was not played.
+        rank: Among the verified submissions; None for any other.
+        ledger: What it cost. Tokens are the submission's claim.
+        version: Version and revision of this package that it was played with, as it says.
+    """
+
+    submission: str
+    agent: str
+    link: str
+    status: Status
+    reasons: tuple[str, ...]
+    cells: dict[str, Numbers]
+    overall: Numbers | None
+    rank: RankRange | None
+    ledger: Ledger
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The leaderboard of one suite.
+
+    Attributes:
+        suite: What was played.
+        rows: The best first; those without a rank last.
+        refused: By submission, why it is not listed.
+    """
+
+    suite: Suite
+    rows: list[Row]
+    refused: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_board(folder: Path, suite: Suite) -> Board:
+    """Verifies all submissions in the folder of a suite, and ranks them.
+
+    Raises:
+        BadFile: For an entry whose name is none of a submission.
+    """
+    verdicts: dict[str, Verdict] = {}
+    refused: dict[str, list[str]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() or path.name.startswith("."):
+            continue
+        if not SUBMISSION_NAME.fullmatch(path.name):
+            raise BadFile(f"{path}: a submission is named by a-z, 0-9, dot, hyphen and underscore.")
+        verdict = verify(path, suite=suite)
+        if verdict.status == "refused":
+            refused[path.name] = [str(finding) for finding in verdict.findings]
+        else:
+            verdicts[path.name] = verdict
+    return Board(suite, _rows(suite, verdicts), refused)
+
+
+def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[Row]:
+    tables = {name: _scores(suite, verdict) for name, verdict in verdicts.items()}
+    rows = [_row(name, suite, verdict) for name, verdict in verdicts.items()]
+    ranked = {row.submission for row in rows if row.status == "verified"}
+    if ranked:
+        ranks = rank_ranges(
+            {name: tables[name] for name in sorted(ranked)},
+            level=LEVEL,
+            resamples=RESAMPLES,
+            seed=stream(0, "leaderboard", suite.name, "ranks"),
+        )
+        rows = [replace(row, rank=ranks.get(row.submission)) for row in rows]
+    return sorted(rows, key=_place)
+
+
+def _place(row: Row) -> tuple[int, float, str]:
+    if row.rank is not None:
+        return 0, row.rank.rank, row.submission
+    if row.overall is not None:
+        return 1, -(row.overall.normalised or row.overall.score).value, row.submission
+    return 2, 0.0, row.submission
+
+
+def _scores(suite: Suite, verdict: Verdict) -> dict[str, Array]:
+    """For each played cell, what the ranking goes by: task means of the (normalised) score."""
+    normalise = all(_span(cell) for cell in suite.cells)
+    tables = {}
+    for cell in suite.cells:
+        if episodes := verdict.cells[cell.name].episodes:
+            means = _by_task(episodes, [e.score for e in episodes])
+            tables[cell.name] = _normalised(means, cell) if normalise else means
+    return tables
+
+
+def _row(name: str, suite: Suite, verdict: Verdict) -> Row:
+    manifest = verdict.manifest
+    assert manifest is not None
+    cells = {
+        cell.name: _cell_numbers(suite, cell, verdict.cells[cell.name])
+        for cell in suite.cells
+        if verdict.cells[cell.name].episodes
+    }
+    return Row(
+        submission=name,
+        agent=manifest["agent"]["name"],
+        link=manifest["agent"]["description"].get("link", ""),
+        status=verdict.status,
+        reasons=tuple(f"{n}: {c.reason}" for n, c in verdict.cells.items() if c.reason),
+        cells=cells,
+        overall=_overall(list(cells.values())) if len(cells) == len(suite.cells) else None,
+        rank=None,
+        ledger=manifest["ledger"],
+        version=_version(manifest),
+    )
+
+
+def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> Numbers:
+    episodes = verdict.episodes
+    score = _estimate(
+        _by_task(episodes, [e.score for e in episodes]), suite.name, cell.name, "score"
+    )
+    wins = [float(e.won and e.error is None) for e in episodes]
+    tasks = _by_task(episodes, wins)
+    if len(tasks) == len(episodes):
+        interval = wilson_interval(int(sum(wins)), len(wins), LEVEL)
+        success = Estimate(float(tasks.mean()), interval)
+    else:
+        # Repetitions of a task are not independent of each other, the tasks are.
+        success = _estimate(tasks, suite.name, cell.name, "success")
+    return Numbers(
+        score=score,
+        success=success,
+        normalised=_map(score, cell) if _span(cell) else None,
+        episodes=len(episodes),
+        failed=sum(e.error is not None for e in episodes),
+    )
+
+
+def _overall(cells: Sequence[Numbers]) -> Numbers:
+    normalised = [cell.normalised for cell in cells if cell.normalised is not None]
+    return Numbers(
+        score=mean_of_cells([cell.score for cell in cells]),
+        success=mean_of_cells([cell.success for cell in cells]),
+        normalised=mean_of_cells(normalised) if len(normalised) == len(cells) else None,
+        episodes=sum(cell.episodes for cell in cells),
+        failed=sum(cell.failed for cell in cells),
+    )
+
+
+def mean_of_cells(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean of independent estimates, whose interval follows from theirs.
+
+    The distances of the ends from the estimates are added as errors are, in squares, each side by
+    itself (G. Y. Zou, A. Donner (2008), "Construction of confidence limits about effect measures: a
+    general approach", Statistics in Medicine 27(10), 1693-1702). So a cell of nothing but failures
+    still says, by its Wilson interval, how little it knows.
+    """
+    n = len(estimates)
+    value = math.fsum(e.value for e in estimates) / n
+    below = math.hypot(*(e.value - e.interval.low for e in estimates)) / n
+    above = math.hypot(*(e.interval.high - e.value for e in estimates)) / n
+    return Estimate(value, Interval(value - below, value + above))
+
+
+def _by_task(episodes: Sequence[Episode], values: Sequence[float]) -> Array:
+    """Mean of the values of each task, in the order of the task ids."""
+    tasks: dict[str, list[float]] = {}
+    for episode, value in zip(episodes, values, strict=True):
+        tasks.setdefault(episode.task_id, []).append(value)
+    return np.array([np.mean(tasks[task]) for task in sorted(tasks)])
+
+
+def _estimate(values: Array, *names: str) -> Estimate:
+    chance = stream(0, "leaderboard", *names)
+    return Estimate(float(values.mean()), bootstrap_interval(values, LEVEL, RESAMPLES, chance))
+
+
+def _span(cell: Cell) -> float:
+    """How far apart the anchors' scores are; 0 where they cannot normalise anything."""
+    if not {"random", "expert"} <= cell.anchors.keys():
+        return 0.0
+    return max(0.0, cell.anchors["expert"].score - cell.anchors["random"].score)
+
+
+def _normalised(scores: Array, cell: Cell) -> Array:
+    return (scores - cell.anchors["random"].score) / _span(cell)
+
+
+def _map(score: Estimate, cell: Cell) -> Estimate:
+    value, low, high = _normalised(np.array([score.value, *score.interval]), cell).tolist()
+    return Estimate(value, Interval(low, high))
+
+
+def _version(manifest: Manifest) -> str:
+    """Version and revision as the submission says, where they look like such."""
+    provenance = manifest["provenance"]
+    packages, git = provenance.get("packages"), provenance.get("git")
+    version = packages.get("qevolve-bench") if isinstance(packages, dict) else None
+    text = version if isinstance(version, str) and _VERSION.fullmatch(version) else "?"
+    state = git.get("package") if isinstance(git, dict) else None
+    revision = state.get("revision") if isinstance(state, dict) else None
+    if isinstance(revision, str) and _REVISION.fullmatch(revision):
+        dirty = isinstance(state, dict) and state.get("dirty") is not False
+        text += f" ({revision[:10]}{', changed' if dirty else ''})"
+    return text

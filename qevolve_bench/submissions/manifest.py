@@ -1,0 +1,230 @@
+"""What a submission says of itself: read strictly, and compared with the suite of this package."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from qevolve_bench.runner.results import SCHEMA, CellSummary, Ledger, Manifest
+from qevolve_bench.submissions.files import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    Folder,
+    quoted,
+    strict_json,
+)
+from qevolve_bench.suites import Cell, Suite, load_suite, suite_names
+from qevolve_envs.episode import Episode
+from qevolve_envs.errors import BadFile
+
+#: What an agent may be called: it ends up in tables, so nothing that Markdown or HTML could read.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+@=,~-]{0,99}")
+_LINK = re.compile(r"https://[A-Za-z0-9.-]{1,100}(/[A-Za-z0-9._~/%+@=-]{0,200})?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+#: Longest reason why a cell was skipped.
+_MAX_REASON = 2_000
+
+_FIELDS: dict[str, type] = {
+    "schema": int,
+    "complete": bool,
+    "suite": dict,
+    "agent": dict,
+    "settings": dict,
+    "provenance": dict,
+    "ledger": dict,
+    "summary": dict,
+    "skipped": dict,
+    "files": dict,
+}
+
+
+def check_agent_name(name: str) -> None:
+    """Raises `BadFile` for a name that no table should show."""
+    if not _NAME.fullmatch(name):
+        raise BadFile(
+            f"the agent's name {quoted(name)} must be 1 to 100 letters, digits, spaces and"
+            " . _ : / + @ = , ~ - and begin with a letter or digit"
+        )
+
+
+def check_link(link: object) -> None:
+    """Raises `BadFile` for a link that no table should carry."""
+    if not (isinstance(link, str) and _LINK.fullmatch(link)):
+        raise BadFile(
+            f"the agent's link {quoted(link)} must be an https:// address of plain characters"
+        )
+
+
+def read_foreign_manifest(folder: Folder) -> Manifest:
+    """The manifest of a submission, with every field that is used checked.
+
+    Raises:
+        BadFile: With what is wrong, without a full stop.
+    """
+    try:
+        raw = strict_json(folder.read(MANIFEST, MAX_MANIFEST_BYTES), MANIFEST)
+    except BadFile as error:
+        raise BadFile(str(error).rstrip(".")) from None
+    if raw.get("schema") != SCHEMA or type(raw["schema"]) is not int:
+        version = quoted(raw.get("schema"))
+        raise BadFile(f"{MANIFEST} has schema version {version}, this release reads {SCHEMA}")
+    _check_fields(MANIFEST, raw, _FIELDS)
+    _check_strings(raw)
+    if not raw["complete"]:
+        raise BadFile("the run is not complete")
+    _check_fields("agent", raw["agent"], {"name": str, "description": dict})
+    check_agent_name(raw["agent"]["name"])
+    if "link" in raw["agent"]["description"]:
+        check_link(raw["agent"]["description"]["link"])
+    _check_fields("ledger", raw["ledger"], dict.fromkeys(Ledger.__annotations__, int))
+    return cast("Manifest", raw)
+
+
+def find_suite(manifest: Manifest, given: Suite | None) -> Suite:
+    """The suite that was played, as this package (or the caller) knows it.
+
+    Args:
+        manifest: Names the suite; what it says of its cells has to agree.
+        given: The only suite that is accepted; None for those of the package.
+
+    Raises:
+        BadFile: With what is wrong, without a full stop.
+    """
+    raw = manifest["suite"]
+    name = raw.get("name")
+    known = suite_names() if given is None else [given.name]
+    # Never `load_suite` on a foreign name: it also reads paths.
+    if not isinstance(name, str) or name not in known:
+        raise BadFile(f"the suite {quoted(name)} is not one of {', '.join(known)}")
+    suite = given or load_suite(name)
+    claimed = _parse_suite(raw)
+    if [c.name for c in claimed.cells] != [c.name for c in suite.cells]:
+        raise BadFile(f"the cells in {MANIFEST} are not those of {name}")
+    for cell, due in zip(claimed.cells, suite.cells, strict=True):
+        if difference := _difference(cell, due):
+            raise BadFile(f"{difference} of cell {due.name} is not that of {name} in this package")
+    measured = all(cell.panel is not None for cell in suite.cells)
+    if measured and claimed.digest != suite.digest:
+        raise BadFile(f"the suite's digest is not that of {name} in this package")
+    return suite
+
+
+def check_parts(manifest: Manifest, suite: Suite, needs: Mapping[str, str]) -> None:
+    """Checks that summary, skipped and files speak of the suite's cells, and of all of them.
+
+    Args:
+        manifest: As `read_foreign_manifest` returns it.
+        suite: As `find_suite` returns it.
+        needs: What the environment of each cell needs; ``""`` for an embedded one.
+
+    Raises:
+        BadFile: With what is wrong, without a full stop.
+    """
+    cells = [cell.name for cell in suite.cells]
+    for name, reason in manifest["skipped"].items():
+        if name not in cells:
+            raise BadFile(f"the skipped cell {quoted(name)} is not one of {suite.name}")
+        if not isinstance(reason, str) or not 0 < len(reason) <= _MAX_REASON:
+            raise BadFile(f"cell {name} was skipped without a reason")
+        if not needs[name]:
+            raise BadFile(f"cell {name} was skipped, though its environment needs nothing")
+    played = {name for name in cells if name not in manifest["skipped"]}
+    if not played:
+        raise BadFile("every cell was skipped")
+    parts: dict[str, Mapping[str, Any]] = {
+        "summary": manifest["summary"],
+        "files": manifest["files"],
+    }
+    for part, entries in parts.items():
+        if entries.keys() != played:
+            raise BadFile(f"{part} in {MANIFEST} does not list the cells that were played")
+    for name, digest in manifest["files"].items():
+        if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+            raise BadFile(f"the digest of the episodes of {name} is no SHA-256")
+    types = {"success": float, "score": float}
+    for name, summary in manifest["summary"].items():
+        _check_fields(
+            f"the summary of {name}",
+            summary,
+            {field: types.get(field, int) for field in CellSummary.__annotations__},
+        )
+
+
+def _parse_suite(raw: dict[str, Any]) -> Suite:
+    try:
+        return Suite.from_json(raw)
+    except BadFile as error:
+        raise BadFile(f"{MANIFEST}: {str(error)[:300]}") from None
+    except Exception as error:
+        raise BadFile(f"the suite in {MANIFEST} cannot be read ({type(error).__name__})") from None
+
+
+def _difference(cell: Cell, due: Cell) -> str:
+    claimed, known = cell.to_json(), due.to_json()
+    for name, value in known.items():
+        # Anchors are measured by the package, and what was never measured is the player's claim.
+        if name == "anchors" or (name in ("tasks", "panel") and value is None):
+            continue
+        if claimed[name] != value or repr(claimed[name]) != repr(value):
+            return {"panel": "the panel digest"}.get(name, name)
+    return ""
+
+
+def _check_fields(what: str, raw: Any, fields: Mapping[str, type]) -> None:
+    if not isinstance(raw, dict):
+        raise BadFile(f"{what} is not a JSON object")
+    for name in sorted(fields.keys() - raw.keys()):
+        raise BadFile(f"{what} lacks the field {name!r}")
+    for name in sorted(raw.keys() - fields.keys()):
+        raise BadFile(f"{what} has an unknown field {quoted(name)}")
+    for name, type_ in fields.items():
+        if type(raw[name]) is not type_:
+            raise BadFile(f"{what} has a {type(raw[name]).__name__} as {name!r}")
+
+
+def _check_strings(raw: Any) -> None:
+    """No control characters anywhere: somebody will print it."""
+    stack = [raw]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            stack.extend(value.keys())
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+        elif isinstance(value, str) and not value.isprintable():
+            # Prompts have lines and tabs; nothing has escapes or reversed writing.
+            plain = value.replace("\n", "").replace("\t", "")
+            if any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in plain):
+                raise BadFile(f"{MANIFEST} has a control character in {quoted(value)}")
+
+
+def summary_of(episodes: Sequence[Episode]) -> CellSummary:
+    """What a cell's summary has to say of its episodes."""
+    n = len(episodes)
+    won = sum(e.won and e.error is None for e in episodes)
+    total = 0.0
+    for episode in episodes:
+        # One by one, as the runner does: from Python 3.12 on, `sum` rounds otherwise.
+        total += episode.score
+    return {
+        "episodes": n,
+        "failed": sum(e.error is not None for e in episodes),
+        "won": won,
+        "success": round(won / n, 6),
+        "score": round(total / n, 6),
+        "env_steps": sum(len(e.steps) for e in episodes),
+    }
+
+
+def ledger_of(episodes: Sequence[Episode]) -> Ledger:
+    """What the ledger has to say of all episodes."""
+    steps = [step for episode in episodes for step in episode.steps]
+    return {
+        "episodes": len(episodes),
+        "env_steps": len(steps),
+        "prompt_tokens": sum(step.prompt_tokens for step in steps),
+        "generated_tokens": sum(step.generated_tokens for step in steps),
+    }

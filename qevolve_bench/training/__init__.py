@@ -1,0 +1,1 @@
+"""Training runs in resumable folders, and trained policies as agents."""
