@@ -20,7 +20,7 @@ from qevolve_envs.catalog import CATALOG, Entry
 from qevolve_envs.tipping.registry import register_worlds
 
 #: Entry-point group whose objects are an `Entry`, or a list or tuple of them.
-GROUP = "qevolve_envs.factory"
+GROUP = "qevolve_bench.environments"
 #: Module of the vector entry points: the attribute of an id is its vector environment.
 _VECTOR_MODULE = "qevolve_envs.vector"
 

@@ -38,8 +38,8 @@ def test_the_plugin_is_found_once_it_is_installed(tmp_path):
     info = tmp_path / "counter-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counter\nVersion: 1.0\n")
-    points = declared[1].replace('project.entry-points."qevolve_envs.factory"', "{}")
-    points = points.format("qevolve_envs.factory").replace('"', "")
+    points = declared[1].replace('project.entry-points."qevolve_bench.environments"', "{}")
+    points = points.format("qevolve_bench.environments").replace('"', "")
     (info / "entry_points.txt").write_text(points)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"

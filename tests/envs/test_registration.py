@@ -45,7 +45,7 @@ def installed(monkeypatch):
 
     def install(*offered):
         def entry_points(group):
-            assert group == GROUP == "qevolve_envs.factory"
+            assert group == GROUP == "qevolve_bench.environments"
             return [Plugin(o, name=f"plugin{i}") for i, o in enumerate(offered)]
 
         monkeypatch.setattr(registration, "entry_points", entry_points)
