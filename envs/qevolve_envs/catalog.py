@@ -161,4 +161,16 @@ CATALOG: tuple[Entry, ...] = (
         },
         local=("questions",),
     ),
+    Entry(
+        id="qevolve/Probe-v0",
+        entry_point="qevolve_envs.probe.env:ProbeEnv",
+        max_episode_steps=32,
+        splits=("train", "unseen"),
+        summary="Rooms with one dial and a known best policy: tests learners by known answers.",
+        kwargs={
+            "kind": '"bandit", "delay", "trap", "refusal", "recovery", "stitch", "explore",'
+            ' "distract" or "noise"',
+            "level": "the dial, a whole number from 1 (bandit from 2) to 8",
+        },
+    ),
 )

@@ -3,8 +3,8 @@
     python tests/benchmarks/structure.py bbfc375
 
 Prints source lines and files of each room, class names that stand for several classes, import
-cycles, docstrings that open with a question word, and lines that stand in a run of six or more equal
-lines elsewhere.
+cycles, docstrings that open with a question word, and lines of runs of six lines that stand
+elsewhere too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ Trees = Mapping[str, ast.Module]
 def sources(root: Path) -> dict[str, str]:
     """Python sources of the three rooms, by dotted module name."""
     return {
-        ".".join([package, *file.relative_to(root / folder).with_suffix("").parts]): file.read_text()
+        ".".join(
+            [package, *file.relative_to(root / folder).with_suffix("").parts]
+        ): file.read_text()
         for package, folder in ROOMS.items()
         for file in sorted((root / folder).rglob("*.py"))
     }
