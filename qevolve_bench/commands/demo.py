@@ -14,7 +14,7 @@ from qevolve_bench.commands.options import at_least
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_bench.training.training import Outcome
+    from qevolve_bench.training.specification import TrainingResult
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def _demo(folder: Path, workers: int) -> int:
     from qevolve_bench.study.plan import read_study
     from qevolve_bench.study.runner import play, run_folder, warm_folder
-    from qevolve_bench.training.training import finished
+    from qevolve_bench.training.specification import read_result
 
     began = time.monotonic()
 
@@ -64,16 +64,16 @@ def _demo(folder: Path, workers: int) -> int:
     )
     play(study, folder, workers=workers, say=say)
     seed = study.seeds[0]
-    runs = {"behaviour cloning (SFT)": finished(warm_folder(folder, seed))}
+    runs = {"behaviour cloning (SFT)": read_result(warm_folder(folder, seed))}
     names = {"sft_longer": "SFT, longer", "q_evolve": "Q-Evolve, one round"}
     for arm in study.arms:
-        runs[names[arm.name]] = finished(run_folder(folder, arm.name, seed))
+        runs[names[arm.name]] = read_result(run_folder(folder, arm.name, seed))
     print(f"{study.env}, {study.env_kwargs['size']}, one seed\n")
     print(_table({name: run for name, run in runs.items() if run is not None}, study.evaluate))
     return 0
 
 
-def _table(runs: dict[str, Outcome], splits: tuple[str, ...]) -> str:
+def _table(runs: dict[str, TrainingResult], splits: tuple[str, ...]) -> str:
     from tabulate import tabulate
 
     from qevolve_bench.statistics import success_difference, wilson_interval

@@ -127,11 +127,12 @@ def run(args: argparse.Namespace) -> int:
     from qevolve_baselines.run import parallel
     from qevolve_baselines.run.config import parse_overrides
     from qevolve_baselines.run.run import Budget
+    from qevolve_bench.training.run import train
+    from qevolve_bench.training.specification import TrainingSpec
     from qevolve_bench.training.tensorboard import board
-    from qevolve_bench.training.training import Training, train
 
     Budget.parse(args.budget)  # A mistake in it is told before anything is played.
-    spec = Training(
+    spec = TrainingSpec(
         learner=args.learner,
         env_id=args.env,
         env_kwargs=env_kwargs(args.env_arg),

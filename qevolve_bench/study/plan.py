@@ -45,7 +45,7 @@ from typing import Any
 
 from qevolve_bench.study import checks as plans
 from qevolve_bench.study.checks import known, mapping, whole
-from qevolve_bench.training.training import TUNING, Training
+from qevolve_bench.training.specification import TUNING, TrainingSpec
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 
@@ -102,9 +102,9 @@ class Study:
     evaluate: tuple[str, ...] = ("seen", "unseen")
     episodes: int = 0
 
-    def training(self, learner: str, seed: int) -> Training:
+    def training(self, learner: str, seed: int) -> TrainingSpec:
         """What all runs of a seed share."""
-        return Training(
+        return TrainingSpec(
             learner=learner,
             env_id=self.env,
             env_kwargs=self.env_kwargs,
@@ -116,7 +116,7 @@ class Study:
             episodes=self.episodes,
         )
 
-    def warm_starts(self, seed: int, place: Callable[[int], Path]) -> list[Training]:
+    def warm_starts(self, seed: int, place: Callable[[int], Path]) -> list[TrainingSpec]:
         """The runs that make a seed's warm start, each but the first from the one before it.
 
         Args:
@@ -139,7 +139,7 @@ class Study:
             spec.checkpoints = 1
         return specs
 
-    def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> Training:
+    def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> TrainingSpec:
         """A run that tries a value of the setting that an arm tunes; see `run_of`."""
         spec = self.run_of(arm, seed, init, {arm.tune: value})
         spec.budget = {axis: limit * self.tuning_share for axis, limit in spec.budget.items()}
@@ -147,7 +147,7 @@ class Study:
         spec.checkpoints = 1
         return spec
 
-    def run_of(self, arm: Arm, seed: int, init: Path, tuned: Mapping[str, Any]) -> Training:
+    def run_of(self, arm: Arm, seed: int, init: Path, tuned: Mapping[str, Any]) -> TrainingSpec:
         """The run of an arm and seed.
 
         Args:

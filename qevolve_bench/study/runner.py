@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 
 from qevolve_bench.runner.results import write_json
 from qevolve_bench.study.plan import Study
-from qevolve_bench.training.training import (
+from qevolve_bench.training.run import train
+from qevolve_bench.training.specification import (
     TUNING,
-    Outcome,
-    Training,
-    finished,
+    TrainingResult,
+    TrainingSpec,
     first_difference,
-    stored,
-    train,
+    read_result,
 )
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -32,7 +31,7 @@ class Job(NamedTuple):
     """One training run of a study."""
 
     name: str
-    spec: Training
+    spec: TrainingSpec
     folder: Path
     trial: bool = False  # of tuning: one that fails counts as no success, and ends nothing
     shared: Path | None = None  # where it finds what it has in common with others
@@ -113,7 +112,7 @@ def choose(study: Study, folder: Path) -> dict[str, dict[str, Any]]:
         trials = {}
         for value in arm.values:
             outcomes = [
-                finished(trial_folder(folder, arm.name, value, s)) for s in study.tuning_seeds
+                read_result(trial_folder(folder, arm.name, value, s)) for s in study.tuning_seeds
             ]
             scores = [o.results[TUNING]["success"] if o is not None else 0.0 for o in outcomes]
             trials[str(value)] = sum(scores) / len(scores)
@@ -143,13 +142,13 @@ def _play(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None
     """Plays jobs that are not done, and goes on where one fails."""
     waiting = []
     for job in jobs:
-        if finished(job.folder) is None:
+        if read_result(job.folder) is None:
             waiting.append(job)
         else:
             check_played(job)
     failed: list[str] = []
 
-    def note(job: Job, result: Callable[[], Outcome]) -> None:
+    def note(job: Job, result: Callable[[], TrainingResult]) -> None:
         try:
             outcome = result()
         except BenchError as error:
@@ -191,7 +190,7 @@ def check_played(job: Job) -> None:
         found = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise BadFile(f"{file} cannot be read: {error}.") from None
-    difference = first_difference(found, stored(job.spec), _FREE)
+    difference = first_difference(found, job.spec.record(), _FREE)
     if difference:
         raise BenchError(
             f"{job.folder} holds a run of another plan, which differs in its {difference}: choose"
@@ -211,7 +210,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _one(job: Job) -> Outcome:
+def _one(job: Job) -> TrainingResult:
     """Runs in a worker: one thread, because runs side by side beat threads within one."""
     import torch
 

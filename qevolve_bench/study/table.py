@@ -17,22 +17,22 @@ from qevolve_bench.study.critics import critic_rounds, critics_table
 from qevolve_bench.study.plan import Study
 from qevolve_bench.study.refusals import refusals, refusals_table
 from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
-from qevolve_bench.training.training import Outcome, finished
+from qevolve_bench.training.specification import TrainingResult, read_result
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import replacing, write_file
 
 WARM = "warm start"
 
 
-def outcomes(study: Study, folder: Path) -> dict[str, list[Outcome | None]]:
+def outcomes(study: Study, folder: Path) -> dict[str, list[TrainingResult | None]]:
     """The outcome of every arm and seed (None where it is not done); the warm start comes first."""
-    found = {WARM: [finished(warm_folder(folder, seed)) for seed in study.seeds]}
+    found = {WARM: [read_result(warm_folder(folder, seed)) for seed in study.seeds]}
     for arm in study.arms:
-        found[arm.name] = [finished(run_folder(folder, arm.name, seed)) for seed in study.seeds]
+        found[arm.name] = [read_result(run_folder(folder, arm.name, seed)) for seed in study.seeds]
     return found
 
 
-def scores(results: Sequence[Outcome], split: str) -> npt.NDArray[np.float64]:
+def scores(results: Sequence[TrainingResult], split: str) -> npt.NDArray[np.float64]:
     """Won or not, shape (seeds, tasks).
 
     Raises:
@@ -81,17 +81,21 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
     }
 
 
-def _finished_by(names: Iterable[str], found: Mapping[str, list[Outcome | None]]) -> list[int]:
+def _finished_by(
+    names: Iterable[str], found: Mapping[str, list[TrainingResult | None]]
+) -> list[int]:
     """Places of the seeds that all these arms have finished."""
     columns = zip(*(found[name] for name in names), strict=True)
     return [i for i, column in enumerate(columns) if None not in column]
 
 
-def _picked(results: Sequence[Outcome | None], places: Sequence[int]) -> list[Outcome]:
+def _picked(
+    results: Sequence[TrainingResult | None], places: Sequence[int]
+) -> list[TrainingResult]:
     return [result for i in places if (result := results[i]) is not None]
 
 
-def _arm_record(results: Sequence[Outcome], splits: Sequence[str]) -> dict[str, Any]:
+def _arm_record(results: Sequence[TrainingResult], splits: Sequence[str]) -> dict[str, Any]:
     """Success on each panel, and what it took on average."""
     cells: dict[str, Any] = {}
     for split in splits:
@@ -125,7 +129,7 @@ def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
 
 
 def _differences(
-    study: Study, found: Mapping[str, list[Outcome | None]], seeds: Mapping[str, list[int]]
+    study: Study, found: Mapping[str, list[TrainingResult | None]], seeds: Mapping[str, list[int]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Paired differences over seeds and tasks, with Holm's correction within each family."""
     differences: dict[str, list[dict[str, Any]]] = {}

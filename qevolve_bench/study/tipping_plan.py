@@ -53,7 +53,7 @@ from typing import Any
 
 from qevolve_bench.study import checks as plans
 from qevolve_bench.study.checks import known, mapping, whole
-from qevolve_bench.training.training import Training
+from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.rng import child_seed
 
@@ -175,9 +175,9 @@ class Study:
         of_phase = self.mixture_kwargs if phase is None else phase.env_kwargs
         return {**self.env_kwargs, **of_phase, **(arm.env_kwargs if arm is not None else {})}
 
-    def warm_start(self, seed: int, mixture: Path) -> Training:
+    def warm_start(self, seed: int, mixture: Path) -> TrainingSpec:
         """The run that makes a seed's warm start of a file of episodes."""
-        return Training(
+        return TrainingSpec(
             learner="sft",
             env_id=self.env,
             env_kwargs=self.kwargs(None, None),
@@ -193,7 +193,7 @@ class Study:
 
     def round(
         self, arm: Arm, seed: int, number: int, *, init: Path, warm: Path, experts: Path | None
-    ) -> Training:
+    ) -> TrainingSpec:
         """The training run of one round.
 
         Args:
@@ -204,7 +204,7 @@ class Study:
             warm: Folder of the seed's warm start.
             experts: File of honest demonstrations; None for none.
         """
-        return Training(
+        return TrainingSpec(
             learner=arm.learner,
             env_id=self.env,
             env_kwargs=self.kwargs(self.schedule[number], arm),

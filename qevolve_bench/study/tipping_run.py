@@ -22,8 +22,9 @@ from qevolve_bench.runner.results import write_json
 from qevolve_bench.study.tipping_plan import NONE, Arm, Study
 from qevolve_bench.tipping.play import AgentPlayer, Start, play_batch
 from qevolve_bench.tipping.stages import SingleStage
+from qevolve_bench.training import specification as training
 from qevolve_bench.training.checkpoint import policy_folder
-from qevolve_bench.training.training import finished, train
+from qevolve_bench.training.run import train
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.rng import child_seed
@@ -49,7 +50,7 @@ class Warm:
 
 def find_warm(study: Study, folder: Path) -> Warm | None:
     """The warm start in a folder; None when it is not done."""
-    if finished(folder / "train") is None:
+    if training.read_result(folder / "train") is None:
         return None
     return Warm(folder / "train" / "policy", folder / "experts.jsonl" if study.experts else None)
 

@@ -23,7 +23,8 @@ import torch
 
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.run.run import Budget, Run
-from qevolve_bench.training.training import Training, train
+from qevolve_bench.training.run import train
+from qevolve_bench.training.specification import TrainingSpec
 
 OPTIM = {"batch_tokens": 150, "lr": 1e-2}
 SETTINGS = {
@@ -44,7 +45,7 @@ SETTINGS = {
 }
 #: A whole training run, warm start and learning curve included.
 COMMAND = "train"
-SPEC = Training(
+SPEC = TrainingSpec(
     learner="rft",
     env_id=tiny.ENV_ID,
     demos=12,

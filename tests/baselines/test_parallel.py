@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from qevolve_baselines.run import parallel
-from qevolve_bench.training import training
+from qevolve_bench.training.run import PARALLEL, train
+from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BenchError
 
 
@@ -30,7 +31,7 @@ def start(folder, count):
         env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         running.append(
             subprocess.Popen(
-                [sys.executable, program, folder, folder.with_name("halted"), *training.PARALLEL],
+                [sys.executable, program, folder, folder.with_name("halted"), *PARALLEL],
                 env={**os.environ, **env},
                 stderr=subprocess.PIPE,
                 text=True,
@@ -49,7 +50,7 @@ def runs(tmp_path_factory):
     return folder, start(folder / "two", 2), start(folder / "one", 1)
 
 
-@pytest.mark.parametrize("name", training.PARALLEL)
+@pytest.mark.parametrize("name", PARALLEL)
 def test_two_processes_do_what_one_does(runs, name):
     folder, (first, second), (alone,) = runs
     assert first[name] == second[name], "the same weights, bit for bit, and the same ledger"
@@ -111,6 +112,6 @@ def test_parameters_are_dealt_out_evenly(monkeypatch):
 
 def test_learners_that_are_not_known_to_be_right_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, "size", lambda: 2)
-    spec = training.Training(learner="eto", env_id="tiny/Hall-v0")
+    spec = TrainingSpec(learner="eto", env_id="tiny/Hall-v0")
     with pytest.raises(BenchError, match="eto trains in one process"):
-        training.train(spec, tmp_path / "run")
+        train(spec, tmp_path / "run")

@@ -10,7 +10,8 @@ import tiny
 
 from qevolve_baselines.learners.base import NothingToLearn, make_learner
 from qevolve_baselines.run.run import Budget, Run
-from qevolve_bench.training.training import Training, train
+from qevolve_bench.training.run import train
+from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BadFile, BenchError
 
 COLLECT = {"tasks": 4, "per_task": 4}
@@ -55,7 +56,7 @@ def test_a_training_run_loads_its_reference(tmp_path: Path) -> None:
     tiny.warm_policy().save(tmp_path / "warm")
     tiny.policy(seed=5).save(tmp_path / "other")
     lines: list[dict[str, Any]] = []
-    spec = Training(
+    spec = TrainingSpec(
         learner="grpo",
         env_id=tiny.ENV_ID,
         settings=ONLINE,

@@ -24,7 +24,7 @@ from qevolve_bench.study.runner import (
     warm_folder,
 )
 from qevolve_bench.study.table import markdown, summarise, write
-from qevolve_bench.training.training import finished
+from qevolve_bench.training.specification import read_result
 from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -326,7 +326,7 @@ def test_a_warm_start_in_parts_and_trials_on_a_share(tmp_path: Path) -> None:
     assert [spec["preset"] for spec in specs] == ["warm", "longer", "longer"]
     assert [spec["init"] for spec in specs] == [None, str(places[0]), str(places[1])]
     assert specs[1]["settings"] == {"optim": {"lr": 0.002}}
-    outcomes = [finished(place) for place in places]
+    outcomes = [read_result(place) for place in places]
     assert all(found is not None and found.ledger["trained_tokens"] >= 300 for found in outcomes)
     spec = json.loads((run_folder(out, "rft", 0) / "spec.json").read_text())
     assert spec["init"] == str(warm_folder(out, 0))

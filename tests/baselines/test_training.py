@@ -17,7 +17,9 @@ from qevolve_baselines.model.policy import Policy
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.cli import main
 from qevolve_bench.runner.results import load_run
-from qevolve_bench.training.training import TUNING, Training, memory_in_a_sentence, worlds
+from qevolve_bench.training.evaluation import worlds
+from qevolve_bench.training.run import memory_in_a_sentence
+from qevolve_bench.training.specification import TUNING, TrainingSpec
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 
@@ -158,7 +160,9 @@ def test_files_of_demonstrations(tmp_path, capsys):
 
 
 def test_tasks_kept_apart_are_never_trained_on(tmp_path):
-    spec = Training(learner="sft", env_id=tiny.ENV_ID, tuning_tasks=4, evaluate=(TUNING,), seed=5)
+    spec = TrainingSpec(
+        learner="sft", env_id=tiny.ENV_ID, tuning_tasks=4, evaluate=(TUNING,), seed=5
+    )
     world, apart = worlds(spec)
     assert len(apart) == 4 and len(world.task_ids()) == 8
     assert not set(apart) & set(world.task_ids())

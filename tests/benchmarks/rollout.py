@@ -32,7 +32,7 @@ from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
 from qevolve_baselines.run.run import Run
 from qevolve_bench.training.checkpoint import policy_folder
-from qevolve_bench.training.training import texts_of
+from qevolve_bench.training.run import texts_of
 
 AIMS = {"rollout": 3.5, "training": 8.0}
 OPTIM = OptimConfig(lr=1e-3)

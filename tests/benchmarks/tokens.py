@@ -19,7 +19,8 @@ from tabulate import tabulate
 
 from qevolve_baselines.model.tokenizer import TOKENS, train_tokenizer
 from qevolve_baselines.rollout import World, demonstrate
-from qevolve_bench.training.training import Training, texts_of, train
+from qevolve_bench.training.run import texts_of, train
+from qevolve_bench.training.specification import TrainingSpec
 
 WORLDS = {
     "Household": World("qevolve/Household-v0", kwargs={"size": "small"}),
@@ -45,7 +46,7 @@ def lengths(world: World, vocabulary: int) -> list[str]:
 
 def learn(demos: int, epochs: int, tokens: str) -> list[str]:
     """Seconds of processor, and success on seen and unseen."""
-    spec = Training(
+    spec = TrainingSpec(
         learner="sft",
         env_id="qevolve/Household-v0",
         env_kwargs={"size": "small"},

@@ -28,7 +28,7 @@ from qevolve_baselines.model.policy import Form, Policy, ScratchConfig, find_dty
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
 from qevolve_baselines.run.run import Run
-from qevolve_bench.training.training import texts_of
+from qevolve_bench.training.run import texts_of
 
 #: Dense bfloat16, in TFLOP/s, from the vendor's data sheets.
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0}
