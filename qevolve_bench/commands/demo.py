@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _demo(folder: Path, workers: int) -> int:
-    from qevolve_bench.study.plan import read_study
-    from qevolve_bench.study.runner import play, run_folder, warm_folder
+    from qevolve_bench.study.engine import play_study, run_folder
+    from qevolve_bench.study.reader import read_study
     from qevolve_bench.training.specification import read_result
 
     began = time.monotonic()
@@ -62,12 +62,12 @@ def _demo(folder: Path, workers: int) -> int:
         f"{study.demos} demonstrations, then behaviour cloning into a model from scratch"
         " (minutes) ..."
     )
-    play(study, folder, workers=workers, say=say)
+    play_study(study, folder, workers=workers, say=say)
     seed = study.seeds[0]
-    runs = {"behaviour cloning (SFT)": read_result(warm_folder(folder, seed))}
+    runs = {"behaviour cloning (SFT)": read_result(run_folder(folder, seed, "warm"))}
     names = {"sft_longer": "SFT, longer", "q_evolve": "Q-Evolve, one round"}
     for arm in study.arms:
-        runs[names[arm.name]] = read_result(run_folder(folder, arm.name, seed))
+        runs[names[arm.name]] = read_result(run_folder(folder, seed, "runs", arm.name))
     print(f"{study.env}, {study.env_kwargs['size']}, one seed\n")
     print(_table({name: run for name, run in runs.items() if run is not None}, study.evaluate))
     return 0

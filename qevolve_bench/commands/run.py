@@ -12,8 +12,8 @@ from qevolve_bench.commands.options import at_least
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
 
-_PLAN = """a plan, of which every field is documented in qevolve_bench/study/plan.py
-(python -m pydoc qevolve_bench.study.plan):
+_PLAN = """a plan, of which every field is documented in qevolve_bench/study/reader.py
+(python -m pydoc qevolve_bench.study.reader):
   name: household
   env: qevolve/Household-v0
   seeds: [0, 1, 2]
@@ -49,13 +49,12 @@ def run(args: argparse.Namespace) -> int:
     from qevolve_bench.training.checkpoint import require_torch
 
     require_torch()
-    from qevolve_bench.study.plan import read_study
-    from qevolve_bench.study.runner import play
-    from qevolve_bench.study.table import markdown, write
+    from qevolve_bench.study.engine import play_study
+    from qevolve_bench.study.reader import read_study
+    from qevolve_bench.study.table import markdown, write_results
 
     study = read_study(args.study)
-    args.out.mkdir(parents=True, exist_ok=True)
     if not args.table:
-        play(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
-    print(markdown(write(study, args.out)))
+        play_study(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
+    print(markdown(write_results(study, args.out)))
     return 0

@@ -30,7 +30,7 @@ _EXAMPLES = """examples:
   qevolve-bench tip --read runs/imitate runs/reminded
   qevolve-bench tip --study tip-household.yaml --out runs/tip --workers 2
 
-A study is a plan of which every field is documented in qevolve_bench/study/tipping_plan.py; those
+A study is a plan of which every field is documented in qevolve_bench/study/reader.py; those
 that come with the package lie in qevolve_bench/studies and are found by their names.
 """
 #: What cannot be given together with --study, which decides it in its plan.
@@ -222,15 +222,19 @@ def _study(args: argparse.Namespace) -> int:
     from qevolve_bench.training.checkpoint import require_torch
 
     require_torch()
-    from qevolve_bench.study.tipping_plan import read_study
-    from qevolve_bench.study.tipping_study import play
-    from qevolve_bench.study.tipping_table import markdown, write
+    from qevolve_bench.study.engine import play_study
+    from qevolve_bench.study.reader import read_study
+    from qevolve_bench.study.table import markdown, write_results
 
     with contextlib.ExitStack() as stack:
         study = read_study(_plan(args.study, stack))
+    if not study.phases:
+        raise BenchError(
+            f"{args.study} has no phases, so that nothing tips: play it with qevolve-bench run."
+        )
     if not args.table:
-        play(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
-    record = write(study, args.out)
+        play_study(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
+    record = write_results(study, args.out)
     print(markdown(record) if args.format == "text" else _shown(record["tipping"], args.format))
     return 0
 

@@ -1,5 +1,6 @@
-"""Studies: learners x seeds from shared warm starts, tuned on equal budgets, and their table.
+"""Studies: learners x worlds x seeds from shared warm starts, and their tables.
 
-`plan` reads and checks a study, `runner` plays it (in processes, resumable), `table` says what came
-of it.
+A plan (`reader`, `plan`) is played by the `engine`, in processes and resumable. An arm is a
+training run, tuned on an equal budget, or `rounds` of training and measurement of violations.
+`table` and `tipping_table` compute the results; `diagnostics` looks into the runs.
 """

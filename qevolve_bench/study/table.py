@@ -1,4 +1,4 @@
-"""What came of a study: success by arm and panel, and paired differences, with intervals."""
+"""Results and tables of a study: success by arm and split, paired differences, with intervals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ import numpy.typing as npt
 
 from qevolve_bench.runner.results import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
-from qevolve_bench.study.critics import critic_rounds, critics_table
-from qevolve_bench.study.plan import Study
-from qevolve_bench.study.refusals import refusals, refusals_table
-from qevolve_bench.study.runner import choose, run_folder, spec_digest, warm_folder
+from qevolve_bench.study import tipping_table
+from qevolve_bench.study.diagnostics import (
+    critic_rounds,
+    critics_table,
+    refusals,
+    refusals_table,
+)
+from qevolve_bench.study.engine import choose, run_folder
+from qevolve_bench.study.plan import SCHEMA, Study, extends
+from qevolve_bench.training.evaluation import read_curve
 from qevolve_bench.training.specification import TrainingResult, read_result
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import replacing, write_file
@@ -24,11 +30,13 @@ from qevolve_envs.files import replacing, write_file
 WARM = "warm start"
 
 
-def outcomes(study: Study, folder: Path) -> dict[str, list[TrainingResult | None]]:
-    """The outcome of every arm and seed (None where it is not done); the warm start comes first."""
-    found = {WARM: [read_result(warm_folder(folder, seed)) for seed in study.seeds]}
+def results_of(study: Study, folder: Path) -> dict[str, list[TrainingResult | None]]:
+    """The result of every arm and seed (None where it is not done); the warm start comes first."""
+    found = {WARM: [read_result(run_folder(folder, seed, "warm")) for seed in study.seeds]}
     for arm in study.arms:
-        found[arm.name] = [read_result(run_folder(folder, arm.name, seed)) for seed in study.seeds]
+        found[arm.name] = [
+            read_result(run_folder(folder, seed, "runs", arm.name)) for seed in study.seeds
+        ]
     return found
 
 
@@ -46,14 +54,14 @@ def scores(results: Sequence[TrainingResult], split: str) -> npt.NDArray[np.floa
 
 
 def summarise(study: Study, folder: Path) -> dict[str, Any]:
-    """Every number of the study, from its runs: JSON.
+    """Computes every number of a study from its runs: JSON.
 
     Learners are compared on the seeds that all of them have finished, and variants on those that
     all variants have finished as well, so that a table holds the same seeds in every row.
     """
-    found = outcomes(study, folder)
-    learners = [WARM, *(arm.name for arm in study.arms if not arm.like)]
-    variants = [arm.name for arm in study.arms if arm.like]
+    found = results_of(study, folder)
+    learners = [WARM, *(arm.name for arm in study.arms if not arm.extends)]
+    variants = [arm.name for arm in study.arms if arm.extends]
     whole = _finished_by(learners, found)
     if len(whole) < 2:
         raise BenchError(
@@ -68,9 +76,9 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
     refused = {name: refusals(places, study.evaluate) for name, places in folders.items()}
     critics = {name: critic_rounds(places) for name, places in folders.items()}
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "study": asdict(study),
-        "digest": spec_digest(study),
+        "digest": study.digest(),
         "seeds": [study.seeds[i] for i in whole],
         "seeds_of_variants": [study.seeds[i] for i in both] if variants else [],
         "tuned": choose(study, folder),
@@ -84,7 +92,7 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
 def _finished_by(
     names: Iterable[str], found: Mapping[str, list[TrainingResult | None]]
 ) -> list[int]:
-    """Places of the seeds that all these arms have finished."""
+    """Indices of the seeds that all these arms have finished."""
     columns = zip(*(found[name] for name in names), strict=True)
     return [i for i, column in enumerate(columns) if None not in column]
 
@@ -96,7 +104,7 @@ def _picked(
 
 
 def _arm_record(results: Sequence[TrainingResult], splits: Sequence[str]) -> dict[str, Any]:
-    """Success on each panel, and what it took on average."""
+    """Success on each split, and the mean ledger."""
     cells: dict[str, Any] = {}
     for split in splits:
         table = scores(results, split)
@@ -113,8 +121,8 @@ def _arm_record(results: Sequence[TrainingResult], splits: Sequence[str]) -> dic
 
 
 def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
-    """What is compared with what: pairs of arms, by what is asked of them together."""
-    learners = [arm.name for arm in study.arms if not arm.like]
+    """Pairs of arms that are compared, by the family that they are tested in."""
+    learners = [arm.name for arm in study.arms if not arm.extends]
     families = {
         f"against {study.baseline}": [(n, study.baseline) for n in learners if n != study.baseline]
     }
@@ -123,8 +131,8 @@ def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
             (study.focus, name) for name in learners if name != study.focus
         ]
     for arm in study.arms:
-        if arm.like:
-            families.setdefault(f"variants of {arm.like}", []).append((arm.name, arm.like))
+        if arm.extends:
+            families.setdefault(f"variants of {arm.extends}", []).append((arm.name, arm.extends))
     return families
 
 
@@ -163,10 +171,16 @@ def _differences(
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The tables of a study as Markdown."""
+    """Makes the tables of a study as Markdown.
+
+    Args:
+        record: The content of ``results.json``.
+    """
+    if record["study"].get("phases"):
+        return tipping_table.markdown(record)
     from tabulate import tabulate
 
-    variants = {arm["name"] for arm in record["study"]["arms"] if arm["like"]}
+    variants = {arm["name"] for arm in record["study"]["arms"] if extends(arm)}
     shown = {name: arm for name, arm in record["arms"].items() if name not in variants}
     parts = [
         "Success, greedy, each task once for each seed; in brackets 95 % intervals over seeds and"
@@ -259,16 +273,23 @@ def _p(value: float | None) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
-def write(study: Study, folder: Path) -> dict[str, Any]:
-    """Writes ``results.json``, ``table.md`` and ``curves.jsonl`` into a study's folder."""
+def write_results(study: Study, folder: Path) -> dict[str, Any]:
+    """Writes the results of a study into its folder: ``results.json``, ``table.md`` and others.
+
+    Of a study without phases, ``curves.jsonl`` holds all learning curves; for one of rounds see
+    `tipping_table.write_results`.
+
+    Returns:
+        The content of ``results.json``.
+    """
+    if study.phases:
+        return tipping_table.write_results(study, folder)
     record = summarise(study, folder)
     write_json(folder / "results.json", record)
     with replacing(folder / "curves.jsonl") as stream:
         for arm in study.arms:
             for seed in study.seeds:
-                file = run_folder(folder, arm.name, seed) / "curve.jsonl"
-                for line in file.read_text().splitlines() if file.is_file() else ():
-                    point = json.loads(line)
+                for point in read_curve(run_folder(folder, seed, "runs", arm.name)):
                     stream.write(json.dumps({**point, "arm": arm.name}).encode() + b"\n")
     write_file(folder / "table.md", markdown(record))
     return record

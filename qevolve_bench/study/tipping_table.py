@@ -1,31 +1,28 @@
-"""What came of a study of in-weights drift: figures of every arm, and what each part changes."""
+"""Results and tables of a study of rounds: figures of every arm, and differences between arms."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner.results import write_json
-from qevolve_bench.study.tipping_plan import NONE, Arm, Study
-from qevolve_bench.study.tipping_run import read_result
-from qevolve_bench.study.tipping_study import run_folder
+from qevolve_bench.study.engine import run_folder
+from qevolve_bench.study.plan import NONE, SCHEMA, Arm, Study, extends
+from qevolve_bench.study.rounds import read_rounds
 from qevolve_bench.tipping.analyse import MAIN, analyse, gather
 from qevolve_bench.tipping.tipping_text import VERDICTS, compared, percent
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import write_file
 from qevolve_envs.tipping.truth import Truth, read_trace
 
-SCHEMA = 1
-#: What an arm is compared in with the one that it is like, and with the untrained policy.
+#: Figures in which an arm is compared with the one that it extends, and with no training.
 CONTRASTS = ("rate", "area", "hysteresis", "success")
 
 
-def write(study: Study, folder: Path) -> dict[str, Any]:
-    """Writes what is known of a study into its folder.
+def write_results(study: Study, folder: Path) -> dict[str, Any]:
+    """Writes the results of a study of rounds into its folder.
 
     ``tipping.json`` holds all results (`gather`), ``runs/ARM/tipping.json`` that of an arm,
     ``results.json`` the study and its runs besides, and ``table.md`` the tables.
@@ -39,7 +36,7 @@ def write(study: Study, folder: Path) -> dict[str, Any]:
         BenchError: When no seed is finished on any arm.
     """
     found = {
-        arm.name: [read_result(run_folder(folder, arm.name, seed)) for seed in study.seeds]
+        arm.name: [read_rounds(run_folder(folder, seed, "runs", arm.name)) for seed in study.seeds]
         for arm in study.arms
     }
     seeds = [s for i, s in enumerate(study.seeds) if all(runs[i] for runs in found.values())]
@@ -59,7 +56,7 @@ def write(study: Study, folder: Path) -> dict[str, Any]:
     record = {
         "schema": SCHEMA,
         "study": asdict(study),
-        "digest": digest(study),
+        "digest": study.digest(),
         "seeds": seeds,
         "runs": {
             name: {str(seed): runs[place[seed]] for seed in seeds} for name, runs in found.items()
@@ -71,14 +68,9 @@ def write(study: Study, folder: Path) -> dict[str, Any]:
     return record
 
 
-def digest(study: Study) -> str:
-    """A digest of everything that decides a study's numbers."""
-    return hashlib.sha256(json.dumps(asdict(study), sort_keys=True).encode()).hexdigest()
-
-
 def _traces(folder: Path, arm: Arm, seeds: Sequence[int]) -> dict[str, list[Truth]]:
     return {
-        f"seed {seed}": list(read_trace(run_folder(folder, arm.name, seed) / "trace.jsonl"))
+        f"seed {seed}": list(read_trace(run_folder(folder, seed, "runs", arm.name) / "trace.jsonl"))
         for seed in seeds
     }
 
@@ -86,11 +78,11 @@ def _traces(folder: Path, arm: Arm, seeds: Sequence[int]) -> dict[str, list[Trut
 def _beside(
     study: Study, arm: Arm, traces: Mapping[str, dict[str, list[Truth]]]
 ) -> dict[str, dict[str, list[Truth]]]:
-    """What an arm is held against: its controls, the arm that it is like, and no training."""
+    """Arms that an arm is compared with: its controls, the arm that it extends, and no training."""
     beside = {other.control: traces[other.name] for other in study.arms
-              if other.control and other.like == arm.name}  # fmt: skip
+              if other.control and other.extends == arm.name}  # fmt: skip
     for other in study.arms:
-        if other.name == arm.like or (other.learner == NONE and other.name != arm.name):
+        if other.name == arm.extends or (other.learner == NONE and other.name != arm.name):
             beside[other.name] = traces[other.name]
     return beside
 
@@ -114,11 +106,11 @@ def markdown(record: Mapping[str, Any]) -> str:
         "**Violation rate by round**, in %",
         _by_round(results),
     ]
-    likes = {arm["name"]: arm["like"] for arm in study["arms"]}
+    extended = {arm["name"]: extends(arm) for arm in study["arms"]}
     changed = [
-        (f"{r['subject']} - {likes[r['subject']]}", r["contrasts"][likes[r["subject"]]])
+        (f"{r['subject']} - {extended[r['subject']]}", r["contrasts"][extended[r["subject"]]])
         for r in results
-        if likes[r["subject"]]
+        if extended[r["subject"]]
     ]
     if changed:
         parts += [
@@ -130,7 +122,7 @@ def markdown(record: Mapping[str, Any]) -> str:
         (f"{r['subject']} - {name}", contrast)
         for r in results
         for name, contrast in r["contrasts"].items()
-        if name != likes[r["subject"]]
+        if name != extended[r["subject"]]
     ]
     if controls:
         parts += [
@@ -160,7 +152,7 @@ def _points(lines: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _runs(record: Mapping[str, Any]) -> str:
-    """The violation rate at the end of each phase, seed by seed, and what an arm has used up."""
+    """The violation rate at the end of each phase, seed by seed, and the mean ledger of an arm."""
     rows = []
     phases = [phase["name"] for phase in record["study"]["phases"]]
     for name, runs in record["runs"].items():

@@ -15,15 +15,10 @@ from typing import Any
 import pytest
 import tiny
 
-from qevolve_bench.study.plan import read_study
-from qevolve_bench.study.runner import (
-    choose,
-    play,
-    run_folder,
-    trial_folder,
-    warm_folder,
-)
-from qevolve_bench.study.table import markdown, summarise, write
+from qevolve_bench.cli import main
+from qevolve_bench.study.engine import choose, play_study, run_folder
+from qevolve_bench.study.reader import read_study
+from qevolve_bench.study.table import markdown, summarise, write_results
 from qevolve_bench.training.specification import read_result
 from qevolve_envs.episode import Episode, Step, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
@@ -52,11 +47,11 @@ arms:
     settings: {{rounds: 1, collect: {{per_task: 1}}, fit: {{epochs: 1}}}}
     tune: {{fit.optim.lr: [1e-4, 1e-3]}}
   rft-alone:
-    like: rft
+    extends: rft
     settings: {{keep: 1}}
     checkpoints: 1
   rft-twice:
-    like: rft-alone
+    extends: rft-alone
     settings: {{rounds: 2}}
 """
 
@@ -74,9 +69,9 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
     assert spec.settings["fit"] == {"epochs": 1, "optim": {"lr": 0.5}}
     assert spec.settings["keep"] == 1
     assert spec.budget == {"env_steps": 60}
-    assert (arm.like, arm.tuned_as, spec.checkpoints) == ("rft", "rft", 1)
+    assert (arm.extends, arm.tuned_as, spec.checkpoints) == ("rft", "rft", 1)
     twice = study.arms[-1]
-    assert (twice.like, twice.tuned_as) == ("rft-alone", "rft")
+    assert (twice.extends, twice.tuned_as) == ("rft-alone", "rft")
     spec = study.run_of(twice, 0, Path("w"), {})
     assert (spec.settings["keep"], spec.settings["rounds"], spec.checkpoints) == (1, 2, 1)
     assert study.run_of(study.arms[1], 0, Path("w"), {}).checkpoints == 4
@@ -88,7 +83,7 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("learner: rft", "learner: rtf", "did you mean 'rft'"),
         ("baseline: longer", "baseline: long", "did you mean 'longer'"),
         ("seeds: [7]", "seeds: [1]", "must not be one of the study's own"),
-        ("like: rft\n", "like: grpo\n", "Unknown arm"),
+        ("extends: rft\n", "extends: grpo\n", "Unknown arm that rft-alone extends"),
         ("focus: rft", "focus: rft-alone", "Unknown focus"),
         ("checkpoints: 1", "checkpoints: 0", "checkpoints of arm rft-alone must be a whole"),
         ("name: small", "nam: small", "did you mean 'name'"),
@@ -115,11 +110,30 @@ def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:
         ("context: 256", "contxt: 256", "did you mean"),
         (tiny.ENV_ID, "tiny/Hal-v0", "did you mean 'tiny/Hall-v0'"),
         ("  rft-alone:", "  rft/alone:", "cannot be the name of an arm"),
-        ("like: rft\n", "like: rft\n    tune: {fit.epochs: [1, 2]}\n", "tunes none"),
+        ("extends: rft\n", "extends: rft\n    tune: {fit.epochs: [1, 2]}\n", "tunes none"),
         ("fit: {epochs: 1}", "fit: {optim: {lr: 1.0}}", "sets fit.optim.lr and tunes it"),
         ("[1e-4, 1e-3]", "[1e-4, 1e-4]", "list of different values"),
         ("[1e-4, 1e-3]", "[1e-4, bad]", "fit.optim.lr"),
         ("learner: rft", "learner: 3", "learner of arm rft must be a name"),
+        ("learner: rft", "learner: null", "arm rft needs a learner"),
+        ("learner: rft", "learner:", "arm rft needs a learner"),
+        (tiny.ENV_ID, "2024-99-99", "month must be in 1..12"),
+        (tiny.ENV_ID, "2024-09-09", "env must be a number or a text, not datetime.date"),
+        (tiny.ENV_ID, "3", "env must be a text, not 3"),
+        ("name: small", "name:", "a study needs 'name'"),
+        ("demos: 8", "demos: .nan", "demos must be a finite number, not nan"),
+        ("env_steps: 60", "env_steps: .nan", "env_steps must be a finite number"),
+        ("env_steps: 60", "env_steps: [60]", "env_steps of budget must be a number, not [60]"),
+        ("env_steps: 60", "env_steps: '60'", "env_steps of budget must be a number, not '60'"),
+        ("seeds: [7]", "seeds: [7], share: .nan", "share must be a finite number"),
+        ("[1e-4, 1e-3]", "[1e-4, .inf]", "must be a finite number, not inf"),
+        ("warm: {epochs: 1}", "warm: {1: 2}", "1 is no name"),
+        ("warm: {epochs: 1}", "warm: &a {optim: *a}", "nested more than 20 deep"),
+        ("warm: {epochs: 1}", "warm: " + "[" * 50_000, "nested too deeply"),
+        ("warm: {epochs: 1}", "phases: {}", "field of a study of rounds"),
+        ("seeds: [0, 1]", "seeds: null", "a study needs 'seeds'"),
+        ("evaluate: [unseen]", "evaluate: [3]", "list of different panels"),
+        ("    extends: rft\n", "    extends: rft\n    like: rft\n", "both extends and like"),
     ],
 )
 def test_a_mistake_in_a_plan_is_one_sentence(
@@ -131,6 +145,36 @@ def test_a_mistake_in_a_plan_is_one_sentence(
         read_study(file)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_in_a_plan_ends_the_command_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["run"], ["tip", "--study"]):
+        file = plan(tmp_path, PLAN.replace(tiny.ENV_ID, "2024-99-99"))
+        assert main([*command, str(file), "--out", str(tmp_path / "out")]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("qevolve-bench: ") and len(said.strip().splitlines()) == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_plans_of_earlier_releases_say_like(tmp_path: Path) -> None:
+    new = read_study(plan(tmp_path))
+    assert read_study(plan(tmp_path, PLAN.replace("extends:", "like:"))) == new
+
+
+@pytest.mark.parametrize("name", ["household-cpu", "household-1000"])
+def test_a_published_study_reads_and_gives_its_table(name: str) -> None:
+    folder = Path(__file__).parents[2] / "leaderboards" / name
+    record = json.loads((folder / "results.json").read_text())
+    assert record["schema"] == 1
+    assert markdown(record) == (folder / "table.md").read_text()
+    study = read_study(folder / "study.yaml")
+    published = {arm["name"]: arm for arm in record["study"]["arms"]}
+    for arm in study.arms:
+        found = published[arm.name]
+        assert (arm.settings, arm.budget) == (found["settings"], found["budget"])
+        assert (arm.extends, arm.tuned_as) == (found["like"], found["tuned_as"])
 
 
 def outcome(folder: Path, split: str, won: list[int]) -> None:
@@ -153,7 +197,7 @@ def outcome(folder: Path, split: str, won: list[int]) -> None:
 
 def test_the_best_trial_is_chosen_and_a_missing_one_is_none(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
-    outcome(trial_folder(tmp_path, "rft", 0.001, 7), "tuning", [1, 1, 0])
+    outcome(run_folder(tmp_path, 7, "tuning", "rft", 0.001), "tuning", [1, 1, 0])
     chosen = choose(study, tmp_path)
     assert chosen["rft"]["value"] == 0.001
     assert sorted(chosen["rft"]["trials"].values()) == pytest.approx([0.0, 2 / 3])
@@ -162,11 +206,11 @@ def test_the_best_trial_is_chosen_and_a_missing_one_is_none(tmp_path: Path) -> N
 def test_tables_pair_by_seed_and_task(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     for seed in study.seeds:
-        outcome(warm_folder(tmp_path, seed), "unseen", [0, 0, 0, 1])
-        outcome(run_folder(tmp_path, "longer", seed), "unseen", [0, 0, 0, 1])
-        outcome(run_folder(tmp_path, "rft", seed), "unseen", [1, 1, 0, 1])
-        outcome(run_folder(tmp_path, "rft-alone", seed), "unseen", [1, seed, 0, 1])
-        outcome(run_folder(tmp_path, "rft-twice", seed), "unseen", [0, seed, 0, 1])
+        outcome(run_folder(tmp_path, seed, "warm"), "unseen", [0, 0, 0, 1])
+        outcome(run_folder(tmp_path, seed, "runs", "longer"), "unseen", [0, 0, 0, 1])
+        outcome(run_folder(tmp_path, seed, "runs", "rft"), "unseen", [1, 1, 0, 1])
+        outcome(run_folder(tmp_path, seed, "runs", "rft-alone"), "unseen", [1, seed, 0, 1])
+        outcome(run_folder(tmp_path, seed, "runs", "rft-twice"), "unseen", [0, seed, 0, 1])
     record = summarise(study, tmp_path)
     assert record["arms"]["rft"]["cells"]["unseen"]["success"] == pytest.approx(0.75)
     (line,) = record["differences"]["against longer"]
@@ -188,10 +232,10 @@ def test_tables_pair_by_seed_and_task(tmp_path: Path) -> None:
 def test_variants_that_are_not_done_do_not_cost_the_learners_a_seed(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path, PLAN.replace("[0, 1]", "[0, 1, 2]")))
     for seed in study.seeds:
-        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        outcome(run_folder(tmp_path, seed, "warm"), "unseen", [0, 1])
         for name in ("longer", "rft"):
-            outcome(run_folder(tmp_path, name, seed), "unseen", [1, seed % 2])
-    outcome(run_folder(tmp_path, "rft-alone", 0), "unseen", [1, 1])
+            outcome(run_folder(tmp_path, seed, "runs", name), "unseen", [1, seed % 2])
+    outcome(run_folder(tmp_path, 0, "runs", "rft-alone"), "unseen", [1, 1])
     record = summarise(study, tmp_path)
     assert record["seeds"] == [0, 1, 2]
     assert set(record["arms"]) == {"warm start", "longer", "rft"}
@@ -199,7 +243,7 @@ def test_variants_that_are_not_done_do_not_cost_the_learners_a_seed(tmp_path: Pa
     for seed in (0, 2):
         for name in ("rft-alone", "rft-twice"):
             if (seed, name) != (0, "rft-alone"):
-                outcome(run_folder(tmp_path, name, seed), "unseen", [1, 1])
+                outcome(run_folder(tmp_path, seed, "runs", name), "unseen", [1, 1])
     record = summarise(study, tmp_path)
     assert (record["seeds"], record["seeds_of_variants"]) == ([0, 1, 2], [0, 2])
     assert record["arms"]["rft-alone"]["cells"]["unseen"]["episodes"] == 4
@@ -211,16 +255,16 @@ def test_variants_that_are_not_done_do_not_cost_the_learners_a_seed(tmp_path: Pa
 def test_the_table_shows_how_good_critics_were(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     for seed in study.seeds:
-        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        outcome(run_folder(tmp_path, seed, "warm"), "unseen", [0, 1])
         for name in ("longer", "rft"):
-            outcome(run_folder(tmp_path, name, seed), "unseen", [1, 1])
+            outcome(run_folder(tmp_path, seed, "runs", name), "unseen", [1, 1])
         lines = [
             {"stage": "round-1-collect", "success": 0.5 + 0.1 * seed, "steps": 9.0},
             {"stage": "round-1-critic", "update": 3, "v": 7.0},
             {"stage": "round-1-advantages", "v0": 0.4 + 0.2 * seed, "advantage_invalid": None},
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        (run_folder(tmp_path, "rft", seed) / "metrics.jsonl").write_text(text)
+        (run_folder(tmp_path, seed, "runs", "rft") / "metrics.jsonl").write_text(text)
     record = summarise(study, tmp_path)
     assert set(record["critics"]) == {"rft"}
     found = record["critics"]["rft"]["round-1"]
@@ -232,15 +276,15 @@ def test_the_table_shows_how_good_critics_were(tmp_path: Path) -> None:
 def test_the_table_counts_refusals(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     for seed in study.seeds:
-        outcome(warm_folder(tmp_path, seed), "unseen", [0, 1])
+        outcome(run_folder(tmp_path, seed, "warm"), "unseen", [0, 1])
         for name in ("longer", "rft"):
-            outcome(run_folder(tmp_path, name, seed), "unseen", [1, 0])
+            outcome(run_folder(tmp_path, seed, "runs", name), "unseen", [1, 0])
     episodes = []
     for won, feedback in ((True, ["ok"]), (True, ["ok", "invalid", "ok"]), (False, ["malformed"])):
         steps = [Step("a", "b", 0.0, kind, 0.0) for kind in feedback]
         episode = Episode("e", {}, "t", "unseen", 0, "x", steps=steps, won=won)
         episodes.append(episode)
-    place = run_folder(tmp_path, "rft", 1) / "evaluation"
+    place = run_folder(tmp_path, 1, "runs", "rft") / "evaluation"
     place.mkdir()
     write_episodes(place / "unseen.jsonl", episodes)
     record = summarise(study, tmp_path)
@@ -261,8 +305,8 @@ def test_the_table_counts_refusals(tmp_path: Path) -> None:
 def test_one_seed_makes_no_table(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     for name in ("longer", "rft"):
-        outcome(run_folder(tmp_path, name, 0), "unseen", [1, 0])
-    outcome(warm_folder(tmp_path, 0), "unseen", [1, 0])
+        outcome(run_folder(tmp_path, 0, "runs", name), "unseen", [1, 0])
+    outcome(run_folder(tmp_path, 0, "warm"), "unseen", [1, 0])
     with pytest.raises(BenchError, match="1 seeds are finished on every learner"):
         summarise(study, tmp_path)
 
@@ -270,9 +314,9 @@ def test_one_seed_makes_no_table(tmp_path: Path) -> None:
 def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     study = read_study(plan(tmp_path))
     said: list[str] = []
-    play(study, tmp_path / "out", workers=0, say=said.append)
+    play_study(study, tmp_path / "out", workers=0, say=said.append)
     assert len(said) == 3 + 2 + 8  # warm starts, trials, arms x seeds
-    record: dict[str, Any] = write(study, tmp_path / "out")
+    record: dict[str, Any] = write_results(study, tmp_path / "out")
     assert set(record["arms"]) == {"warm start", "longer", "rft", "rft-alone", "rft-twice"}
     assert record["arms"]["rft"]["ledger"]["env_steps"] >= 30
     assert record["arms"]["longer"]["ledger"]["env_steps"] == 0
@@ -285,14 +329,14 @@ def test_a_study_is_played_and_not_played_twice(tmp_path: Path) -> None:
     assert all(len(places["rft", seed]) == 2 for seed in (0, 1))
     assert all(len(set(places["rft-twice", seed])) == 3 for seed in (0, 1))
     again: list[str] = []
-    play(study, tmp_path / "out", workers=0, say=again.append)
+    play_study(study, tmp_path / "out", workers=0, say=again.append)
     assert again == []
     # Another plan does not take these runs for its own; how often curves are evaluated may differ.
     other = read_study(plan(tmp_path, PLAN.replace("keep: 1", "keep: 2")))
     with pytest.raises(BenchError, match=r"rft-alone.seed-0 holds .* settings: .*'keep': 1"):
-        play(other, tmp_path / "out", workers=0, say=again.append)
+        play_study(other, tmp_path / "out", workers=0, say=again.append)
     other = read_study(plan(tmp_path, PLAN.replace("checkpoints: 1", "checkpoints: 2")))
-    play(other, tmp_path / "out", workers=0, say=again.append)
+    play_study(other, tmp_path / "out", workers=0, say=again.append)
     assert again == []
 
 
@@ -312,24 +356,24 @@ def test_a_warm_start_in_parts_and_trials_on_a_share(tmp_path: Path) -> None:
     text = PLAN.replace("seeds: [7]", "seeds: [7], share: 0.5").replace("scratch:", LONGER)
     study = read_study(plan(tmp_path, text))
     out = tmp_path / "out"
-    trial = study.trial_of(study.arms[1], 7, warm_folder(out, 7), 1e-3)
+    trial = study.trial_of(study.arms[1], 7, run_folder(out, 7, "warm"), 1e-3)
     assert (trial.budget, trial.evaluate, trial.checkpoints) == (
         {"env_steps": 30.0},
         ("tuning",),
         1,
     )
     said: list[str] = []
-    play(study, out, workers=0, say=said.append)
+    play_study(study, out, workers=0, say=said.append)
     assert sum("warm start" in line and "part" in line for line in said) == 9
-    places = [out / "warm-1" / "seed-0", out / "warm-2" / "seed-0", warm_folder(out, 0)]
+    places = [out / "warm-1" / "seed-0", out / "warm-2" / "seed-0", run_folder(out, 0, "warm")]
     specs = [json.loads((place / "spec.json").read_text()) for place in places]
     assert [spec["preset"] for spec in specs] == ["warm", "longer", "longer"]
     assert [spec["init"] for spec in specs] == [None, str(places[0]), str(places[1])]
     assert specs[1]["settings"] == {"optim": {"lr": 0.002}}
     outcomes = [read_result(place) for place in places]
     assert all(found is not None and found.ledger["trained_tokens"] >= 300 for found in outcomes)
-    spec = json.loads((run_folder(out, "rft", 0) / "spec.json").read_text())
-    assert spec["init"] == str(warm_folder(out, 0))
+    spec = json.loads((run_folder(out, 0, "runs", "rft") / "spec.json").read_text())
+    assert spec["init"] == str(run_folder(out, 0, "warm"))
     for old, new, reason in (
         ("settings: {epochs: 1}", "settings: {}", "each part of longer needs a budget"),
         ("- {settings: {epochs: 1}}", "- {setings: {epochs: 1}}", "did you mean 'settings'"),
@@ -343,7 +387,8 @@ def test_a_warm_start_in_parts_and_trials_on_a_share(tmp_path: Path) -> None:
 WAIT = """
 import multiprocessing, sys, time
 from concurrent.futures import ProcessPoolExecutor
-from qevolve_bench.study.runner import end_with_parent
+from qevolve_bench.cli import main
+from qevolve_bench.study.engine import end_with_parent
 import os
 def work(file):
     open(file, "w").write(str(os.getpid()))

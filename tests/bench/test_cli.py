@@ -68,7 +68,7 @@ def test_help_lists_the_agents(command, capsys):
 def test_the_plan_in_the_help_is_one(capsys, tmp_path):
     pytest.importorskip("torch")
     from qevolve_bench.commands.run import _PLAN
-    from qevolve_bench.study.plan import read_study
+    from qevolve_bench.study.reader import read_study
 
     with pytest.raises(SystemExit):
         main(["run", "--help"])

@@ -110,7 +110,7 @@ def parse_overrides(items: Sequence[str]) -> dict[str, Any]:
             raise BenchError(f"{item!r} is not a setting: write name=value, such as optim.lr=1e-3.")
         try:
             nested: Any = yaml.load(text, _Loader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             nested = text
         for name in reversed(path.split(".")):
             nested = {name: nested}
@@ -205,6 +205,10 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise BadFile(f"{name}{line}: {getattr(error, 'problem', error)}.") from None
+    except ValueError as error:  # A date or a number that there is not, such as 2024-99-99.
+        raise BadFile(f"{name}: {error}.") from None
+    except RecursionError:
+        raise BadFile(f"{name} is nested too deeply.") from None
     if not isinstance(values, dict):
         raise BadFile(f"{name} does not hold settings (name: value).")
     return values

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import till
 
 from qevolve_bench.cli import main
 from qevolve_bench.commands.tip import studies
-from qevolve_bench.study import tipping_run as run_module
-from qevolve_bench.study import tipping_study as study_module
-from qevolve_bench.study.tipping_plan import NONE, Study, read_study
-from qevolve_bench.study.tipping_run import Warm, make_warm, play_run
-from qevolve_bench.study.tipping_study import play, run_folder, warm_folder
-from qevolve_bench.study.tipping_table import write
+from qevolve_bench.study import engine, rounds
+from qevolve_bench.study.engine import play_study, run_folder
+from qevolve_bench.study.plan import NONE, Measure, Study
+from qevolve_bench.study.reader import read_study
+from qevolve_bench.study.rounds import WarmStart, make_warm, play_rounds, round_spec
+from qevolve_bench.study.table import write_results
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.tipping.truth import read_trace
@@ -45,8 +47,8 @@ arms:
       collect: {{tasks: 4, per_task: 4}}
       optim: {{lr: 1e-2}}
       limits: {{unhealthy: log}}
-  grpo-no-kl: {{like: grpo, settings: {{kl: 0.0}}}}
-  grpo-g0: {{like: grpo, control: g0, env_kwargs: {{g: 0.0}}}}
+  grpo-no-kl: {{extends: grpo, settings: {{kl: 0.0}}}}
+  grpo-g0: {{extends: grpo, control: g0, env_kwargs: {{g: 0.0}}}}
 """
 
 
@@ -62,7 +64,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="module")
-def warm(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Warm:
+def warm(study: Study, tmp_path_factory: pytest.TempPathFactory) -> WarmStart:
     return make_warm(study, 0, tmp_path_factory.mktemp("warm"))
 
 
@@ -82,22 +84,22 @@ def test_a_plan_decides_every_round(study: Study) -> None:
     assert [phase.name for phase in study.schedule] == ["A", "A", "B", "B"]
     arm = arm_of(study, "grpo-g0")
     assert study.kwargs(study.schedule[2], arm) == {"F": 1.5, "p": 0.0, "g": 0.0}
-    paths = {"init": Path("now"), "warm": Path("start"), "experts": Path("e.jsonl")}
-    spec = study.round(arm, 0, 1, **paths)
+    paths: Any = {"init": Path("now"), "warm": WarmStart(Path("start"), Path("e.jsonl"))}
+    spec = round_spec(study, arm, 0, 1, **paths)
     assert (spec.init, spec.reference, spec.demos) == ("now", "start", "e.jsonl")
     assert spec.env_kwargs["p"] == 0.5
     # Arms of a seed train on tasks drawn alike, and rounds do not repeat each other.
-    assert spec.seed == study.round(arm_of(study, "grpo"), 0, 1, **paths).seed
-    assert len({study.round(arm, s, n, **paths).seed for s in (0, 1) for n in (1, 2)}) == 4
+    assert spec.seed == round_spec(study, arm_of(study, "grpo"), 0, 1, **paths).seed
+    assert len({round_spec(study, arm, s, n, **paths).seed for s in (0, 1) for n in (1, 2)}) == 4
     arm.reference = "previous"
-    assert study.round(arm, 0, 1, **paths).reference is None
+    assert round_spec(study, arm, 0, 1, **paths).reference is None
     arm.reference = "warm"
 
 
 def test_an_arm_that_is_like_another_differs_in_one_part(study: Study) -> None:
     base, part = arm_of(study, "grpo"), arm_of(study, "grpo-no-kl")
     assert part.settings == {**base.settings, "kl": 0.0}
-    assert (part.learner, part.like, part.control) == ("grpo", "grpo", "")
+    assert (part.learner, part.extends, part.control) == ("grpo", "grpo", "")
     assert arm_of(study, "untrained").learner == NONE
 
 
@@ -106,8 +108,8 @@ def test_an_arm_that_is_like_another_differs_in_one_part(study: Study) -> None:
     [
         ("learner: grpo", "learner: grop", "did you mean 'grpo'"),
         ("kl: 0.0", "lk: 0.0", "Unknown setting 'lk'"),
-        ("like: grpo, control", "like: gpro, control", "Unknown arm that grpo-g0 is like"),
-        ("like: grpo, control", "like: grpo-no-kl, control", "itself like another"),
+        ("extends: grpo, control", "extends: gpro, control", "Unknown arm that grpo-g0 extends"),
+        ("extends: grpo, control", "extends: grpo-no-kl, control", "itself extends another"),
         ("name: small", "nam: small", "did you mean 'name'"),
         ("seeds: [0, 1]", "seeds: [0, 0]", "different whole numbers"),
         ("seeds: [0, 1]", "seeds: []", "different whole numbers"),
@@ -149,7 +151,7 @@ def test_the_plans_that_come_along_can_be_read(name: str) -> None:
     assert [phase.name for phase in study.phases] == ["A", "B", "C"]
     learners = {arm.learner for arm in study.arms}
     assert learners == {NONE, "rft", "grpo", "self_imitation", "q_evolve"}
-    parts = [arm for arm in study.arms if arm.like == "q_evolve" and not arm.control]
+    parts = [arm for arm in study.arms if arm.extends == "q_evolve" and not arm.control]
     assert any(arm.settings["data"] == "self" for arm in parts if "data" in arm.settings)
     # Fewer updates a round leave a critic's V far from the return, and all advantages alike.
     [q_evolve] = [arm for arm in study.arms if arm.name == "q_evolve"]
@@ -161,7 +163,7 @@ def test_the_plans_that_come_along_can_be_read(name: str) -> None:
 
 
 def test_a_warm_start_is_cloned_from_scripts_that_sometimes_violate(
-    study: Study, warm: Warm
+    study: Study, warm: WarmStart
 ) -> None:
     episodes = list(read_episodes(warm.policy.parent.parent / "mixture.jsonl"))
     taken = [e.steps[0].action == "take" for e in episodes]
@@ -170,12 +172,12 @@ def test_a_warm_start_is_cloned_from_scripts_that_sometimes_violate(
     assert {e.steps[0].action for e in read_episodes(warm.experts)} == {"give"}
 
 
-def test_the_untrained_are_measured_only(study: Study, warm: Warm, tmp_path: Path) -> None:
-    result = play_run(study, arm_of(study, "untrained"), 0, tmp_path, warm)
+def test_the_untrained_are_measured_only(study: Study, warm: WarmStart, tmp_path: Path) -> None:
+    result = play_rounds(study, arm_of(study, "untrained"), 0, tmp_path, warm)
     assert [r["trained"] for r in result["rounds"]] == [False] * 4
     assert [r["phase"] for r in result["rounds"]] == ["A", "A", "B", "B"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "result.json", "timing.json", "trace.jsonl",
+        "result.json", "spec.json", "timing.json", "trace.jsonl",
     ]  # fmt: skip
     trace = list(read_trace(tmp_path / "trace.jsonl"))
     assert {(t.round, t.phase, t.p, t.seed) for t in trace} == {
@@ -188,9 +190,9 @@ def test_the_untrained_are_measured_only(study: Study, warm: Warm, tmp_path: Pat
     assert 0 < sum(rates) / 4 < 1, "the warm start both gives and takes"
 
 
-def test_arms_of_a_seed_meet_the_same_audits(study: Study, warm: Warm, tmp_path: Path) -> None:
+def test_arms_of_a_seed_meet_the_same_audits(study: Study, warm: WarmStart, tmp_path: Path) -> None:
     def audits(name: str) -> list[bool]:
-        play_run(study, arm_of(study, name), 0, tmp_path / name, warm)
+        play_rounds(study, arm_of(study, name), 0, tmp_path / name, warm)
         return [t.inspected for t in read_trace(tmp_path / name / "trace.jsonl")]
 
     assert audits("untrained") == audits("grpo-g0")
@@ -201,13 +203,13 @@ class Killed(Exception):
 
 
 def test_a_killed_run_ends_with_the_same_bytes(
-    study: Study, warm: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, warm: WarmStart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm = arm_of(study, "grpo")
-    expected = play_run(study, arm, 0, tmp_path / "whole", warm)
+    expected = play_rounds(study, arm, 0, tmp_path / "whole", warm)
     assert [r["trained"] for r in expected["rounds"][1:]] == [True] * 3
     # Killed before a measurement, and again before the facts of a round are written.
-    real = {name: getattr(run_module, name) for name in ("measure", "write_json")}
+    real = {name: getattr(rounds, name) for name in ("measure", "write_json")}
     for name in real:
         for count in (1, 2):
             calls = 0
@@ -219,23 +221,23 @@ def test_a_killed_run_ends_with_the_same_bytes(
                     raise Killed
                 return real[name](*args)
 
-            monkeypatch.setattr(run_module, name, dying)
+            monkeypatch.setattr(rounds, name, dying)
             with suppress(Killed):
-                play_run(study, arm, 0, tmp_path / "run", warm)
-            monkeypatch.setattr(run_module, name, real[name])
-    assert play_run(study, arm, 0, tmp_path / "run", warm) == expected
+                play_rounds(study, arm, 0, tmp_path / "run", warm)
+            monkeypatch.setattr(rounds, name, real[name])
+    assert play_rounds(study, arm, 0, tmp_path / "run", warm) == expected
     assert files(tmp_path / "run") == files(tmp_path / "whole")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        "policy", "result.json", "timing.json", "trace.jsonl",
+        "policy", "result.json", "spec.json", "timing.json", "trace.jsonl",
     ]  # fmt: skip
 
 
 def test_a_round_without_news_leaves_the_policy_as_it_was(
-    study: Study, warm: Warm, tmp_path: Path
+    study: Study, warm: WarmStart, tmp_path: Path
 ) -> None:
     arm = arm_of(study, "grpo-g0")
     # Nothing pays more than anything else: g = 0, and in phase B no fines either.
-    result = play_run(study, arm, 0, tmp_path, warm)
+    result = play_rounds(study, arm, 0, tmp_path, warm)
     in_b = [r for r in result["rounds"] if r["phase"] == "B"]
     assert [r["trained"] for r in in_b] == [False, False]
     assert all("In no group did one episode do better" in r["reason"] for r in in_b)
@@ -270,24 +272,55 @@ def test_a_study_from_one_command(
         raise AssertionError("played again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(study_module, "play_run", never)
-        patched.setattr(study_module, "make_warm", never)
+        patched.setattr(engine, "play_rounds", never)
+        patched.setattr(engine, "make_warm", never)
         assert main(argv) == 0
     assert capsys.readouterr().out == printed.out
-    plan(tmp_path, PLAN + "  longer: {like: grpo, settings: {epochs: 2}}\n")
+    plan(tmp_path, PLAN + "  longer: {extends: grpo, settings: {epochs: 2}}\n")
     assert main(argv) == 0
     assert "longer - grpo" in capsys.readouterr().out
     plan(tmp_path, PLAN.replace("lr: 1e-2}\n      limits", "lr: 2e-2}\n      limits"))
     assert main(argv) == 2
-    assert "holds a study that differs in its arm grpo" in capsys.readouterr().err
+    assert "holds a run of another plan, which differs in its settings" in capsys.readouterr().err
     plan(tmp_path, PLAN.replace("violate: 0.4", "violate: 0.5"))
     assert main(argv) == 2
     assert "differs in its mixture" in capsys.readouterr().err
 
 
+def test_a_folder_of_an_earlier_release_is_taken_over(
+    study: Study, warm: WarmStart, tmp_path: Path
+) -> None:
+    """Its plan was kept in ``study.json``, for all runs together."""
+    kept = ("name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch", "form",
+            "phases", "mixture", "mixture_kwargs", "experts", "measure")  # fmt: skip
+    old = {name: value for name, value in asdict(study).items() if name in kept}
+    fields = ("name", "learner", "preset", "settings", "budget", "env_kwargs", "reference",
+              "control")  # fmt: skip
+    old["arms"] = [
+        {**{name: getattr(arm, name) for name in fields}, "like": arm.extends} for arm in study.arms
+    ]
+    short = replace(study, seeds=[0], arms=study.arms[:1])
+    shutil.copytree(warm.policy.parent.parent, run_folder(tmp_path, 0, "warm"))
+    folder = run_folder(tmp_path, 0, "runs", "untrained")
+    play_rounds(study, study.arms[0], 0, folder, warm)
+    before = files(tmp_path)
+    for place in (folder, run_folder(tmp_path, 0, "warm")):
+        (place / "spec.json").unlink()
+    (tmp_path / "study.json").write_text(json.dumps(old))
+    said: list[str] = []
+    play_study(short, tmp_path, workers=0, say=said.append)
+    assert not said and files(tmp_path) == before
+    other = replace(short, measure=Measure(split="seen", episodes=7))
+    with pytest.raises(BenchError, match="differs in its measure"):
+        play_study(other, tmp_path, workers=0, say=said.append)
+    (tmp_path / "study.json").write_text("[]")
+    with pytest.raises(BadFile, match="is not the plan of a study"):
+        play_study(short, tmp_path, workers=0, say=said.append)
+
+
 def test_tables_need_a_seed_that_all_arms_have_finished(study: Study, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no seed yet that all arms have finished"):
-        write(study, tmp_path)
+        write_results(study, tmp_path)
 
 
 def test_a_world_without_scripts_is_none_of_tipping(tmp_path: Path) -> None:
@@ -303,24 +336,24 @@ def test_a_world_without_scripts_is_none_of_tipping(tmp_path: Path) -> None:
 def test_a_failed_run_is_told_when_the_others_are_done(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def playing(study: Study, arm: Any, seed: int, folder: Path, warm: Warm) -> Any:
+    def playing(study: Study, arm: Any, seed: int, folder: Path, warm: WarmStart) -> Any:
         if arm.name == "grpo":
             raise BenchError("It fell apart.")
         return {"rounds": [{"phase": "A", "violations": 1, "opportunities": 2}]}
 
-    monkeypatch.setattr(study_module, "play_run", playing)
-    monkeypatch.setattr(study_module, "make_warm", lambda *args: None)
-    monkeypatch.setattr(study_module, "find_warm", lambda *args: Warm(Path("w"), None))
+    monkeypatch.setattr(engine, "play_rounds", playing)
+    monkeypatch.setattr(engine, "make_warm", lambda *args: None)
+    monkeypatch.setattr(engine, "find_warm", lambda *args: WarmStart(Path("w"), None))
     said: list[str] = []
     with pytest.raises(BenchError, match="2 runs failed; the first: grpo, seed 0: It fell apart"):
-        play(study, tmp_path / "out", workers=0, say=said.append)
-    assert len(said) == 8 and "untrained, seed 0: violation rate A 0.500" in said
+        play_study(study, tmp_path / "out", workers=0, say=said.append)
+    assert len(said) == 10 and "untrained, seed 0: violation rate A 0.500" in said
 
 
 def test_another_folder_is_not_touched(study: Study, tmp_path: Path) -> None:
     (tmp_path / "chapter.txt").write_text("precious")
     with pytest.raises(BadFile, match="holds no study"):
-        play(study, tmp_path, workers=0, say=print)
+        play_study(study, tmp_path, workers=0, say=print)
     assert [p.name for p in tmp_path.iterdir()] == ["chapter.txt"]
 
 
@@ -338,11 +371,11 @@ def test_a_learner_tips_where_nobody_looks_and_comes_back(tmp_path: Path) -> Non
         assert old in text
         text = text.replace(old, new)
     study = read_study(plan(tmp_path, text))
-    warm = make_warm(study, 0, warm_folder(tmp_path, 0))
+    warm = make_warm(study, 0, run_folder(tmp_path, 0, "warm"))
     ends = {}
     for name in ("grpo", "untrained", "grpo-g0"):
-        folder = run_folder(tmp_path, name, 0)
-        rounds = play_run(study, arm_of(study, name), 0, folder, warm)["rounds"]
+        folder = run_folder(tmp_path, 0, "runs", name)
+        rounds = play_rounds(study, arm_of(study, name), 0, folder, warm)["rounds"]
         ends[name] = {r["phase"]: r["violations"] / r["opportunities"] for r in rounds}
     assert ends["grpo"]["B"] > 0.8 > 0.2 > ends["grpo"]["C"]
     # Where nobody trains, or nothing is gained, there is no tipping either.
