@@ -28,6 +28,28 @@ CHARSET = frozenset(string.ascii_letters + string.digits + string.punctuation + 
 MAX_OBSERVATION = 20_000
 MAX_ACTION = 2_000
 REWARDS = ("sparse", "dense")
+#: What a subclass of `TextEnv` may replace; the other names of that class and of `gymnasium.Env`
+#: are theirs.
+HOOKS = frozenset(
+    [
+        "metadata",
+        "splits",
+        "rewards",
+        "task_ids",
+        "task",
+        "expert",
+        "reset",
+        "step",
+        "render",
+        "close",
+        "panel_digest",
+        "_begin",
+        "_act",
+        "_progress",
+        "_over",
+        "_commands",
+    ]
+)
 
 
 class Feedback(StrEnum):
@@ -83,8 +105,23 @@ def to_text(text: str) -> str:
     return text if len(text) <= MAX_OBSERVATION else text[: MAX_OBSERVATION - 3] + "..."
 
 
+@dataclass(slots=True)
+class _EpisodeState:
+    """Running episode of a `TextEnv`, in one record so that no attribute of a subclass hits it."""
+
+    task_id: str = ""
+    goal: str = ""
+    observation: str = ""
+    score: float = 0.0
+    won: bool = False
+
+
 class TextEnv(gymnasium.Env[str, str]):
     """Base class of the single-agent text environments.
+
+    A subclass may use any attribute name that this class does not have; `testing.check_names`
+    reports a clash. It may replace the names in `HOOKS`, and reads the running episode through
+    `current_task_id` and `last_observation`.
 
     Args:
         split: Panel from which `reset` draws tasks.
@@ -124,11 +161,8 @@ class TextEnv(gymnasium.Env[str, str]):
         self.render_mode = render_mode
         self.observation_space = spaces.Text(MAX_OBSERVATION, min_length=0, charset=CHARSET)
         self.action_space = spaces.Text(MAX_ACTION, min_length=0, charset=CHARSET)
-        self._task_id = ""
-        self._goal = ""
-        self._observation = ""
-        self._score = 0.0
-        self._won = False
+        # The two underscores make Python mangle the name: only this class can reach it.
+        self.__running_episode = _EpisodeState()
 
     # ── what a subclass supplies ────────────────────────────────────────────
 
@@ -200,11 +234,9 @@ class TextEnv(gymnasium.Env[str, str]):
         elif not isinstance(task_id, str):
             raise UnknownName.of("task id", task_id, [])
         goal, observation = self._begin(task_id)
-        self._goal = to_text(goal)
-        self._task_id = task_id
-        self._observation = to_text(observation)
-        self._score, self._won = self._progress()
-        return self._observation, self._info(Feedback.OK)
+        self.__running_episode = state = _EpisodeState(task_id, to_text(goal), to_text(observation))
+        state.score, state.won = self._progress()
+        return state.observation, self._info(Feedback.OK)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Executes one command. Any string is accepted; what cannot be done costs the step.
@@ -215,21 +247,31 @@ class TextEnv(gymnasium.Env[str, str]):
         """
         observation, feedback = self._act(action if isinstance(action, str) else str(action))
         observation = to_text(observation)
-        if feedback is Feedback.OK and observation == self._observation:
+        state = self.__running_episode
+        if feedback is Feedback.OK and observation == state.observation:
             feedback = Feedback.UNCHANGED
-        self._observation = observation
-        before, won_before = self._score, self._won
-        self._score, self._won = self._progress()
+        score, won = self._progress()
         if self.reward == "sparse":
-            reward = 1.0 if self._won and not won_before else 0.0
+            reward = 1.0 if won and not state.won else 0.0
         else:
-            reward = self._score - before
-        terminated = self._won or self._over()
+            reward = score - state.score
+        state.observation, state.score, state.won = observation, score, won
+        terminated = won or self._over()
         return observation, reward, terminated, False, self._info(feedback)
 
     def render(self) -> str | None:
         """The last observation, when ``render_mode="ansi"``."""
-        return self._observation if self.render_mode == "ansi" else None
+        return self.last_observation if self.render_mode == "ansi" else None
+
+    @property
+    def current_task_id(self) -> str:
+        """Id of the task that was reset last; empty before the first reset, and in its `_begin`."""
+        return self.__running_episode.task_id
+
+    @property
+    def last_observation(self) -> str:
+        """Text that the last `reset` or `step` returned; empty before the first reset."""
+        return self.__running_episode.observation
 
     def admissible_commands(self) -> list[str]:
         """Commands that would be executed now, sorted and unique (also when not in `info`)."""
@@ -247,12 +289,13 @@ class TextEnv(gymnasium.Env[str, str]):
         return digest.hexdigest()
 
     def _info(self, feedback: Feedback) -> dict[str, Any]:
+        state = self.__running_episode
         info: dict[str, Any] = {
-            "task_id": self._task_id,
-            "goal": self._goal,
+            "task_id": state.task_id,
+            "goal": state.goal,
             "feedback": feedback,
-            "score": self._score,
-            "won": self._won,
+            "score": state.score,
+            "won": state.won,
         }
         if self.admissible:
             info["admissible_commands"] = self._commands()

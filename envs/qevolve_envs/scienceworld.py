@@ -412,7 +412,7 @@ class ScienceWorldEnv(TextEnv):
         self.__dict__.update(state)
         if resume:
             history = self._history
-            self._begin(self._task_id)
+            self._begin(self.current_task_id)
             for command in history:
                 self._act(command)
 

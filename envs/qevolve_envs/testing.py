@@ -35,7 +35,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.passive_env_checker import env_render_passive_checker
 
 from qevolve_envs._fresh import call_fresh
-from qevolve_envs.core import REWARDS, Feedback
+from qevolve_envs.core import HOOKS, REWARDS, Feedback, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.junk import BAITS, ActionMix
 from qevolve_envs.registration import find_spec
@@ -64,6 +64,7 @@ __all__ = [
     "Record",
     "TextEnvConformance",
     "check_golden",
+    "check_names",
     "check_pickling",
     "check_processes",
     "check_repeatable",
@@ -235,6 +236,51 @@ def check_unknown_names(env: EnvLike) -> None:
     _refused("reward='spars'", functools.partial(make_env, env, reward="spars"), "sparse")
 
 
+def check_names(env: EnvLike, steps: int = 20) -> None:
+    """No attribute or method takes the name of one that `TextEnv` needs for itself.
+
+    A subclass may replace the names in `core.HOOKS` by others of their kind, and no other name.
+
+    Args:
+        env: The environment.
+        steps: Number of actions after which the attributes are looked at again.
+    """
+    settings = {"reward": "dense", "admissible": True, "render_mode": "ansi"}
+    made = make_env(env, **settings)
+    world = unwrapped(made)
+    settings["split"] = world.split
+    reserved = {n for n in dir(TextEnv) if not n.startswith("__")} | settings.keys()
+    for cls in type(world).__mro__[: type(world).__mro__.index(TextEnv)]:
+        for name in sorted((vars(cls).keys() & reserved) - HOOKS):
+            _require(False, _clash(f"{cls.__name__}.{name}", name))
+    mix = ActionMix(np.random.default_rng(0))
+    over = True
+    for _ in range(steps):
+        try:
+            if over:
+                made.reset(seed=0)
+            *_, terminated, truncated, _ = made.step(mix.draw(world.admissible_commands()))
+            over = terminated or truncated
+        finally:  # A clash may be the very reason why a step fails.
+            _check_attributes(world, reserved, settings)
+    made.close()
+
+
+def _check_attributes(world: TextEnv, reserved: set[str], settings: Mapping[str, Any]) -> None:
+    own = type(world).__name__
+    for name in sorted(vars(world).keys() & reserved):
+        value, theirs = vars(world)[name], getattr(TextEnv, name, None)
+        if name in settings:
+            kept = type(value) is type(settings[name]) and value == settings[name]
+        else:
+            kept = callable(value) or not callable(theirs)
+        _require(kept, _clash(f"self.{name} of {own}", name))
+
+
+def _clash(attribute: str, name: str) -> str:
+    return f"{attribute} replaces TextEnv's own {name!r}: choose another name"
+
+
 # ── determinism ─────────────────────────────────────────────────────────────
 
 
@@ -362,6 +408,10 @@ class TextEnvConformance:
     def test_unknown_names(self) -> None:
         """Unknown tasks, options and splits."""
         check_unknown_names(self.factory)
+
+    def test_names(self) -> None:
+        """No clash with the names of `TextEnv`."""
+        check_names(self.factory)
 
     def test_same_again(self) -> None:
         """Determinism in this process."""

@@ -13,6 +13,7 @@ import pytest
 import toy
 
 from qevolve_envs import testing
+from qevolve_envs.agent import TaskView
 from qevolve_envs.core import Feedback, Outcome, Task
 from qevolve_envs.errors import BenchError
 from qevolve_envs.junk import BAITS, junk
@@ -140,6 +141,54 @@ def test_dense_reward_that_is_not_the_increase():
 def test_unchanged_observation_reported_as_ok():
     env = with_info(feedback=Feedback.OK)
     fails(fuzz, env, "reports OK for an observation that did not change")
+
+
+@pytest.mark.parametrize("name", ["_won", "_score", "_goal", "_observation", "_task_id", "_state"])
+def test_natural_attribute_of_a_subclass_changes_nothing(name):
+    def act(self, command):
+        result = toy.Corridor._act(self, command)
+        setattr(self, name, self._progress()[1])
+        return result
+
+    env = broken(_act=act)()
+    expert = env.expert()
+    observation, info = env.reset(seed=0)
+    expert.reset([TaskView("", info["task_id"], info["goal"], 0, env.admissible_commands)])
+    paid, terminated = 0.0, False
+    while not terminated:
+        observation, reward, terminated, _, info = env.step(expert.act([observation])[0])
+        paid += reward
+    assert info["won"]
+    assert paid == 1.0
+    testing.check_names(broken(_act=act))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reward", 0.5),
+        ("split", "left"),
+        ("admissible", ["look"]),
+        ("render_mode", "human"),
+        ("_commands", ["look"]),
+        ("_info", {}),
+        ("reset", None),
+    ],
+)
+def test_attribute_that_replaces_one_of_the_base_class(name, value):
+    def act(self, command):
+        setattr(self, name, value)
+        return toy.Corridor._act(self, command)
+
+    fails(testing.check_names, broken(_act=act), f"self.{name} of Broken replaces .* {name!r}")
+
+
+@pytest.mark.parametrize(
+    "name", ["_info", "reward", "current_task_id", "last_observation", "admissible_commands"]
+)
+def test_method_that_replaces_one_of_the_base_class(name):
+    env = broken(**{name: lambda self: {}})
+    fails(testing.check_names, env, f"Broken.{name} replaces TextEnv's own {name!r}")
 
 
 def test_dishonest_commands():

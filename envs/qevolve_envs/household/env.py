@@ -98,7 +98,7 @@ class GameEnv(TextEnv):
         self.__dict__.update(state)
         self._play = self._meter = None
         if changes is not None:
-            game, _ = self._load(self._task_id)
+            game, _ = self._load(self.current_task_id)
             self._play = Play(game)
             self._play.restore(changes)
             self._meter = Progress(game, self.placed, self.held)

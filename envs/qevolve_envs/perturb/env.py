@@ -131,7 +131,7 @@ class PerturbedEnv(TextEnv):
     def _act(self, command: str) -> Outcome:
         self._moment = moment = replace(self._moment, step=self._moment.step + 1)
         if any(layer.fails(moment) for layer in self.layers):
-            return Outcome(self._observation, Feedback.UNCHANGED)
+            return Outcome(self.last_observation, Feedback.UNCHANGED)
         self._delivered += 1
         if len(command) <= MAX_ACTION:  # What is longer is malformed in every world.
             for layer in reversed(self.layers):

@@ -117,4 +117,4 @@ class ShopBase(TextEnv):
         self.__dict__.update(state)
         self._visit = None
         if place is not None:
-            self._visit = self._visit_of(self._task_id, place)
+            self._visit = self._visit_of(self.current_task_id, place)

@@ -161,7 +161,7 @@ class SingleNormsEnv(TextEnv):
                 booked,
                 self._pay() if shift.over else None,
                 world=self.workplace.name,
-                scenario=self._task_id,
+                scenario=self.current_task_id,
                 seed=self._key()[0],
                 agent="agent_0",
                 round=0,
@@ -218,7 +218,7 @@ class SingleNormsEnv(TextEnv):
         self._shift = None
         if taken is not None:
             work = self.workplace
-            self._shift = work.shift(self._task_id, 0, work.commons(1))
+            self._shift = work.shift(self.current_task_id, 0, work.commons(1))
             for command in taken:
                 self._shift.step(command)
 

@@ -78,7 +78,7 @@ def test_severities(env_id):
     task = env[1].unwrapped.task_ids("train")[7]
     shown = {s: [e.reset(seed=1, options={"task": task})[0]] for s, e in env.items()}
     world = env[1].unwrapped.world
-    clean = [world.render() or world._observation]
+    clean = [world.render() or world.last_observation]
     expert = world.expert()
     goal = world.task(task).goal
     expert.reset([TaskView("", task, goal, 0, world.admissible_commands)])
@@ -87,8 +87,8 @@ def test_severities(env_id):
         command = expert.act([clean[-1].replace(told, goal)])[0]
         for s, e in env.items():
             shown[s].append(e.step(command)[0])
-        clean.append(world._observation)
-        if world._won:
+        clean.append(world.last_observation)
+        if world._progress()[1]:
             break
     assert shown[1] == [text.replace(goal, told) for text in clean]
     assert shown[2] != shown[1] != shown[3]
@@ -107,5 +107,5 @@ def test_most_of_what_a_household_says_is_reworded():
             commands = env.unwrapped.admissible_commands()
             text = env.step(commands[(5 * step + seed) % len(commands)])[0]
             total += 1
-            kept += text == world._observation
+            kept += text == world.last_observation
     assert kept / total < 0.1

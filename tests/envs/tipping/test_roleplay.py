@@ -92,7 +92,7 @@ def test_random_supervision_is_the_seeds():
     assert sum(seen) / len(seen) == pytest.approx(0.33, abs=0.03)
     # Also where the seed draws the task, an episode is what its task and seed say.
     env.reset(seed=7)
-    drawn = env._task_id
+    drawn = env.current_task_id
     for _ in range(40):
         env.step(env.script(AGENT, False))
     assert [truth.inspected for truth in env.truth] == checks(7, drawn)
