@@ -138,6 +138,9 @@ class TextEnv(gymnasium.Env[str, str]):
     splits: ClassVar[tuple[str, ...]] = ()
     #: Forms of the reward. An environment may offer more than these two, and pay them in `step`.
     rewards: ClassVar[tuple[str, ...]] = REWARDS
+    #: The TOML file beside the class's module that gives it prompts and perturbations
+    #: (`qevolve_envs.language`), if there is one.
+    language: ClassVar[str] = ""
 
     def __init__(
         self,

@@ -105,3 +105,12 @@ class Dice:
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """All items, in random order."""
         return self.some(items, len(items))
+
+    def maybe_shuffled(self, items: Sequence[T], probability: float) -> list[T]:
+        """All items, in random order with a probability, and otherwise as they are.
+
+        The order is drawn in any case, so that a higher probability shuffles the same and more.
+        """
+        moved = self.chance(probability)
+        order = self.shuffled(items)
+        return order if moved else list(items)

@@ -269,6 +269,7 @@ class ScienceWorldEnv(TextEnv):
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "scienceworld.toml"
     splits: ClassVar[tuple[str, ...]] = SPLITS
 
     def __init__(

@@ -136,11 +136,12 @@ def run(args: argparse.Namespace) -> int:
 
 def list_perturbations() -> str:
     """What there is, what each severity means, and where it applies."""
-    from qevolve_envs.perturb import PERTURBATIONS
+    from qevolve_envs.perturb import PERTURBATIONS, environments
 
     lines = []
     for one in PERTURBATIONS.values():
-        envs = ", ".join(env.partition("/")[2] for env in one.envs) or "every environment"
+        where = environments(one.name) if one.needs else []
+        envs = ", ".join(env.partition("/")[2] for env in where) or "every environment"
         lines.append(f"{one.name:<12} {one.summary} ({envs})")
         lines += [f"             {i}  {text}" for i, text in enumerate(one.severities, 1)]
     return "\n".join(lines)

@@ -104,9 +104,7 @@ class Dialogue:
         self._history = history
         self._observations: list[str] = []
         self._answers: list[str] = []
-        # Ids carry the module that registers them where that is not ours.
-        world = prompt.worlds.get(env_id.rpartition(":")[2], "")
-        system = prompt.system.format(world=world).strip()
+        system = prompt.system.format(world=prompt.explain(env_id)).strip()
         self._preamble: list[Message] = [{"role": "system", "content": system}]
         for episode in demonstrations:
             self._preamble += _demonstrate(prompt, episode)

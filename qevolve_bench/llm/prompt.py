@@ -16,7 +16,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from qevolve_envs.catalog import CATALOG
 from qevolve_envs.errors import BadFile, UnknownName
+from qevolve_envs.language import find_language, language_of
 
 #: The placeholders that each template may hold.
 _PLACEHOLDERS: dict[str, frozenset[str]] = {
@@ -44,7 +46,8 @@ class Prompt:
             and ``{observation}``, the last one that is left out.
         commands: Follows the latest message where commands are listed; ``{commands}``, one a line.
         demonstration: An answer in a demonstration; ``{action}``.
-        worlds: What is said about the commands of a world, by its environment id.
+        worlds: What is said about the commands of a world, by its environment id: what the suite's
+            own worlds say of themselves, and what the prompt's file says instead or besides.
     """
 
     name: str
@@ -57,6 +60,15 @@ class Prompt:
     commands: str
     demonstration: str
     worlds: Mapping[str, str]
+
+    def explain(self, env_id: str) -> str:
+        """What is said about the commands of a world; a plug-in says it of itself.
+
+        Args:
+            env_id: Gymnasium id, or ``module:id``.
+        """
+        name = env_id.rpartition(":")[2]
+        return self.worlds.get(name) or find_language(name).prompt
 
     @property
     def digest(self) -> str:
@@ -74,7 +86,7 @@ def _shipped() -> dict[str, Traversable]:
     found = {
         item.name.removesuffix(".toml"): item
         for item in folder.iterdir()
-        if item.name.endswith(".toml") and item.name != "worlds.toml"
+        if item.name.endswith(".toml")
     }
     return dict(sorted(found.items()))
 
@@ -96,7 +108,8 @@ def load_prompt(name: str) -> Prompt:
         hint = "a prompt of your own is given as the path of a .toml file."
         raise UnknownName.of("prompt", name, shipped, hint)
     raw = _read_toml(source)
-    worlds = _read_toml(files("qevolve_bench.llm") / "prompts" / "worlds.toml")
+    languages = {entry.id: language_of(entry.load()) for entry in CATALOG}
+    worlds: dict[str, Any] = {env_id: one.prompt for env_id, one in languages.items() if one.prompt}
     own = raw.pop("worlds", {})
     if not isinstance(own, dict):
         raise BadFile(f"{name}: worlds must be a table of texts.")

@@ -309,4 +309,4 @@ def test_listing_needs_nothing(capsys):
 def test_an_environment_that_cannot_be_perturbed_so(capsys):
     toy = ["--env", "benchtoy/Corridor-v0", "--split", "train", "--agent", "random"]
     assert main(["robustness", *toy, "--perturbations", "rename", "--workers", "0"]) == 2
-    assert "'rename' does not apply to Corridor" in capsys.readouterr().err
+    assert "'rename' does not apply to benchtoy/Corridor-v0" in capsys.readouterr().err

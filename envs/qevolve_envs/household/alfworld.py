@@ -139,6 +139,7 @@ class ALFWorldEnv(GameEnv):
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "alfworld.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(FOLDERS)
     placed: ClassVar[str] = "inreceptacle"
     held: ClassVar[str] = "holds"

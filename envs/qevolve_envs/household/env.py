@@ -147,6 +147,7 @@ class HouseholdEnv(GameEnv):
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "language.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(PANELS)
     placed: ClassVar[str] = PLACED
     held: ClassVar[str] = HELD

@@ -75,6 +75,7 @@ class LabEnv(TextEnv):
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "language.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(PANELS)
 
     def __init__(self, *, simplify: str = "standard", **kwargs: Any) -> None:

@@ -1,7 +1,8 @@
 """Robustness: the same tasks in a world that is a little different.
 
-``perturb(gymnasium.make("qevolve/Household-v0"), "typos:2")`` is the environment with typos of
-severity 2; `PERTURBATIONS` lists what there is. What is solvable stays solvable.
+``perturb(gymnasium.make(env_id), "typos:2")`` is the environment with typos of severity 2;
+`PERTURBATIONS` lists what there is. What is solvable stays solvable. A world's language file
+(`qevolve_envs.language`) says which perturbations it can have, and how.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from qevolve_envs.perturb.registry import (
     SEVERITIES,
     Perturbation,
     applicable,
+    environments,
     make_perturbed,
     most_steps,
     parse,
@@ -24,6 +26,7 @@ __all__ = [
     "Perturbation",
     "PerturbedEnv",
     "applicable",
+    "environments",
     "make_perturbed",
     "most_steps",
     "parse",

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from qevolve_envs.core import TextEnv
+from qevolve_envs.language import Language
 from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
 from qevolve_envs.rng import Dice
-from qevolve_envs.shop.pages import SEPARATOR
 
 #: Severity -> sentences around an observation, and probability that it has them at all.
 SENTENCES = (1, 2, 3)
 TALKATIVE = (1 / 3, 2 / 3, 1.0)
-#: What is counted -> how much of it there is more, by severity.
-THINGS: Mapping[str, tuple[int, int, int]] = {
-    "qevolve/Household-v0": (4, 8, 16),
-    "qevolve/Lab-v0": (5, 10, 20),
-    "qevolve/Shop-v0": (1, 2, 4),
-    "qevolve/WebShop-v0": (1, 2, 4),
-}
+#: Severity -> how often the things that a world's language counts.
+THINGS = (1, 2, 4)
 
 #: They name nothing that is in any of the worlds.
 IRRELEVANT = (
@@ -53,15 +47,14 @@ class Distractible(Protocol):
 class Distractors(Layer):
     """More things in the world, and irrelevant sentences around what is said of it.
 
-    A household has more things lying around, of kinds that the task is not about; a lab has them in
-    rooms that the instruction does not name; a shop puts unrelated products before the results of
-    every search. All of them are really there. Nothing that was possible becomes impossible, and
-    nothing new meets the goal. Other worlds are given the sentences only.
+    How many things `Language.distractors` says, and the world's method `distract` puts them there.
+    All of them are really there. Nothing that was possible becomes impossible, and nothing new
+    meets the goal. Worlds without either are given the sentences only.
     """
 
-    def __init__(self, severity: int, env_id: str) -> None:
-        super().__init__(severity, env_id)
-        self._count = THINGS.get(env_id, (0, 0, 0))[severity - 1]
+    def __init__(self, severity: int, language: Language) -> None:
+        super().__init__(severity, language)
+        self._count = THINGS[severity - 1] * language.distractors
 
     def enter(self, world: TextEnv, task_id: str) -> None:
         """Puts the things there."""
@@ -76,15 +69,23 @@ class Distractors(Layer):
             return text
         # What stands behind the first observation would read like a part of the task.
         before = moment.step == 0 or not behind
-        return add_sentences(text, dice.some(IRRELEVANT, SENTENCES[self.severity - 1]), before)
+        sentences = dice.some(IRRELEVANT, SENTENCES[self.severity - 1])
+        return add_sentences(text, sentences, before, self.language.separator)
 
 
-def add_sentences(text: str, sentences: list[str], before: bool) -> str:
-    """Adds sentences to a text, or to a page in any of its three forms."""
+def add_sentences(text: str, sentences: list[str], before: bool, separator: str = "") -> str:
+    """Adds sentences to a text, or to an HTML page.
+
+    Args:
+        text: What a world lets an agent see.
+        sentences: What is added.
+        before: Before the text; behind it otherwise.
+        separator: What divides the parts of the text, if it is found there.
+    """
     if text.startswith("<!DOCTYPE"):
         more = "\n".join(f"<p>{sentence}</p>" for sentence in sentences)
         mark = "<body>\n" if before else "\n</body>"
         return text.replace(mark, f"{mark}{more}\n" if before else f"\n{more}{mark}", 1)
-    link = SEPARATOR if SEPARATOR in text else "\n"
-    more = (SEPARATOR if link == SEPARATOR else " ").join(sentences)
-    return link.join((more, text) if before else (text, more))
+    parted = bool(separator) and separator in text
+    more = (separator if parted else " ").join(sentences)
+    return (separator if parted else "\n").join((more, text) if before else (text, more))

@@ -6,6 +6,7 @@ import math
 
 from qevolve_envs.agent import TaskView
 from qevolve_envs.core import TextEnv
+from qevolve_envs.language import NO_LANGUAGE, Language
 from qevolve_envs.perturb.layer import Layer
 
 #: Severity -> share of the horizon that is left.
@@ -20,8 +21,8 @@ class Horizon(Layer):
     because nothing proves that fewer steps would do.
     """
 
-    def __init__(self, severity: int, env_id: str = "") -> None:
-        super().__init__(severity, env_id)
+    def __init__(self, severity: int, language: Language = NO_LANGUAGE) -> None:
+        super().__init__(severity, language)
         self._needed: dict[tuple[str, int], int] = {}
 
     def limit(self, world: TextEnv, task_id: str, horizon: int) -> int:

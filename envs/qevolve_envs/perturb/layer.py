@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from qevolve_envs.core import TextEnv
+from qevolve_envs.language import NO_LANGUAGE, Language
 from qevolve_envs.rng import Chance, Dice
 
 #: All draws of all perturbations; its entropy names their version.
@@ -49,12 +50,12 @@ class Layer:
 
     Args:
         severity: 1, 2 or 3.
-        env_id: Gymnasium id of the world; ``""`` for one of somebody else.
+        language: The world's.
     """
 
-    def __init__(self, severity: int, env_id: str = "") -> None:
+    def __init__(self, severity: int, language: Language = NO_LANGUAGE) -> None:
         self.severity = severity
-        self.env_id = env_id
+        self.language = language
         self._instruction = ""
 
     def enter(self, world: TextEnv, task_id: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from html import escape
 
+from qevolve_envs.language import Language, Rules
 from qevolve_envs.perturb.layer import CHANCE, Layer, Moment, outside
-from qevolve_envs.perturb.wordings import Rules, goal_wordings, observation_wordings
 
 #: What the slots of a wording stand for; all others stand for a name or a list.
 _SLOTS = {
@@ -29,8 +29,8 @@ class Paraphrase(Layer):
     the usual one. What no wording covers, such as a product's title, stays as it is.
     """
 
-    def __init__(self, severity: int, env_id: str) -> None:
-        super().__init__(severity, env_id)
+    def __init__(self, severity: int, language: Language) -> None:
+        super().__init__(severity, language)
         self._reworded = ""
         self._set = 0
 
@@ -43,7 +43,7 @@ class Paraphrase(Layer):
     def goal(self, task_id: str, goal: str) -> str:
         """The instruction in other words."""
         dice = CHANCE.dice("paraphrase goal", task_id)
-        return _goal_words(self.env_id).reword(goal, lambda n: dice.between(1, n - 1))
+        return _goal_words(self.language).reword(goal, lambda n: dice.between(1, n - 1))
 
     def observe(self, text: str, moment: Moment) -> str:
         """The text in other words."""
@@ -51,7 +51,7 @@ class Paraphrase(Layer):
         text = text.replace(old, new).replace(escape(old), escape(new))
         if self.severity == 1:
             return text
-        words = _observation_words(self.env_id)
+        words = _observation_words(self.language)
         anew = moment.dice("paraphrase").below
         choose: Callable[[int], int] = anew if self.severity == 3 else lambda n: self._set
         return outside(text, new, lambda part: words.reword(part, choose))
@@ -106,10 +106,10 @@ def _regex(wording: str, rule: int) -> str:
 
 
 @cache
-def _goal_words(env_id: str) -> Wordbook:
-    return Wordbook(goal_wordings(env_id))
+def _goal_words(language: Language) -> Wordbook:
+    return Wordbook(language.goals)
 
 
 @cache
-def _observation_words(env_id: str) -> Wordbook:
-    return Wordbook(observation_wordings(env_id))
+def _observation_words(language: Language) -> Wordbook:
+    return Wordbook(language.observations)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,17 +10,15 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from qevolve_envs.catalog import CATALOG
 from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.language import Language, find_class, language_of
 from qevolve_envs.perturb.env import PerturbedEnv
 from qevolve_envs.perturb.layer import Layer
 from qevolve_envs.perturb.noise import MOST_FAILURES
-from qevolve_envs.registration import find_spec
+from qevolve_envs.registration import all_entries, find_spec
 
 SEVERITIES = (1, 2, 3)
-HOUSEHOLD, SHOP, LAB = "qevolve/Household-v0", "qevolve/Shop-v0", "qevolve/Lab-v0"
-ALFWORLD, WEBSHOP = "qevolve/ALFWorld-v0", "qevolve/WebShop-v0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +30,28 @@ class Perturbation:
         summary: One line for lists and tables.
         severities: What 1, 2 and 3 mean, in numbers.
         layer: ``"module:Class"`` of the layer, within this package; made with a severity and the
-            id of the world.
-        envs: Gymnasium ids to which it applies; empty for every text environment.
+            language of the world.
+        needs: Name of the field of `Language` that a world must have for it; ``""`` for none.
+        method: Name of a method of the world that serves as well.
     """
 
     name: str
     summary: str
     severities: tuple[str, str, str]
     layer: str
-    envs: tuple[str, ...] = ()
+    needs: str = ""
+    method: str = ""
 
-    def applies(self, env_id: str) -> bool:
-        """Whether it can be used on an environment, by its Gymnasium id."""
-        return not self.envs or env_id in self.envs
+    def applies(self, env: type[TextEnv]) -> bool:
+        """Whether it can be used on environments of a class."""
+        given = not self.needs or bool(getattr(language_of(env), self.needs))
+        return given or bool(self.method and hasattr(env, self.method))
 
-    def make(self, severity: int, env_id: str) -> Layer:
-        """A new layer, for a world of this id."""
+    def make(self, severity: int, language: Language) -> Layer:
+        """A new layer, for a world of this language."""
         module, name = self.layer.split(":")
         loaded = getattr(importlib.import_module(f"qevolve_envs.perturb.{module}"), name)
-        return cast("Layer", loaded(severity, env_id))
+        return cast("Layer", loaded(severity, language))
 
 
 #: By name, in the order in which tables show them.
@@ -67,7 +67,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
                 "the instruction, and every sentence anew in one of 3 wordings",
             ),
             "paraphrase:Paraphrase",
-            (HOUSEHOLD, SHOP, LAB),
+            needs="goals",
         ),
         Perturbation(
             "rename",
@@ -78,15 +78,15 @@ PERTURBATIONS: dict[str, Perturbation] = {
                 "invented words for all names",
             ),
             "rename:Rename",
-            (HOUSEHOLD, SHOP, LAB),
+            needs="names",
         ),
         Perturbation(
             "distractors",
             "irrelevant things and sentences",
             (
-                "1 sentence in 1/3 of the observations; 4 things (household), 5 (lab), 1 product",
-                "2 sentences in 2/3; 8, 10, 2",
-                "3 sentences in all; 16, 20, 4",
+                "1 sentence in 1/3 of the observations, and as many things as the world says",
+                "2 sentences in 2/3, and twice as many things",
+                "3 sentences in all, and four times as many things",
             ),
             "distractors:Distractors",
         ),
@@ -95,7 +95,8 @@ PERTURBATIONS: dict[str, Perturbation] = {
             "lists in another order",
             ("a third of the lists", "two thirds", "all lists"),
             "reorder:Reorder",
-            (HOUSEHOLD, SHOP, LAB, ALFWORLD, WEBSHOP),
+            needs="lists",
+            method="shuffle",
         ),
         Perturbation(
             "typos",
@@ -124,14 +125,14 @@ PERTURBATIONS: dict[str, Perturbation] = {
                 "nor capitals and blank space: to the letter",
             ),
             "strict:Strict",
-            (HOUSEHOLD, SHOP, LAB, WEBSHOP),
+            needs="commands",
         ),
         Perturbation(
             "horizon",
             "fewer steps, but never fewer than the expert needs",
             ("80 % of the horizon", "60 %", "40 %"),
             "horizon:Horizon",
-            (HOUSEHOLD, SHOP, LAB, ALFWORLD),
+            needs="shorter_horizon",
         ),
     )
 }
@@ -183,16 +184,16 @@ def perturb(env: gymnasium.Env[str, str], perturbation: str) -> gymnasium.Env[st
     """
     chosen = parse(perturbation)
     world, horizon = _unwrap(env)
-    env_id = env_id_of(world)
+    language = language_of(type(world))
     layers = []
     for one, severity in chosen:
-        if not one.applies(env_id):
-            name = env_id or type(world).__name__
+        if not one.applies(type(world)):
+            name = world.spec.id if world.spec is not None else type(world).__name__
             raise BenchError(
-                f"The perturbation {one.name!r} does not apply to {name}: it is for"
-                f" {', '.join(one.envs)}."
+                f"The perturbation {one.name!r} does not apply to {name}: its language file says"
+                f" nothing of {one.needs}; it is for {', '.join(environments(one.name))}."
             )
-        layers.append(one.make(severity, env_id))
+        layers.append(one.make(severity, language))
     perturbed = PerturbedEnv(world, layers, perturbation, horizon)
     perturbed.spec = _spec(world.spec, perturbation, horizon)
     return OrderEnforcing(perturbed)
@@ -219,20 +220,19 @@ def perturbed_env(
 
 def applicable(env_id: str) -> list[str]:
     """Names of the perturbations that can be used on an environment, by its Gymnasium id."""
-    return [name for name, one in PERTURBATIONS.items() if one.applies(env_id)]
+    env = find_class(env_id) or TextEnv
+    return [name for name, one in PERTURBATIONS.items() if one.applies(env)]
+
+
+def environments(name: str) -> list[str]:
+    """Gymnasium ids of the environments, plug-ins included, that a perturbation can be used on."""
+    return [entry.id for entry in all_entries() if name in applicable(entry.id)]
 
 
 def most_steps(perturbation: str, horizon: int) -> int:
     """Most steps that an episode can have: more than the horizon only where actions may fail."""
     fails = any(one.name == "failures" for one, _ in parse(perturbation))
     return horizon * (1 + MOST_FAILURES) if fails else horizon
-
-
-def env_id_of(world: TextEnv) -> str:
-    """The catalogue's id of an environment, by its class; ``""`` for one of somebody else."""
-    points = {entry.entry_point: entry.id for entry in CATALOG}
-    names: Iterable[str] = (f"{c.__module__}:{c.__qualname__}" for c in type(world).__mro__)
-    return next((points[name] for name in names if name in points), "")
 
 
 def _spec(spec: EnvSpec | None, perturbation: str, horizon: int | None) -> EnvSpec | None:

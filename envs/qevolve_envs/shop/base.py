@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 from qevolve_envs.core import Outcome, TextEnv, to_text
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.rng import Dice
 from qevolve_envs.shop.catalogue import Goal
-from qevolve_envs.shop.pages import WRITERS, Page
+from qevolve_envs.shop.pages import WRITERS, Page, shuffle_page
 from qevolve_envs.shop.session import Place, Shop, Visit
 
 
@@ -67,9 +66,9 @@ class ShopBase(TextEnv):
                 chosen.append(number)
         self._sponsored = (task_id, tuple(chosen[:count]))
 
-    def rewrite(self, change: Callable[[Page], Page]) -> str:
-        """The page that is shown, changed and written once more; what can be clicked stays."""
-        self._page = change(self._page)
+    def shuffle(self, probability: float, dice: Dice) -> str:
+        """Shuffles the results and options of the page that is shown; what can be clicked stays."""
+        self._page = shuffle_page(self._page, probability, dice)
         return to_text(self._write(self._page))
 
     def _begin(self, task_id: str) -> tuple[str, str]:

@@ -69,6 +69,7 @@ class ShopEnv(ShopBase):
     - ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "language.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(PANELS)
 
     def task_ids(self, split: str) -> Sequence[str]:

@@ -13,6 +13,7 @@ from html import escape
 from typing import NamedTuple
 
 from qevolve_envs.core import MAX_OBSERVATION, to_text
+from qevolve_envs.rng import Dice
 
 SEPARATOR = " [SEP] "
 
@@ -132,3 +133,28 @@ WRITERS: dict[str, Callable[[Page], str]] = {
 def texts(values: Iterable[str]) -> list[Element]:
     """Plain elements."""
     return [Element(Kind.TEXT, value) for value in values]
+
+
+def shuffle_page(page: Page, probability: float, dice: Dice) -> Page:
+    """Shuffles the results, and the values of each option, with a probability each."""
+    rows: list[list[Element]] = []
+    lists: list[list[int]] = []
+    group: str | None = None
+    for element in page.elements:
+        # A result is its code with the two texts that follow.
+        if rows and rows[-1][0].kind is Kind.PRODUCT and len(rows[-1]) < 3:
+            rows[-1].append(element)
+            continue
+        listed = element.kind in (Kind.PRODUCT, Kind.OPTION)
+        this = f"{element.kind}/{element.group}" if listed else None
+        if this is not None and this == group:
+            lists[-1].append(len(rows))
+        elif this is not None:
+            lists.append([len(rows)])
+        group = this
+        rows.append([element])
+    for places in lists:
+        moved = dice.maybe_shuffled([rows[place] for place in places], probability)
+        for place, row in zip(places, moved, strict=True):
+            rows[place] = row
+    return Page(page.notices, [element for row in rows for element in row])

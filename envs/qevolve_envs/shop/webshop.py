@@ -220,6 +220,7 @@ class WebShopEnv(ShopBase):
     - ``observation``; ``reward``, ``admissible``, ``render_mode``: see `TextEnv`.
     """
 
+    language: ClassVar[str] = "webshop.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(SPLITS)
 
     def __init__(

@@ -107,6 +107,7 @@ class RolePlayEnv(TextEnv):
         truth: The ground truth of the rounds since `reset`.
     """
 
+    language: ClassVar[str] = "roleplay.toml"
     splits: ClassVar[tuple[str, ...]] = tuple(roleplay_items.PANELS)
     rewards: ClassVar[tuple[str, ...]] = ("pay", "relative", *REWARDS)
 

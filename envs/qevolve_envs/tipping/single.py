@@ -282,6 +282,7 @@ class HouseholdNormsEnv(SingleNormsEnv):
     """
 
     workplace: ClassVar[Workplace] = HOUSEHOLD
+    language: ClassVar[str] = "household_norms.toml"
     clerk: ClassVar[type[Clerk]] = HouseholdClerk
 
 
@@ -326,6 +327,7 @@ class ShopNormsEnv(SingleNormsEnv):
     """
 
     workplace: ClassVar[Workplace] = SHOP
+    language: ClassVar[str] = "shop_norms.toml"
     clerk: ClassVar[type[Clerk]] = ShopClerk
 
 
@@ -370,4 +372,5 @@ class LabNormsEnv(SingleNormsEnv):
     """
 
     workplace: ClassVar[Workplace] = LAB
+    language: ClassVar[str] = "lab_norms.toml"
     clerk: ClassVar[type[Clerk]] = LabClerk

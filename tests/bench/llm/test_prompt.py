@@ -26,9 +26,21 @@ def test_what_comes_with_the_package(name):
     prompt = load_prompt(name)
     assert (prompt.name, prompt.version) == (name, 1)
     assert f"{prompt.marker}:" in prompt.system
-    assert {entry.id for entry in CATALOG} <= prompt.worlds.keys()
+    # The observations of a probe name its commands.
+    assert {entry.id for entry in CATALOG} - {"qevolve/Probe-v0"} == prompt.worlds.keys()
     described = json.loads(json.dumps(prompt.describe()))
     assert described["digest"] == prompt.digest and described["system"] == prompt.system
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("react", "4a892640eba367c2cd8d8a71f08d2504630a45544f1a9cee0ccd9d0ac3830b73"),
+        ("act", "09412ea794c12b23fcd30a950bc44d0ce058f4fdb07a51a109bf1d0ae8bfd54d"),
+    ],
+)
+def test_published_prompts_stay_as_they_are(name, digest):
+    assert load_prompt(name).digest == digest
 
 
 def test_the_digest_is_over_every_word(tmp_path):

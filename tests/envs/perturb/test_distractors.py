@@ -8,9 +8,9 @@ import pytest
 
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.lab.tasks import _CLUTTER, make_task
+from qevolve_envs.language import find_language
 from qevolve_envs.perturb import make_perturbed
 from qevolve_envs.perturb.distractors import IRRELEVANT, add_sentences
-from qevolve_envs.perturb.names import lexicon
 from qevolve_envs.registration import register_all
 from qevolve_envs.shop.reward import reward_of
 from qevolve_envs.shop.tasks import make_task as make_goal
@@ -69,7 +69,9 @@ def test_no_distractor_of_a_lab_shares_a_word_with_anything_else():
         spec = make_task(task_id)
         names = {item["name"] for item in spec.items} | {spec.variant, spec.goal}
         assert not words & {word for name in names for word in re.findall("[a-z]+", name)}
-    assert not words & {word for name in lexicon("qevolve/Lab-v0").names for word in name.split()}
+    assert not words & {
+        word for name in find_language("qevolve/Lab-v0").names.plurals for word in name.split()
+    }
 
 
 @pytest.mark.parametrize("form", ("text", "text_rich", "html"))
@@ -104,7 +106,7 @@ def test_a_shop_puts_unrelated_products_first(severity, count, form):
 
 def test_sentences_name_nothing_of_any_world():
     households = {w for name in (*THINGS, *RECEPTACLES) for w in name.split()}
-    labs = {w for name in lexicon("qevolve/Lab-v0").names for w in name.split()}
+    labs = {w for name in find_language("qevolve/Lab-v0").names.plurals for w in name.split()}
     said = {word for sentence in IRRELEVANT for word in re.findall("[a-z]+", sentence.lower())}
     assert not said & (households | labs | set(_CLUTTER)) - {"of"}
 
@@ -130,7 +132,7 @@ def test_where_sentences_stand(before):
     sentences = ["One.", "Two."]
     plain = add_sentences("You see: a.", sentences, before)
     assert plain == ("One. Two.\nYou see: a." if before else "You see: a.\nOne. Two.")
-    page = add_sentences("a [SEP] b", sentences, before)
+    page = add_sentences("a [SEP] b", sentences, before, " [SEP] ")
     assert page == (
         "One. [SEP] Two. [SEP] a [SEP] b" if before else "a [SEP] b [SEP] One. [SEP] Two."
     )

@@ -5,12 +5,13 @@ import re
 import pytest
 
 from qevolve_envs.agent import TaskView
+from qevolve_envs.language import find_language
 from qevolve_envs.perturb import make_perturbed
 from qevolve_envs.perturb.paraphrase import Wordbook
-from qevolve_envs.perturb.wordings import goal_wordings, observation_wordings
 
 ENVS = ("qevolve/Household-v0", "qevolve/Shop-v0", "qevolve/Lab-v0")
-BOOKS = [*map(goal_wordings, ENVS), *map(observation_wordings, ENVS)]
+LANGUAGES = [find_language(env_id) for env_id in ENVS]
+BOOKS = [rules for one in LANGUAGES for rules in (one.goals, one.observations)]
 
 
 def slots(wording):
@@ -28,7 +29,7 @@ def test_all_wordings_of_a_sentence_say_the_same(rules):
 
 @pytest.mark.parametrize("env_id", ENVS)
 def test_observations_have_the_same_number_of_wordings(env_id):
-    assert {len(wordings) for wordings in observation_wordings(env_id)} == {3}
+    assert {len(wordings) for wordings in find_language(env_id).observations} == {3}
 
 
 def test_a_wordbook_by_example():

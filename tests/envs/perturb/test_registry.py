@@ -6,6 +6,7 @@ from gymnasium.envs.registration import EnvSpec
 from toy import Corridor
 
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.language import find_language
 from qevolve_envs.perturb import (
     PERTURBATIONS,
     PerturbedEnv,
@@ -25,7 +26,7 @@ def test_every_perturbation_says_what_its_severities_mean():
     for name, one in PERTURBATIONS.items():
         assert name == one.name and one.summary
         assert len(one.severities) == 3 and len(set(one.severities)) == 3
-        assert one.make(1, HOUSEHOLD).severity == 1
+        assert one.make(1, find_language(HOUSEHOLD)).severity == 1
 
 
 def test_layers_do_not_depend_on_the_order_in_which_they_are_asked_for():
@@ -56,8 +57,9 @@ def test_what_is_not_a_perturbation_is_refused_with_the_mend(perturbation, said)
         perturb(env, perturbation)
 
 
-def test_a_perturbation_that_does_not_apply_names_where_it_does():
-    with pytest.raises(BenchError, match=r"'rename' does not apply to Corridor.*Household-v0"):
+def test_a_perturbation_that_does_not_apply_says_why_and_names_where_it_does():
+    said = r"'rename' does not apply to Corridor: its language file .* names; .*Household-v0"
+    with pytest.raises(BenchError, match=said):
         perturb(Corridor(), "rename:1")
     assert "rename" not in applicable("toy/Corridor-v0")
     assert {"typos", "dropout", "failures"} <= set(applicable("toy/Corridor-v0"))

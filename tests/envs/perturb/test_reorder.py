@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qevolve_envs.language import find_language
 from qevolve_envs.perturb import make_perturbed
 from qevolve_envs.perturb.layer import CHANCE, Moment
-from qevolve_envs.perturb.reorder import Reorder, reorder_page, reorder_text
-from qevolve_envs.shop.pages import Element, Kind, Page
+from qevolve_envs.perturb.reorder import Reorder, reorder_text
+from qevolve_envs.shop.pages import Element, Kind, Page, shuffle_page
+
+LANGUAGE = find_language("qevolve/Lab-v0")
+HEADS = LANGUAGE.lists
 
 names = st.lists(
     st.from_regex(r"\A[a-z]{1,6}( [1-9])?( \((open|closed)\))?\Z"), min_size=1, max_size=9
@@ -25,33 +29,33 @@ def dice(number=0):
 def test_a_list_keeps_its_items_and_its_form(items, number):
     for head, tail in (("You see: ", "."), ("Looking around, you see ", "."), ("kept here: ", ";")):
         plain = f"{head}{', '.join(items)}{tail} And so on."
-        shown = reorder_text(plain, 1.0, dice(number))
+        shown = reorder_text(plain, HEADS, 1.0, dice(number))
         assert shown.startswith(head) and shown.endswith(f"{tail} And so on.")
         moved = shown.removeprefix(head).removesuffix(f"{tail} And so on.")
         assert Counter(moved.split(", ")) == Counter(items)
-        assert reorder_text(plain, 0.0, dice(number)) == plain
+        assert reorder_text(plain, HEADS, 0.0, dice(number)) == plain
 
 
 def test_the_last_separator_stays_the_last():
     text = "In the sink 1: fork 1, knife 2, and plate 1. You carry: mug 1."
-    seen = {reorder_text(text, 1.0, dice(n)) for n in range(80)}
+    seen = {reorder_text(text, HEADS, 1.0, dice(n)) for n in range(80)}
     assert len(seen) == 6
     assert all(re.fullmatch(r"In the sink 1: \w+ \d, \w+ \d, and \w+ \d\. .*", s) for s in seen)
 
 
 def test_lines_of_a_list_move_and_questions_do_not():
     plan = "House plan:\n- hall (doors to b, a): desk.\n- loft (doors to c): bed, box; daylight."
-    seen = {reorder_text(plan, 1.0, dice(n)) for n in range(60)}
+    seen = {reorder_text(plan, HEADS, 1.0, dice(n)) for n in range(60)}
     assert any(s.index("loft") < s.index("hall") for s in seen)
     assert all(s.startswith("House plan:\n- ") and "; daylight" in s for s in seen)
     question = "Which one do you mean? Answer with a number.\n1. jar in box\n2. jar on shelf"
-    assert reorder_text(question, 1.0, dice()) == question
+    assert reorder_text(question, HEADS, 1.0, dice()) == question
 
 
 def test_severities_shuffle_a_third_two_thirds_and_all():
     text = "You see: a, b, c, d, e, f, g."
     for severity, share in ((1, 1 / 3), (2, 2 / 3), (3, 1.0)):
-        layer = Reorder(severity)
+        layer = Reorder(severity, LANGUAGE)
         layer.begin("t", "")
         moved = [
             layer.observe(text, Moment("t", step, list, (0, 0))) != text for step in range(1, 601)
@@ -60,7 +64,7 @@ def test_severities_shuffle_a_third_two_thirds_and_all():
 
 
 def test_the_instruction_keeps_its_order():
-    layer = Reorder(3)
+    layer = Reorder(3, LANGUAGE)
     layer.begin("t", "Do it in order. You see: a, b, c.")
     for step in range(30):
         shown = layer.observe(
@@ -83,7 +87,7 @@ def page():
 def test_pages_keep_results_whole_and_options_under_their_name():
     orders = set()
     for number in range(40):
-        shown = reorder_page(page(), 1.0, dice(number))
+        shown = shuffle_page(page(), 1.0, dice(number))
         texts = [e.text for e in shown.elements]
         assert Counter(shown.elements) == Counter(page().elements)
         assert texts[:2] == ["Back", "color"] and texts[5] == "size"

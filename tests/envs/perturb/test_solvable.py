@@ -14,9 +14,9 @@ import pytest
 
 from qevolve_envs.agent import PerEpisode, TaskView
 from qevolve_envs.core import Feedback
-from qevolve_envs.perturb import PERTURBATIONS, make_perturbed
+from qevolve_envs.language import find_language
+from qevolve_envs.perturb import PERTURBATIONS, applicable, make_perturbed
 from qevolve_envs.perturb.distractors import IRRELEVANT
-from qevolve_envs.perturb.names import lexicon
 from qevolve_envs.perturb.noise import MOST_FAILURES
 from qevolve_envs.perturb.rename import draw_names, swap_names
 from qevolve_envs.registration import register_all
@@ -27,9 +27,8 @@ ENVS = ("qevolve/Household-v0", "qevolve/Shop-v0", "qevolve/Lab-v0")
 PAIRS = [
     pytest.param(env_id, f"{name}:{severity}", id=f"{env_id.split('/')[1]}-{name}:{severity}")
     for env_id in ENVS
-    for name, one in PERTURBATIONS.items()
+    for name in applicable(env_id)
     for severity in (1, 2, 3)
-    if one.applies(env_id)
 ]
 EVERYTHING = "+".join(f"{name}:3" for name in PERTURBATIONS)
 
@@ -130,11 +129,12 @@ class Aware(PerEpisode):
         super().__init__(self._start)
 
     def _start(self, task):
-        swap = draw_names(task.task_id, self._severity, lexicon(self._env_id))
+        names = find_language(self._env_id).names
+        swap = draw_names(task.task_id, self._severity, names)
 
         def plain(text):
             if self._name == "rename":
-                return swap_names(text, swap, self._env_id)
+                return swap_names(text, swap, names)
             for sentence in IRRELEVANT:
                 text = text.replace(sentence, "")
             text = re.sub(r"(?:^(?: *\[SEP\] *)+)|(?:(?: *\[SEP\] *)+$)", "", text.strip())
@@ -142,7 +142,7 @@ class Aware(PerEpisode):
 
         def spoken(command):
             renamed = self._name == "rename"
-            return swap_names(command, swap, self._env_id) if renamed else command
+            return swap_names(command, swap, names) if renamed else command
 
         view = TaskView(task.env_id, task.task_id, plain(task.goal), task.seed, task.commands)
         self._inner.reset([view])
