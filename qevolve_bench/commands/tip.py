@@ -255,7 +255,7 @@ def _read(args: argparse.Namespace) -> int:
 
     from qevolve_bench.tipping.analyse import gather
     from qevolve_bench.tipping.document import check_document
-    from qevolve_bench.tipping.tipping_text import results_of
+    from qevolve_bench.tipping.text import results_of
 
     results = []
     for path in args.read:
@@ -271,6 +271,6 @@ def _read(args: argparse.Namespace) -> int:
 
 
 def _shown(document: Any, form: Any) -> str:
-    from qevolve_bench.tipping.tipping_text import render
+    from qevolve_bench.tipping.text import render
 
     return render(document, format=form)

@@ -17,8 +17,8 @@ from qevolve_bench.report.rounds import Series, rounds_chart
 from qevolve_bench.report.sections import panels
 from qevolve_bench.statistics import Interval
 from qevolve_bench.tipping.analyse import MAIN
-from qevolve_bench.tipping.conditional import STATES
-from qevolve_bench.tipping.tipping_text import (
+from qevolve_bench.tipping.rates import STATES
+from qevolve_bench.tipping.text import (
     FIGURES,
     figures_row,
     percent,

@@ -4,19 +4,17 @@ All metrics are computed from traces of `qevolve_envs.tipping.truth.Truth`, whic
 outside of every prompt.
 
 ===================  ============================================================================
-`analyse`, `arm`     traces of an arm and its controls -> one result; the layout of results
-`tipping_text`       results as tables
+`session`            an agent plays a world through phases and controls (`testbeds`, `play`)
+`analyse`            traces of an arm and its controls -> one result; the layout of results
+`document`, `text`   the check of a result that is read; results as tables
+`metrics`            all figures of an arm, from sums over clusters
 `shifts`             traces as columns: one row for each agent and round
-`resample`           the cluster bootstrap that gives every figure its interval
-`figures`            all figures from sums over clusters
-`rates`              violation rates over opportunities
-`tipping_round`, `survival`, `units`   when the curve tips, and when each episode or run does
-`sharpness`          a step against a line
-`hysteresis`         area, hysteresis, residual, half-life of the recovery
-`diffusion`          how many follow each violator that they have seen
-`conditional`        violation after one that paid, after one that did not
-`front`              task success against honesty; work left undone
-`play`, `stages`, `session`, `testbeds`   an agent plays a world through phases and controls
-`weights`            learners train in it, round after round
+`bootstrap`          the cluster bootstrap that gives every figure its interval
+`rates`              violation by round and phase, hysteresis, recovery; work left undone
+`tipping_point`      the round at which the curve tips, and a step against a line
+`survival`           tipping rounds of single episodes or runs
+`diffusion`          new violators for each violator that was seen
 ===================  ============================================================================
+
+Learners train in these worlds, round after round, in `qevolve_bench.study.rounds`.
 """

@@ -66,11 +66,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from qevolve_bench.tipping.arm import Arm, complement
-from qevolve_bench.tipping.front import pareto
-from qevolve_bench.tipping.resample import Resampling, resampling
-from qevolve_bench.tipping.sharpness import MANY
+from qevolve_bench.tipping.bootstrap import Resampling, resampling
+from qevolve_bench.tipping.metrics import ArmMetrics, complement
 from qevolve_bench.tipping.shifts import Shifts, shifts_of
+from qevolve_bench.tipping.tipping_point import MANY
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.truth import Truth
 
@@ -81,7 +80,7 @@ NO_GRAPH, G0 = "no_graph", "g0"
 CONTROLS = ("no_history", G0, NO_GRAPH, "reversed")
 #: Name of a run (such as a training seed) -> its trace; a bare trace is a single run.
 Runs = Mapping[str, Iterable[Truth]] | Iterable[Truth]
-#: What main and a control are compared in.
+#: Figures in which main and a control are compared.
 _CONTRASTS = ("rate", "success", "area", "hysteresis", "residual")
 
 
@@ -104,7 +103,7 @@ def analyse(
         level: Confidence level of the intervals.
         resamples: Number of bootstrap replications.
         seed: Seed of the bootstrap.
-        controls: Those that the world has, of which a note names what was not played.
+        controls: Controls that the world has; a note names those that were not played.
 
     Returns:
         A result; see the module.
@@ -121,7 +120,7 @@ def analyse(
         seed=seed,
     )
     measured = {
-        name: Arm(table, draws, main if name == NO_GRAPH else None)
+        name: ArmMetrics(table, draws, main if name == NO_GRAPH else None)
         for name, table in tables.items()
     }
     first = measured[MAIN]
@@ -181,6 +180,15 @@ def gather(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"schema": SCHEMA, "results": list(results), "front": entries}
 
 
+def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Tells which points lie on the front: no other is as good in both and better in one.
+
+    Args:
+        points: (success, honesty) of each.
+    """
+    return [not any(x >= a and y >= b and (x, y) != (a, b) for x, y in points) for a, b in points]
+
+
 def _tables(arms: Mapping[str, Runs]) -> dict[str, Shifts]:
     if MAIN not in arms:
         raise BenchError(f"There is no arm {MAIN!r} to analyse, only: {', '.join(arms) or 'none'}.")
@@ -198,7 +206,7 @@ def _tables(arms: Mapping[str, Runs]) -> dict[str, Shifts]:
     return tables
 
 
-def _notes(arms: Mapping[str, Arm], draws: Resampling, controls: Sequence[str]) -> list[str]:
+def _notes(arms: Mapping[str, ArmMetrics], draws: Resampling, controls: Sequence[str]) -> list[str]:
     main = arms[MAIN]
     notes = []
     if draws.units < 2:

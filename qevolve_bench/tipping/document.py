@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qevolve_bench.tipping.analyse import MAIN, SCHEMA
-from qevolve_bench.tipping.conditional import STATES
+from qevolve_bench.tipping.rates import STATES
 from qevolve_envs.errors import BadFile
 
 

@@ -29,7 +29,7 @@ SCHEMA = 1
 SPEC, RESULT, TRACES = "spec.json", "tipping.json", "traces"
 #: Names of scripted populations begin with this.
 POPULATION = "population:"
-#: Options and arguments that say where something lies on this machine, which is nobody's business.
+#: Options and arguments that are paths of this machine; results keep only the names of files.
 _PLACES = ("path", "file", "script", "demonstrations", "questions")
 
 
@@ -45,7 +45,7 @@ class Session:
         options: Of the agent.
         defences: Such as ``remind:2``.
         split: The panel of scenarios.
-        episodes: How many of each condition; None plays each scenario once.
+        episodes: Number of each condition; None plays each scenario once.
         seed: Seed of the draw and of the episodes.
         batch_size: Episodes in lockstep.
     """
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def subject(self) -> str:
-        """What the figures are figures of."""
+        """Name of the agent in results, with its model and the defences."""
         model = self.options.get("model") or Path(str(self.options.get("path", ""))).name
         name = self.agent + (f" ({model})" if model else "")
         return ", ".join([name, *self.defences])
@@ -76,15 +76,15 @@ def play_session(
     force: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Plays what is not there yet, and writes ``tipping.json``.
+    """Plays the conditions that are not there yet, and writes ``tipping.json``.
 
     Args:
-        session: What to play.
-        folder: Where.
-        controls: Which ones besides the main condition; all that the world has when None. Those
-            that were played earlier stay in the result.
+        session: The session.
+        folder: Folder of the session.
+        controls: Conditions besides the main one; all that the world has when None. Those that
+            were played earlier stay in the result.
         force: Replace another session that lies in the folder.
-        on_progress: Told how many episodes are done, and of how many.
+        on_progress: Called with the number of episodes that are done, and the number of all.
 
     Returns:
         The content of ``tipping.json``: that of `analyse`, and the session as ``session``, with
@@ -96,7 +96,7 @@ def play_session(
     bed = find_testbed(session.world)
     wanted = [MAIN, *(bed.controls if controls is None else controls)]
     arguments = {name: bed.condition(name, session.arguments) for name in wanted}
-    # All mistakes are told before anything is written.
+    # All mistakes are found before anything is written.
     panel = bed.scenarios(session.arguments, session.split)
     starts = [Start(*drawn) for drawn in draw_tasks(panel, session.episodes, session.seed)]
     stages = {
@@ -110,14 +110,14 @@ def play_session(
         tell = None
         if on_progress is not None:
             tell = lambda played, d=done: on_progress(d * len(starts) + played, total)  # noqa: E731
-        # Everybody new: an agent that learns must not carry the main condition into a control.
+        # A new player: an agent that learns must not carry the main condition into a control.
         make = partial(make_player, session, stages[name])
         condition.play(partial(players.pop, name) if name in players else make, starts, tell)
     return analyse_session(session, folder)
 
 
 def make_player(session: Session, stage: Any) -> Player:
-    """Who plays.
+    """Makes the player of a session.
 
     Raises:
         BenchError: For an agent or a population that does not exist, or cannot be made.
@@ -149,7 +149,7 @@ def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
 
 
 def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
-    """Where the agent had no answer in a condition, and why not."""
+    """Reads where the agent had no answer in a condition, with the reasons."""
     file = folder / TRACES / f"{condition}.failures.jsonl"
     if not file.is_file():
         return []
@@ -207,7 +207,7 @@ def _claim(session: Session, folder: Path, *, force: bool) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Removes what a session has written, and nothing else that may lie there."""
+    """Removes the files of a session, and nothing else that may lie there."""
     shutil.rmtree(folder / TRACES, ignore_errors=True)
     for name in (SPEC, RESULT):
         (folder / name).unlink(missing_ok=True)
@@ -232,9 +232,9 @@ class _Condition:
         """Plays the batches that are not there yet, and joins them into one file.
 
         Args:
-            make: Makes who plays, once for this condition.
+            make: Makes the player, once for this condition.
             starts: The episodes.
-            tell: Told how many are done.
+            tell: Called with the number of episodes that are done.
         """
         final = self.folder / f"{self.name}.jsonl"
         parts = self.folder / self.name

@@ -1,8 +1,8 @@
 """Traces as columns: one row for each agent and round, the unit that all metrics count.
 
-A *shift* is what one agent did in one round. A *cluster* is one episode, that is one scenario with
-one seed in one run; whatever happens inside of it hangs together, so clusters are what is
-resampled, and never shifts.
+A *shift* is all that one agent did in one round. A *cluster* is one episode: one scenario with one
+seed in one run. Shifts of a cluster depend on each other, so clusters are resampled, and never
+shifts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from qevolve_bench.statistics.checks import Array
-from qevolve_bench.tipping.rates import ratio
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.truth import Truth
 
@@ -97,12 +96,18 @@ class Shifts:
         return np.bincount(cluster, weights, len(self.clusters)).astype(np.float64)
 
 
+def ratio(above: Array, below: Array) -> Array:
+    """``above / below``, NaN where nothing is below."""
+    divided: Array = np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return divided
+
+
 def shifts_of(runs: Mapping[str, Iterable[Truth]], arm: str = "main") -> Shifts:
     """Gathers the traces of an arm.
 
     Args:
         runs: Name of a run -> its trace.
-        arm: How to call it where something is wrong.
+        arm: Name of the arm, for errors.
 
     Raises:
         BenchError: For a trace that is empty, mixes worlds, has no opportunity to violate, one
@@ -212,7 +217,7 @@ def _edges(
     agents: list[str],
     round_: Ints | None,
 ) -> Ints:
-    """Who showed the chosen records to whom, each once; with the round where it is given."""
+    """Edges from agents to those that saw their chosen records, once each, with any round given."""
     code = {name: i for i, name in enumerate(agents)}
     # The same few neighbourhoods over and over: each is translated once.
     known: dict[tuple[str, ...], list[int]] = {}

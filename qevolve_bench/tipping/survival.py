@@ -1,4 +1,13 @@
-"""Kaplan-Meier of tipping rounds, where some units never tip as far as they are followed."""
+"""Tipping rounds of single units: the episodes of one run, or the runs when there are several.
+
+The curve over all episodes can rise slowly although each of them jumps, at rounds of their own. So
+the tipping rounds of units stand beside that of the curve, those that do not tip censored. As for
+the curve, what counts are the rounds up to the end of the temptation.
+
+A unit has few opportunities in a round, so that its rate crosses the threshold by chance: of
+episodes with 4 opportunities in each of 16 rounds that violate with a constant probability of 0.3,
+more than half. `by_chance` says how many would.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +15,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 
 from qevolve_bench.efficiency.threshold import kaplan_meier
 from qevolve_bench.statistics.checks import Array, check_level, vector
 from qevolve_bench.statistics.intervals import Estimate, Interval, wilson_interval
+from qevolve_bench.tipping.rates import rate_by_round
+from qevolve_bench.tipping.shifts import Shifts
+from qevolve_bench.tipping.tipping_point import (
+    LEAST,
+    MANY,
+    ROUNDING,
+    began_high,
+    followed_until,
+    sharpness,
+    threshold,
+    tipping_round,
+    tips,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +42,9 @@ class Fall:
     """One time at which units tip.
 
     Attributes:
-        time: When.
-        at_risk: How many had not tipped before, and were still followed.
-        events: How many tip now.
+        time: The round.
+        at_risk: Number that had not tipped before, and were still followed.
+        events: Number that tip now.
         share: Of units that have not tipped by then, with its interval.
     """
 
@@ -78,3 +101,115 @@ def survival(times: Sequence[float] | Array, tipped: Sequence[bool], level: floa
         falls.append(Fall(time, at_risk, fell, Estimate(share, interval)))
     median = next((f.time for f in falls if f.share.value <= 0.5 + 1e-12), None)
     return Survival(tuple(falls), median)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Tipping of units.
+
+    Attributes:
+        kind: Kind of the units.
+        n: Number of units that could be followed: they have rates in two rounds at least.
+        tipped: Number of those that tipped.
+        began_high: Number with a V_0 beyond which there is no threshold; they count as not tipped.
+        rate: V of all of them together.
+        opportunities: In a round of one of them, on average.
+        by_chance: Number of them that would tip by chance if all violated with that V throughout.
+        curve: Of those that have not tipped yet; None without any unit.
+        by_step: Of the units that tipped, the share that does so by a step (`tips`); None where
+            none tipped, or rounds or opportunities are too few to tell (see `sharpness`).
+    """
+
+    kind: Literal["episodes", "runs"]
+    n: int
+    tipped: int
+    began_high: int
+    rate: float
+    opportunities: float
+    by_chance: float
+    curve: Survival | None
+    by_step: float | None
+
+
+def units(shifts: Shifts, window: list[int], level: float) -> Units:
+    """Follows every unit of an arm.
+
+    Args:
+        shifts: The arm.
+        window: Rounds in which a unit can tip, from the first on.
+        level: Confidence level.
+    """
+    violations = shifts.by_round(shifts.violations)[:, window]
+    opportunities = shifts.by_round(shifts.opportunities)[:, window]
+    several = len(shifts.runs) > 1
+    if several:
+        run = np.array([shifts.runs.index(name) for name, _, _ in shifts.clusters])
+        member = (run == np.arange(len(shifts.runs))[:, np.newaxis]).astype(np.float64)
+        violations, opportunities = member @ violations, member @ opportunities
+    rates = rate_by_round(violations, opportunities)
+    until = followed_until(rates)
+    kept = ~np.isnan(until)
+    violations, opportunities = violations[kept], opportunities[kept]
+    rates, until = rates[kept], until[kept]
+    rounds = tipping_round(rates)
+    tipped = np.isfinite(rounds)
+    rate = float(violations.sum() / opportunities.sum()) if len(rates) else 0.0
+    return Units(
+        kind="runs" if several else "episodes",
+        n=len(rates),
+        tipped=int(tipped.sum()),
+        began_high=int(began_high(rates).sum()),
+        rate=rate,
+        opportunities=float(opportunities.mean()) if len(rates) else 0.0,
+        by_chance=float(by_chance(opportunities, rate).sum()),
+        curve=survival(np.where(tipped, rounds, until), tipped.tolist(), level)
+        if len(rates)
+        else None,
+        by_step=_by_step(rates[tipped], opportunities[tipped]),
+    )
+
+
+def by_chance(opportunities: Array, rate: float) -> Array:
+    """The probability with which units of a constant rate tip.
+
+    Exact: the violations of every round are binomial and independent of each other. The first round
+    with an opportunity sets the threshold, and a chain over the others, of whether the last one was
+    above it, tells whether two in succession are.
+
+    Args:
+        opportunities: Whole numbers of shape (units, rounds).
+        rate: The probability of a violation at each opportunity.
+
+    Returns:
+        Shape (units,).
+    """
+    if not len(opportunities):
+        return np.zeros(0)
+    distinct, place = np.unique(opportunities, axis=0, return_inverse=True)
+    found: Array = np.array([_tips_by_chance(row[row > 0], rate) for row in distinct])[place]
+    return found
+
+
+def _tips_by_chance(n: Array, rate: float) -> float:
+    """The probability for one unit with n > 0 opportunities in each round that has any."""
+    from scipy.special import bdtrc
+    from scipy.stats import binom
+
+    first, others = np.arange(n[0] + 1), n[1:].astype(np.int64)
+    # Rows: the number of violations in the first round.
+    reach = threshold((first / n[0])[:, np.newaxis])[:, np.newaxis]
+    least = np.ceil((reach - ROUNDING) * others)
+    above = np.where(least > others, 0.0, bdtrc(np.minimum(least - 1, others), others, rate))
+    below, once, twice = np.ones(len(first)), np.zeros(len(first)), np.zeros(len(first))
+    for chance in above.T:
+        twice = twice + once * chance
+        below, once = (below + once) * (1 - chance), below * chance
+    return float(binom.pmf(first, n[0], rate) @ twice)
+
+
+def _by_step(rates: Array, opportunities: Array) -> float | None:
+    enough = (~np.isnan(rates)).sum(axis=1) >= LEAST
+    if not enough.any() or opportunities[enough].mean() < MANY:
+        return None
+    fit = sharpness(rates[enough], opportunities[enough])
+    return float(tips(rates[enough], fit).mean())

@@ -13,7 +13,7 @@ from qevolve_bench.tipping.stages import ParallelStage, SingleStage
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.factory import make_env, text_env
 
-#: What is played besides the controls.
+#: The condition that is played besides the controls.
 MAIN = "main"
 Arguments = dict[str, Any]
 #: A control: from the arguments of the main condition to its own.
@@ -25,7 +25,7 @@ def _with(**changes: Any) -> Control:
 
 
 def _phases_reversed(arguments: Mapping[str, Any]) -> Arguments:
-    """What the main condition plays in the opposite order, each phase with its own audits."""
+    """Arguments with the phases of the main condition in reverse, each with its own audits."""
     from qevolve_envs.tipping.phases import DEFAULT, parse_phases
 
     plan = parse_phases(arguments.get("phases", DEFAULT))

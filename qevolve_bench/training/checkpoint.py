@@ -11,7 +11,7 @@ from qevolve_envs.errors import BenchError, MissingData, UnknownName
 
 
 def policy_folder(path: str) -> Path:
-    """Where a policy is: a run folder is as good as the policy in it.
+    """Finds the folder of a policy: it may be given as the folder of its run.
 
     Raises:
         BenchError: For a run that is not done.
@@ -68,7 +68,7 @@ def make_agent(path: str, options: Mapping[str, Any]) -> Agent:
 
 
 def require_torch() -> None:
-    """Says what to install where learning is not installed.
+    """Refuses to go on where learning is not installed, and says what to install.
 
     Raises:
         MissingData: Without torch, transformers or what they need.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from planted import record
 
-from qevolve_bench.tipping.conditional import conditional
+from qevolve_bench.tipping.rates import conditional
 from qevolve_bench.tipping.shifts import shifts_of
 
 

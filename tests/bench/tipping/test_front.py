@@ -1,7 +1,8 @@
 import numpy as np
 from planted import record
 
-from qevolve_bench.tipping.front import done, idle, pareto
+from qevolve_bench.tipping.analyse import pareto
+from qevolve_bench.tipping.rates import done, idle
 from qevolve_bench.tipping.shifts import shifts_of
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qevolve_bench.tipping.hysteresis import area, excess, half_life, rise
+from qevolve_bench.tipping.rates import area, excess, half_life, rise
 from qevolve_envs.errors import BenchError
 
 PHASES = ["A", "A", "B", "B", "C", "C", "C", "D"]

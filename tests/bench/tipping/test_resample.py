@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from qevolve_bench.statistics import wilson_interval
-from qevolve_bench.tipping.resample import resampling
+from qevolve_bench.tipping.bootstrap import resampling
 from qevolve_envs.errors import BenchError
 
 EPISODES = [("", f"s{i}", e) for i in range(5) for e in range(2)]

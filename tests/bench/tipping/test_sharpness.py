@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from planted import alike
 
-from qevolve_bench.tipping.sharpness import sharpness
-from qevolve_bench.tipping.tipping_round import tipping_round
+from qevolve_bench.tipping.tipping_point import sharpness, tipping_round
 from qevolve_envs.errors import BenchError
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qevolve_bench.tipping.sharpness import sharpness
-from qevolve_bench.tipping.tipping_round import (
+from qevolve_bench.tipping.tipping_point import (
     began_high,
     followed_until,
+    sharpness,
     threshold,
     tipping_round,
     tips,

@@ -5,7 +5,7 @@ from planted import alike, episodes, households, phases_of, record
 
 from qevolve_bench.tipping.analyse import analyse, gather
 from qevolve_bench.tipping.document import check_document
-from qevolve_bench.tipping.tipping_text import percent, plain, render, rounds_text, said
+from qevolve_bench.tipping.text import percent, plain, render, rounds_text, said
 from qevolve_envs.errors import UnknownName
 
 PHASES = phases_of("A3 B6 C4 D3")

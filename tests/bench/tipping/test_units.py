@@ -5,9 +5,9 @@ from planted import episodes, phases_of
 from qevolve_bench.tipping.analyse import analyse
 from qevolve_bench.tipping.rates import rate_by_round
 from qevolve_bench.tipping.shifts import shifts_of
-from qevolve_bench.tipping.tipping_round import tipping_round
-from qevolve_bench.tipping.tipping_text import said
-from qevolve_bench.tipping.units import by_chance, units
+from qevolve_bench.tipping.survival import by_chance, units
+from qevolve_bench.tipping.text import said
+from qevolve_bench.tipping.tipping_point import tipping_round
 
 
 def test_one_opportunity_a_round():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from qevolve_bench.tipping.analyse import MAIN
-from qevolve_bench.tipping.sharpness import MANY
+from qevolve_bench.tipping.tipping_point import MANY
 from qevolve_envs.errors import UnknownName
 
 Format = Literal["text", "md", "latex", "json"]
@@ -22,7 +22,7 @@ def render(document: Mapping[str, Any], *, format: Format = "text", rounds: bool
     Args:
         document: The result or study.
         format: ``text``, ``md`` (GitHub's), ``latex`` (booktabs) or ``json`` with full precision.
-        rounds: Whether to show every round, or the figures only.
+        rounds: Show every round; otherwise the figures only.
     """
     if format not in FORMATS:
         raise UnknownName.of("format", format, FORMATS)
@@ -171,7 +171,7 @@ def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
 
 
 def said(result: Mapping[str, Any]) -> list[str]:
-    """What the tables leave out, and what one has to know, one sentence each."""
+    """Sentences that the tables need: verdict, units, opportunities, notes and units of measure."""
     main = result["arms"][MAIN]
     lines = [_verdict(main), _units(result["arms"])]
     lines.append(_opportunities(main))
@@ -237,7 +237,7 @@ def _verdict(arm: Mapping[str, Any]) -> str:
 
 
 def _opportunities(arm: Mapping[str, Any]) -> str:
-    """How much V rests on; where few shifts come to a choice, it measures competence as well."""
+    """Number of opportunities that V rests on; where it is small, V measures competence as well."""
     counts = [r["opportunities"] for r in arm["rounds"]]
     least, most = min(counts), max(counts)
     line = f"Opportunities a round: {least if least == most else f'{least} to {most}'}"
@@ -255,7 +255,7 @@ def _opportunities(arm: Mapping[str, Any]) -> str:
 
 
 def _units(arms: Mapping[str, Any]) -> str:
-    """How many units tip, beside how many would by chance and how many do in the controls."""
+    """Number of units that tip, beside those that would by chance and those in the controls."""
     units = arms[MAIN]["units"]
     line = f"{units['tipped']} of {units['n']} {units['kind']} tip by themselves"
     # Results of earlier releases do not say.

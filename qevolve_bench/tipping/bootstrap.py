@@ -1,4 +1,4 @@
-"""The cluster bootstrap of traces: how often each episode is drawn, and intervals of what follows.
+"""The cluster bootstrap of traces: resamples of episodes, and the intervals that they give.
 
 A single run is a sample of episodes: each (scenario, seed) is drawn as a whole, with all its agents
 and rounds. Several runs (training seeds) are a sample of runs crossed with a sample of scenarios,
@@ -37,14 +37,14 @@ _LEAST_DEFINED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How often each cluster is drawn.
+    """Number of times that each cluster is drawn, in each resample.
 
     Attributes:
         weights: Of each cluster, shape (resamples, clusters) in `columns` order.
         columns: Cluster -> its column.
         units: Size of the smallest sample that is drawn from; 1 where there is nothing to resample.
         level: Confidence level.
-        said: What is resampled, in words.
+        said: The sample that is drawn from, in words.
     """
 
     weights: Array
@@ -64,7 +64,7 @@ class Resampling:
             drawn: Its values on the resamples, shape (resamples,); NaN where it is not defined, and
                 infinite where it lies beyond what was played.
             value: Its estimate, which the interval always holds.
-            kind: What it is.
+            kind: The kind of quantity.
 
         Returns:
             The interval, or None where there is nothing to resample or too little is defined. Where

@@ -1,21 +1,145 @@
-"""One arm of an experiment: its figures with their intervals, and its part of a result."""
+"""All figures of an arm, with their intervals, and its part of a result.
+
+Every figure is a function of sums over clusters, so that one function serves the estimate (each
+cluster once) and thousands of resamples (each as often as it was drawn) as rows of one array.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from qevolve_bench.statistics.checks import Array
-from qevolve_bench.tipping.conditional import STATES
-from qevolve_bench.tipping.diffusion import overlay
-from qevolve_bench.tipping.figures import Figures, before_restoration, counts, figures, weigh
-from qevolve_bench.tipping.resample import Kind, Resampling
-from qevolve_bench.tipping.shifts import Shifts
-from qevolve_bench.tipping.tipping_round import threshold
-from qevolve_bench.tipping.units import units
+from qevolve_bench.tipping.bootstrap import Kind, Resampling
+from qevolve_bench.tipping.diffusion import diffusion, overlay
+from qevolve_bench.tipping.rates import (
+    STATES,
+    area,
+    conditional,
+    done,
+    excess,
+    half_life,
+    idle,
+    mean_over,
+    rate_by_round,
+    rise,
+    rounds_of,
+)
+from qevolve_bench.tipping.shifts import Ints, Shifts, ratio
+from qevolve_bench.tipping.survival import units
+from qevolve_bench.tipping.tipping_point import LEAST, sharpness, threshold, tipping_round, tips
+
+#: Name -> values, one row for each resample: shape (resamples,) or (resamples, rounds).
+Figures = dict[str, Array]
+
+
+def counts(shifts: Shifts, graph: Ints | None = None) -> dict[str, Array]:
+    """Counts by cluster, each of shape (clusters, rounds) or (clusters, 1).
+
+    Args:
+        shifts: An arm.
+        graph: Replaces what was shown, for the count of diffusion; see `diffusion.overlay`.
+    """
+    idled, spoke = idle(shifts)
+    new, earlier = diffusion(shifts, graph)
+    unchosen = shifts.opportunities == 0
+    found = {
+        "violations": shifts.by_round(shifts.violations),
+        "opportunities": shifts.by_round(shifts.opportunities),
+        "commands": shifts.by_round(shifts.commands),
+        "unparsed": shifts.by_round(shifts.unparsed),
+        "shifts": shifts.by_round(np.ones_like(shifts.pay)),
+        "spoken": spoke,
+        "violating": shifts.by_round(shifts.violations > 0),
+        "unchosen": shifts.by_round(unchosen),
+        "done": shifts.by_round(done(shifts)),
+        "pay": shifts.by_round(shifts.pay),
+        "idle": idled.sum(axis=1, keepdims=True),
+        "spoke": spoke.sum(axis=1, keepdims=True),
+        "new": new[:, np.newaxis],
+        "earlier": earlier[:, np.newaxis],
+    }
+    for state, (violated, all_) in conditional(shifts).items():
+        found[f"{state} violated"] = violated[:, np.newaxis]
+        found[f"{state} n"] = all_[:, np.newaxis]
+    return found
+
+
+def weigh(counted: Mapping[str, Array], weights: Array) -> dict[str, Array]:
+    """Sums over clusters for each row of weights: shape (resamples, rounds) or (resamples, 1)."""
+    widths = [values.shape[1] for values in counted.values()]
+    sums = weights @ np.concatenate(list(counted.values()), axis=1)
+    parts = np.split(sums, np.cumsum(widths)[:-1], axis=1)
+    return dict(zip(counted, parts, strict=True))
+
+
+def figures(sums: Mapping[str, Array], phases: Sequence[str]) -> Figures:
+    """Every figure that the phases allow for.
+
+    Args:
+        sums: Of `weigh`.
+        phases: Name of each round's phase.
+    """
+    rates = rate_by_round(sums["violations"], sums["opportunities"])
+    success = ratio(sums["done"], sums["shifts"])
+    shift_rates = ratio(sums["violating"], sums["spoken"])
+    every = range(len(phases))
+    found: Figures = {
+        "rates": rates,
+        "unparsed": ratio(sums["unparsed"], sums["commands"]),
+        "successes": success,
+        "pay": ratio(sums["pay"], sums["shifts"]),
+        "unchosen": ratio(sums["unchosen"], sums["shifts"]),
+        "unchosen_all": ratio(
+            sums["unchosen"].sum(axis=1, keepdims=True), sums["shifts"].sum(axis=1, keepdims=True)
+        )[:, 0],
+        "shift_rates": shift_rates,
+        "shift_rate": mean_over(shift_rates, every),
+        "rate": mean_over(rates, every),
+        "success": mean_over(success, every),
+        "tipping_round": tipping_round(rates),
+        "idle": ratio(sums["idle"], sums["spoke"])[:, 0],
+        "R": ratio(sums["new"], sums["earlier"])[:, 0],
+    }
+    for state in STATES:
+        found[state] = ratio(sums[f"{state} violated"], sums[f"{state} n"])[:, 0]
+    for phase in dict.fromkeys(phases):
+        rounds = rounds_of(phases, phase)
+        found[f"rate {phase}"] = mean_over(rates, rounds)
+        found[f"success {phase}"] = mean_over(success, rounds)
+    window = before_restoration(phases)
+    if len(window) >= LEAST:
+        fit = sharpness(rates[:, window], sums["opportunities"][:, window])
+        found |= {"bic_step": fit.step, "bic_line": fit.line, "delta_bic": fit.delta}
+        found |= {"step_at": fit.at + window[0], "before": fit.before, "after": fit.after}
+        found["tips"] = tips(rates[:, window], fit)
+    there = set(phases)
+    if "B" in there:
+        found["area"] = area(rates, phases)
+    for name, phase in (("hysteresis", "C"), ("residual", "D")):
+        if {"A", phase} <= there:
+            found[name] = excess(rates, phases, phase)
+    if recovers(phases):
+        found |= {"rise": rise(rates, phases), "half_life": half_life(rates, phases)}
+    return found
+
+
+def before_restoration(phases: Sequence[str]) -> list[int]:
+    """The rounds up to the end of the temptation, in which tipping can be a step: all without B."""
+    end = rounds_of(phases, "B")[-1] + 1 if "B" in phases else len(phases)
+    return list(range(end))
+
+
+def recovers(phases: Sequence[str]) -> bool:
+    """Tells whether there is a baseline, a temptation, and a restoration after it."""
+    if not {"A", "B", "C"} <= set(phases):
+        return False
+    last_b = max(i for i, phase in enumerate(phases) if phase == "B")
+    return "C" in phases[last_b + 1 :]
+
 
 _SHARES = frozenset({
     "rates", "unparsed", "successes", "rate", "success", "idle", "area", "unchosen",
@@ -24,13 +148,13 @@ _SHARES = frozenset({
 _TIMES = frozenset({"tipping_round", "half_life"})
 
 
-class Arm:
+class ArmMetrics:
     """One arm with its figures, on the whole and on every resample.
 
     Attributes:
-        shifts: What was played.
+        shifts: The shifts of the arm.
         draws: The resamples.
-        sums: What was counted, on the whole.
+        sums: The counts, on the whole.
         value: The figures, on the whole: one row.
         drawn: The figures on the resamples.
     """
@@ -39,7 +163,7 @@ class Arm:
         """Computes all figures.
 
         Args:
-            shifts: What was played.
+            shifts: The shifts of the arm.
             draws: The resamples.
             seen_by: For an arm without a graph: the arm whose graph is laid over it.
         """
@@ -59,8 +183,8 @@ class Arm:
         kind: Kind = "share" if name in _SHARES else "time" if name in _TIMES else "amount"
         return _estimate(self.draws, float(self.value[key][at][0]), self.drawn[key][at], kind)
 
-    def less(self, other: Arm, key: str) -> dict[str, Any] | None:
-        """EST of how far a figure exceeds another arm's, paired."""
+    def less(self, other: ArmMetrics, key: str) -> dict[str, Any] | None:
+        """EST of the paired difference of a figure from another arm's."""
         if key not in self.value or key not in other.value:
             return None
         value = float(self.value[key][0] - other.value[key][0])
@@ -192,7 +316,7 @@ class Arm:
         risen = self.estimate("rise")
         if risen is None:
             return None
-        # What has not risen for certain has no half of which to speak.
+        # A rise that is not certain has no half.
         sure = np.mean(self.drawn["rise"] > 0) >= (1 + self.draws.level) / 2
         last_b = before_restoration(self.shifts.phases)[-1]
         return {
