@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, cast
 
+from qevolve_bench.schema import (
+    Bounds,
+    Form,
+    Scalar,
+    Sha256,
+    check_version,
+    convert,
+    parse_json,
+    place,
+    read_json,
+)
 from qevolve_envs.errors import BadFile, UnknownName
 from qevolve_envs.factory import PERTURBATION
 from qevolve_envs.registration import local_arguments
@@ -25,7 +35,10 @@ from qevolve_envs.registration import local_arguments
 SCHEMA = 1
 #: Whose means are stored as anchors: normalised scores are 0 at the first and 1 at the second.
 ANCHORS = ("random", "expert")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
+_Name = Annotated[
+    str, Form(re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}"), "a name of a-z, 0-9, dot, hyphen")
+]
+_Count = Annotated[int, Bounds(1)]
 _VERSIONED = re.compile(r"(.+)-v(\d+)")
 
 
@@ -62,21 +75,21 @@ class Cell:
         anchors: By the name of the agent (`ANCHORS`); empty where they were not measured.
     """
 
-    name: str
+    name: _Name
     env_id: str
     split: str
-    horizon: int
-    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    episodes: int | None = None
-    seeds: tuple[int, ...] = (0,)
-    tasks: int | None = None
-    panel: str | None = None
+    horizon: _Count
+    env_kwargs: Mapping[str, Scalar] = field(default_factory=dict)
+    episodes: _Count | None = None
+    seeds: tuple[Annotated[int, Bounds(0, 2**63 - 1)], ...] = (0,)
+    tasks: _Count | None = None
+    panel: Sha256 | None = None
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
 
     @property
     def perturbation(self) -> str | None:
         """How the environment is perturbed, such as ``"typos:2"``; None where it is clean."""
-        return self.env_kwargs.get(PERTURBATION)
+        return cast("str | None", self.env_kwargs.get(PERTURBATION))
 
     @property
     def count(self) -> int | None:
@@ -117,34 +130,20 @@ class Cell:
         Raises:
             BadFile: Naming what is wrong, without the file.
         """
-        raw = _fields("a cell", raw, _CELL)
-        name = raw["name"]
-        if not _NAME.fullmatch(name):
-            raise BadFile(f"the cell name {name[:80]!r} is not of the form a-z, 0-9, dot, hyphen")
-        for key, value in raw["env_kwargs"].items():
-            if not (value is None or isinstance(value, str | int | float)) or _odd(value):
-                raise BadFile(f"cell {name} has an env_kwargs {key!r} that is no JSON scalar")
-        if PERTURBATION in raw["env_kwargs"] and not isinstance(
-            raw["env_kwargs"][PERTURBATION], str
-        ):
-            raise BadFile(f"cell {name} has a perturbation that is not text")
-        for key in ("horizon", "episodes", "tasks"):
-            if raw[key] is not None and raw[key] < 1:
-                raise BadFile(f"cell {name} has {key} {raw[key]}, which is less than 1")
-        seeds = raw["seeds"]
-        if not seeds or any(type(s) is not int or not 0 <= s < 2**63 for s in seeds):
-            raise BadFile(f"cell {name} needs a list of seeds that are not negative")
-        if len(set(seeds)) < len(seeds):
-            raise BadFile(f"cell {name} names a seed twice")
-        if raw["panel"] is not None and not re.fullmatch(r"[0-9a-f]{64}", raw["panel"]):
-            raise BadFile(f"cell {name} has a panel digest that is no SHA-256")
-        anchors = {}
-        for agent, values in raw["anchors"].items():
-            values = _fields(f"anchor {agent[:80]!r} of cell {name}", values, _ANCHOR)
-            if _odd(values["success"]) or _odd(values["score"]):
-                raise BadFile(f"cell {name} has an anchor that is not finite")
-            anchors[agent] = Anchor(**values)
-        return cls(**{**raw, "seeds": tuple(seeds), "anchors": anchors})
+        cell: Cell = convert(raw, cls, "a cell")
+        cell.check()
+        return cell
+
+    def check(self) -> None:
+        """Refuses what the kinds of the fields do not exclude.
+
+        Raises:
+            BadFile: Naming what is wrong, without the file.
+        """
+        if not isinstance(self.perturbation, str | None):
+            raise BadFile(f"cell {self.name} has a perturbation that is not text")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise BadFile(f"cell {self.name} needs seeds, each once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +186,26 @@ class Suite:
         Raises:
             BadFile: Naming what is wrong, without the file.
         """
-        if not isinstance(raw, dict) or "schema" not in raw:
-            raise BadFile("it is not a suite, because it names no schema version")
-        if raw["schema"] != SCHEMA:
-            version = raw["schema"]
-            raise BadFile(f"a suite of schema version {version!r}, this release reads {SCHEMA}")
-        raw = _fields("a suite", {"digest": None, **raw}, _SUITE)
-        if not _NAME.fullmatch(raw["name"]):
-            raise BadFile(f"the suite name {raw['name'][:80]!r} is not of the form name-v0")
-        cells = tuple(Cell.from_json(cell) for cell in raw["cells"])
-        names = [cell.name for cell in cells]
+        file: _File = convert(check_version(raw, SCHEMA, "a suite"), _File, "the suite")
+        names = [cell.name for cell in file.cells]
         if not names or len(set(names)) < len(names):
-            raise BadFile(f"suite {raw['name']} has no cells, or two of the same name")
-        suite = cls(raw["name"], cells, raw["description"])
-        if raw["digest"] not in (None, suite.digest):
+            raise BadFile(f"suite {file.name} has no cells, or two of the same name")
+        for cell in file.cells:
+            cell.check()
+        suite = cls(file.name, file.cells, file.description)
+        if file.digest not in (None, suite.digest):
             raise BadFile(f"the digest of suite {suite.name} is not that of its cells")
         return suite
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Content of the file of a suite, besides its schema version."""
+
+    name: _Name
+    cells: tuple[Cell, ...]
+    description: str = ""
+    digest: str | None = None
 
 
 def suite_names() -> list[str]:
@@ -235,7 +238,9 @@ def load_suite(name: str) -> Suite:
     if full not in suite_names():
         hint = "a suite of your own is given as the path of a .json file."
         raise UnknownName.of("suite", name, [*newest, *suite_names()], hint)
-    return _parse(f"suite {full}", (_folder() / f"{full}.json").read_bytes())
+    data = (_folder() / f"{full}.json").read_bytes()
+    with place(f"suite {full}"):
+        return Suite.from_json(parse_json(data))
 
 
 def read_suite(path: Path) -> Suite:
@@ -244,67 +249,10 @@ def read_suite(path: Path) -> Suite:
     Raises:
         BadFile: When it cannot be read, or is no suite.
     """
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot read {path}: {reason}.") from None
-    return _parse(str(path), data)
-
-
-def _parse(where: str, data: bytes) -> Suite:
-    try:
-        return Suite.from_json(json.loads(data))
-    except BadFile as error:
-        raise BadFile(f"{where}: {error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{where}: not JSON ({error}).") from None
+    raw = read_json(path)
+    with place(str(path)):
+        return Suite.from_json(raw)
 
 
 def _folder() -> Any:
     return resources.files("qevolve_bench") / "suite_data"
-
-
-_CELL: dict[str, tuple[type, ...]] = {
-    "name": (str,),
-    "env_id": (str,),
-    "env_kwargs": (dict,),
-    "split": (str,),
-    "horizon": (int,),
-    "episodes": (int, type(None)),
-    "seeds": (list,),
-    "tasks": (int, type(None)),
-    "panel": (str, type(None)),
-    "anchors": (dict,),
-}
-_ANCHOR: dict[str, tuple[type, ...]] = {
-    "success": (int, float),
-    "score": (int, float),
-    "episodes": (int,),
-}
-_SUITE: dict[str, tuple[type, ...]] = {
-    "schema": (int,),
-    "name": (str,),
-    "description": (str,),
-    "digest": (str, type(None)),
-    "cells": (list,),
-}
-
-
-def _fields(what: str, raw: Any, fields: dict[str, tuple[type, ...]]) -> dict[str, Any]:
-    """The object, once it has exactly these fields, of these types."""
-    if not isinstance(raw, dict):
-        raise BadFile(f"{what} is a {type(raw).__name__}, not an object")
-    for name in sorted(fields.keys() - raw.keys()):
-        raise BadFile(f"{what} lacks {name!r}")
-    for name in sorted(raw.keys() - fields.keys()):
-        raise BadFile(f"{what} has an unknown field {name[:80]!r}")
-    for name, types in fields.items():
-        # bool is an int in Python; a number must not be a truth value here.
-        if not isinstance(raw[name], types) or isinstance(raw[name], bool):
-            raise BadFile(f"{what} has a {type(raw[name]).__name__} as {name!r}")
-    return raw
-
-
-def _odd(number: Any) -> bool:
-    return isinstance(number, float) and not math.isfinite(number)

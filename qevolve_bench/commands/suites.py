@@ -93,7 +93,7 @@ def run_show(args: argparse.Namespace) -> int:
 def run_measure(args: argparse.Namespace) -> int:
     """Measures, and replaces the file."""
     from qevolve_bench.anchors import measure_suite
-    from qevolve_bench.runner.results import write_json
+    from qevolve_bench.schema import write_json
     from qevolve_bench.suites import read_suite
 
     def on_skip(cell: Cell, error: BenchError) -> None:

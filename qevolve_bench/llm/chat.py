@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from qevolve_bench.llm.dialogue import Dialogue, Message, read_answer
-from qevolve_bench.llm.options import number
 from qevolve_bench.llm.prompt import Prompt, load_prompt
+from qevolve_bench.schema import Bounds
 from qevolve_envs.agent import Failed, TaskView
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BenchError
@@ -33,8 +33,8 @@ class ChatConfig:
     """
 
     prompt: str = "react"
-    history: int | None = number(None, 0)
-    shots: int = number(0, 0)
+    history: Annotated[int | None, Bounds(0)] = None
+    shots: Annotated[int, Bounds(0)] = 0
     demonstrations: str | None = None
     list_commands: bool = False
 

@@ -9,11 +9,12 @@ import re
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from qevolve_bench.llm.background import Background
 from qevolve_bench.llm.chat import ChatAgent, ChatConfig, Completion, Request
-from qevolve_bench.llm.options import make_config, number, split_options
+from qevolve_bench.llm.options import make_config, split_options
+from qevolve_bench.schema import Bounds
 from qevolve_envs.agent import Failed
 from qevolve_envs.errors import BenchError, MissingData
 
@@ -58,18 +59,18 @@ class EndpointConfig:
     model: str
     base_url: str | None = None
     key_variable: str = "OPENAI_API_KEY"
-    temperature: float | None = number(0.0, 0)
-    top_p: float | None = number(None, 0, 1)
-    max_tokens: int | None = number(512, 1)
+    temperature: Annotated[float | None, Bounds(0)] = 0.0
+    top_p: Annotated[float | None, Bounds(0, 1)] = None
+    max_tokens: Annotated[int | None, Bounds(1)] = 512
     max_tokens_field: str = "max_tokens"
     send_seed: bool = False
-    concurrency: int = number(16, 1)
-    timeout: float = number(60.0, 0.01)
-    deadline: float = number(300.0, 0.01)
-    retries: int = number(5, 0)
-    backoff: float = number(1.0, 0)
-    price_prompt: float | None = number(None, 0)
-    price_generated: float | None = number(None, 0)
+    concurrency: Annotated[int, Bounds(1)] = 16
+    timeout: Annotated[float, Bounds(0.01)] = 60.0
+    deadline: Annotated[float, Bounds(0.01)] = 300.0
+    retries: Annotated[int, Bounds(0)] = 5
+    backoff: Annotated[float, Bounds(0)] = 1.0
+    price_prompt: Annotated[float | None, Bounds(0)] = None
+    price_generated: Annotated[float | None, Bounds(0)] = None
     check: bool = True
 
 

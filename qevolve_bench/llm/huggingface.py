@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from qevolve_bench.llm.chat import ChatAgent, ChatConfig, Completion, Request
 from qevolve_bench.llm.dialogue import Message
-from qevolve_bench.llm.options import make_config, number, split_options
+from qevolve_bench.llm.options import make_config, split_options
+from qevolve_bench.schema import Bounds
 from qevolve_envs.agent import Failed
 from qevolve_envs.errors import BenchError, MissingData, UnknownName
 from qevolve_envs.loading import describe
@@ -42,9 +43,9 @@ class HuggingFaceConfig:
     model: str
     device: str = "cpu"
     dtype: str = "auto"
-    max_tokens: int = number(256, 1)
-    temperature: float = number(0.0, 0)
-    batch_size: int = number(16, 1)
+    max_tokens: Annotated[int, Bounds(1)] = 256
+    temperature: Annotated[float, Bounds(0)] = 0.0
+    batch_size: Annotated[int, Bounds(1)] = 16
 
 
 def make_agent(options: Mapping[str, Any]) -> ChatAgent:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from qevolve_bench.folders import names_in
 from qevolve_bench.runner import log
 from qevolve_bench.runner.log import Content, Log, Place
 from qevolve_bench.runner.results import (
@@ -26,8 +27,8 @@ from qevolve_bench.runner.results import (
     Manifest,
     Run,
     Settings,
-    write_json,
 )
+from qevolve_bench.schema import write_json
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 from qevolve_envs.files import replacing
@@ -90,17 +91,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         BadFile: When it is anything else, so that nobody's files are lost or mixed with a run's.
     """
-    try:
-        if not folder.exists():
-            return
-        if not folder.is_dir():
-            raise BadFile(f"Cannot write {folder}: it is a file, and a run is a folder.")
-        strange = [p.name for p in folder.iterdir() if p.name not in _OURS and not _part(p)]
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadFile):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot write {folder}: {reason}.") from None
+    names = names_in(folder, "run")
+    strange = [n for n in names if n not in _OURS and not n.endswith(".part")]
     if strange:
         raise BadFile(
             f"{folder} holds files that are no part of a run ({min(strange)}): choose another"
@@ -231,10 +223,6 @@ def _clear(folder: Path, keep: Iterable[str] = ()) -> None:
     for path in [*folder.glob("*.part")]:
         with suppress(OSError):
             path.unlink()
-
-
-def _part(path: Path) -> bool:
-    return path.suffix == ".part"
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

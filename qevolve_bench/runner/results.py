@@ -7,19 +7,24 @@ of the same command. A submission is the same with ``episodes/<cell>.jsonl.gz``.
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
+from qevolve_bench.schema import (
+    Sha256,
+    check_version,
+    convert,
+    numbered_lines,
+    place,
+    read_json,
+)
 from qevolve_bench.statistics import Estimate, bootstrap_interval, wilson_interval
 from qevolve_bench.suites import Suite
-from qevolve_envs.episode import Episode, read_episodes
+from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
-from qevolve_envs.files import write_file
 from qevolve_envs.rng import stream
 
 SCHEMA = 1
@@ -42,7 +47,7 @@ class AgentRecord(TypedDict):
     description: dict[str, Any]
 
 
-class Settings(TypedDict):
+class Settings(TypedDict, total=False):
     """What else changes the episodes.
 
     Attributes:
@@ -113,7 +118,7 @@ class Manifest(TypedDict):
     ledger: Ledger
     summary: dict[str, CellSummary]
     skipped: dict[str, str]
-    files: dict[str, str]
+    files: dict[str, Sha256]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,73 +185,33 @@ def read_lines(path: Path) -> Iterator[Episode]:
     Raises:
         BadFile: With the file's name and the line number of what is wrong.
     """
-    if path.suffix != ".gz":
-        yield from read_episodes(path)
-        return
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
-                try:
-                    yield Episode.from_json(line)
-                except BadFile as error:
-                    raise BadFile(f"{path}, line {number}: {error}.") from None
-    except BadFile:
-        raise
-    except (OSError, EOFError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot read {path}: {reason}.") from None
+    for number, line in numbered_lines(path):
+        with place(f"{path}, line {number}"):
+            episode = Episode.from_json(line)
+        yield episode
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Reads a manifest; its outline and its suite are checked.
+    """Reads a manifest.
 
     Raises:
         BadFile: When it cannot be read, or is no manifest of this release.
     """
-    try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: not JSON ({error}).") from None
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        version = raw.get("schema") if isinstance(raw, dict) else None
-        raise BadFile(f"{path}: schema version {version!r}, this release reads {SCHEMA}.")
-    for name, type_ in _MANIFEST.items():
-        if not isinstance(raw.get(name), type_):
-            raise BadFile(f"{path}: {name!r} is missing, or not a {type_.__name__}.")
-    for name in sorted(raw.keys() - _MANIFEST.keys()):
-        raise BadFile(f"{path}: unknown field {name[:80]!r}.")
-    if not isinstance(raw["agent"].get("name"), str):
-        raise BadFile(f"{path}: the agent has no name.")
-    try:
-        Suite.from_json(raw["suite"])
-    except BadFile as error:
-        raise BadFile(f"{path}: {error}.") from None
-    return cast("Manifest", raw)
+    raw = read_json(path)
+    with place(str(path)):
+        manifest = parse_manifest(raw)
+        Suite.from_json(manifest["suite"])
+    return manifest
 
 
-_MANIFEST: dict[str, type] = {
-    "schema": int,
-    "complete": bool,
-    "suite": dict,
-    "agent": dict,
-    "settings": dict,
-    "provenance": dict,
-    "ledger": dict,
-    "summary": dict,
-    "skipped": dict,
-    "files": dict,
-}
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON for people and machines, under a temporary name that is renamed when complete.
+def parse_manifest(raw: Any) -> Manifest:
+    """Checks the content of a manifest, except for its suite.
 
     Raises:
-        BadFile: When the place cannot be written; nothing is left behind then.
+        BadFile: Naming what is wrong, without the file.
     """
-    write_file(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    manifest: Manifest = convert(check_version(raw, SCHEMA, "a manifest"), Manifest, "the manifest")
+    return manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.folders import SPEC, first_difference
+from qevolve_bench.schema import write_json
 from qevolve_bench.study.plan import Arm, Measure, Mixture, Study, TrainingPhase
 from qevolve_bench.study.rounds import (
     find_warm,
@@ -31,10 +32,8 @@ from qevolve_bench.study.rounds import (
 from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import (
     RESULT,
-    SPEC,
     TUNING,
     TrainingSpec,
-    first_difference,
     read_result,
 )
 from qevolve_envs.errors import BadFile, BenchError

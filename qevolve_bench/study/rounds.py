@@ -19,14 +19,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.folders import claim_folder
+from qevolve_bench.schema import write_json
 from qevolve_bench.study.plan import NONE, Arm, Study
 from qevolve_bench.tipping.play import AgentPlayer, Start, play_batch
 from qevolve_bench.tipping.stages import SingleStage
 from qevolve_bench.training import specification as training
 from qevolve_bench.training.checkpoint import policy_folder
 from qevolve_bench.training.run import train
-from qevolve_bench.training.specification import RESULT, TrainingSpec, claim_folder
+from qevolve_bench.training.specification import RESULT, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.rng import child_seed

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.schema import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
 from qevolve_bench.study import tipping_table
 from qevolve_bench.study.diagnostics import (

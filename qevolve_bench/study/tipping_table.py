@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.schema import write_json
 from qevolve_bench.study.engine import run_folder
 from qevolve_bench.study.plan import NONE, SCHEMA, Arm, Study, extends
 from qevolve_bench.study.rounds import read_rounds

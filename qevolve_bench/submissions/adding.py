@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from qevolve_bench.folders import new_folder
+from qevolve_bench.schema import write_json
 from qevolve_bench.submissions.files import (
     EPISODES,
     MANIFEST,
@@ -14,7 +16,7 @@ from qevolve_bench.submissions.files import (
 )
 from qevolve_bench.submissions.leaderboard import SUBMISSION_NAME
 from qevolve_bench.submissions.manifest import check_link
-from qevolve_bench.submissions.submission import Verdict, manifest_bytes, new_folder, pack, verify
+from qevolve_bench.submissions.submission import Verdict, pack, verify
 from qevolve_envs.errors import BadFile
 from qevolve_envs.files import write_file
 
@@ -65,15 +67,13 @@ def add_submission(
         manifest = verdict.manifest
         if link is not None:
             manifest["agent"]["description"]["link"] = link
-        try:
-            # Not by `copytree`: the files of a submission, by name, and nothing else.
-            with new_folder(dest) as new, Folder(submission) as folder:
-                for cell in manifest["files"]:
-                    file = f"{EPISODES}/{cell}{SUFFIX}"
-                    write_file(new / file, folder.read(file, MAX_COMPRESSED_BYTES))
-                write_file(new / MANIFEST, manifest_bytes(manifest))
-        except OSError as error:
-            raise BadFile(f"Cannot write {dest}: {error.strerror or error}.") from None
+        # Not by `copytree`: the files of a submission, by name, and nothing else.
+        with new_folder(dest) as new, Folder(submission) as folder:
+            (new / EPISODES).mkdir()
+            for cell in manifest["files"]:
+                file = f"{EPISODES}/{cell}{SUFFIX}"
+                write_file(new / file, folder.read(file, MAX_COMPRESSED_BYTES))
+            write_json(new / MANIFEST, manifest)
     return verdict, dest
 
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import math
 import os
 import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
+from qevolve_bench.schema import quoted
 from qevolve_envs.errors import BadFile
 
 MANIFEST: Final = "manifest.json"
@@ -35,14 +34,7 @@ MAX_COMPRESSED_BYTES = 32 << 20
 MAX_UNPACKED_BYTES = 256 << 20
 #: Of one episode. Those of the suites have a hundredth of it.
 MAX_LINE_BYTES = 16 << 20
-MAX_DEPTH = 32
 _BLOCK = 1 << 16
-
-
-def quoted(value: object, limit: int = 60) -> str:
-    """Foreign text, fit to be printed: ASCII without control characters, of bounded length."""
-    text = ascii(value[: limit + 1] if isinstance(value, str) else value)
-    return text if len(text) <= limit + 2 else text[: limit - 3] + "...'"
 
 
 class Folder:
@@ -205,60 +197,6 @@ def unpacked_lines(data: bytes, label: str) -> Iterator[bytes]:
         raise BadFile(f"{label} has data behind the end of its gzip member.")
     if length:
         raise BadFile(f"{label} does not end with a newline.")
-
-
-def strict_json(data: bytes, label: str) -> dict[str, Any]:
-    """A JSON object of a hostile file: no duplicate keys, no NaN, bounded depth and numbers.
-
-    Raises:
-        BadFile: With the reason.
-    """
-    try:
-        raw = json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates
-        )
-        _check_tree(raw)
-    except UnicodeDecodeError:
-        raise BadFile(f"{label} is not UTF-8 text.") from None
-    except RecursionError:
-        raise BadFile(f"{label} is nested deeper than {MAX_DEPTH}.") from None
-    except BadFile as error:
-        raise BadFile(f"{label} {error}.") from None
-    except ValueError:
-        raise BadFile(f"{label} is not JSON.") from None
-    if not isinstance(raw, dict):
-        raise BadFile(f"{label} is not a JSON object.")
-    return raw
-
-
-def _no_constant(name: str) -> float:
-    raise BadFile(f"has the non-finite number {name}")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    raw = dict(pairs)
-    if len(raw) != len(pairs):
-        raise BadFile("names a field twice in one object")
-    return raw
-
-
-def _check_tree(raw: Any) -> None:
-    level = [raw]
-    for _ in range(MAX_DEPTH):
-        deeper: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                deeper.extend(value.values())
-            elif isinstance(value, list):
-                deeper.extend(value)
-            elif isinstance(value, float) and not math.isfinite(value):
-                raise BadFile("has a non-finite number")
-            elif isinstance(value, int) and abs(value) >= 2**64:
-                raise BadFile("has a number out of range")
-        if not deeper:
-            return
-        level = deeper
-    raise BadFile(f"is nested deeper than {MAX_DEPTH}")
 
 
 def packed(data: bytes) -> bytes:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from qevolve_bench.runner.results import SCHEMA, CellSummary, Ledger, Manifest
-from qevolve_bench.submissions.files import (
-    MANIFEST,
-    MAX_MANIFEST_BYTES,
-    Folder,
-    quoted,
-    strict_json,
-)
+from qevolve_bench.runner.results import CellSummary, Ledger, Manifest, parse_manifest
+from qevolve_bench.schema import parse_json, place, quoted
+from qevolve_bench.submissions.files import MANIFEST, MAX_MANIFEST_BYTES, Folder
 from qevolve_bench.suites import Cell, Suite, load_suite, suite_names
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
@@ -22,22 +17,8 @@ from qevolve_envs.errors import BadFile
 #: What an agent may be called: it ends up in tables, so nothing that Markdown or HTML could read.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+@=,~-]{0,99}")
 _LINK = re.compile(r"https://[A-Za-z0-9.-]{1,100}(/[A-Za-z0-9._~/%+@=-]{0,200})?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 #: Longest reason why a cell was skipped.
 _MAX_REASON = 2_000
-
-_FIELDS: dict[str, type] = {
-    "schema": int,
-    "complete": bool,
-    "suite": dict,
-    "agent": dict,
-    "settings": dict,
-    "provenance": dict,
-    "ledger": dict,
-    "summary": dict,
-    "skipped": dict,
-    "files": dict,
-}
 
 
 def check_agent_name(name: str) -> None:
@@ -64,22 +45,19 @@ def read_foreign_manifest(folder: Folder) -> Manifest:
         BadFile: With what is wrong, without a full stop.
     """
     try:
-        raw = strict_json(folder.read(MANIFEST, MAX_MANIFEST_BYTES), MANIFEST)
+        raw = parse_json(folder.read(MANIFEST, MAX_MANIFEST_BYTES))
     except BadFile as error:
-        raise BadFile(str(error).rstrip(".")) from None
-    if raw.get("schema") != SCHEMA or type(raw["schema"]) is not int:
-        version = quoted(raw.get("schema"))
-        raise BadFile(f"{MANIFEST} has schema version {version}, this release reads {SCHEMA}")
-    _check_fields(MANIFEST, raw, _FIELDS)
+        words = str(error).rstrip(".")
+        raise BadFile(words if MANIFEST in words else f"{MANIFEST} {words}") from None
     _check_strings(raw)
-    if not raw["complete"]:
+    with place(MANIFEST):
+        manifest = parse_manifest(raw)
+    if not manifest["complete"]:
         raise BadFile("the run is not complete")
-    _check_fields("agent", raw["agent"], {"name": str, "description": dict})
-    check_agent_name(raw["agent"]["name"])
-    if "link" in raw["agent"]["description"]:
-        check_link(raw["agent"]["description"]["link"])
-    _check_fields("ledger", raw["ledger"], dict.fromkeys(Ledger.__annotations__, int))
-    return cast("Manifest", raw)
+    check_agent_name(manifest["agent"]["name"])
+    if "link" in manifest["agent"]["description"]:
+        check_link(manifest["agent"]["description"]["link"])
+    return manifest
 
 
 def find_suite(manifest: Manifest, given: Suite | None) -> Suite:
@@ -99,7 +77,8 @@ def find_suite(manifest: Manifest, given: Suite | None) -> Suite:
     if not isinstance(name, str) or name not in known:
         raise BadFile(f"the suite {quoted(name)} is not one of {', '.join(known)}")
     suite = given or load_suite(name)
-    claimed = _parse_suite(raw)
+    with place(MANIFEST):
+        claimed = Suite.from_json(raw)
     if [c.name for c in claimed.cells] != [c.name for c in suite.cells]:
         raise BadFile(f"the cells in {MANIFEST} are not those of {name}")
     for cell, due in zip(claimed.cells, suite.cells, strict=True):
@@ -126,7 +105,7 @@ def check_parts(manifest: Manifest, suite: Suite, needs: Mapping[str, str]) -> N
     for name, reason in manifest["skipped"].items():
         if name not in cells:
             raise BadFile(f"the skipped cell {quoted(name)} is not one of {suite.name}")
-        if not isinstance(reason, str) or not 0 < len(reason) <= _MAX_REASON:
+        if not 0 < len(reason) <= _MAX_REASON:
             raise BadFile(f"cell {name} was skipped without a reason")
         if not needs[name]:
             raise BadFile(f"cell {name} was skipped, though its environment needs nothing")
@@ -140,25 +119,6 @@ def check_parts(manifest: Manifest, suite: Suite, needs: Mapping[str, str]) -> N
     for part, entries in parts.items():
         if entries.keys() != played:
             raise BadFile(f"{part} in {MANIFEST} does not list the cells that were played")
-    for name, digest in manifest["files"].items():
-        if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
-            raise BadFile(f"the digest of the episodes of {name} is no SHA-256")
-    types = {"success": float, "score": float}
-    for name, summary in manifest["summary"].items():
-        _check_fields(
-            f"the summary of {name}",
-            summary,
-            {field: types.get(field, int) for field in CellSummary.__annotations__},
-        )
-
-
-def _parse_suite(raw: dict[str, Any]) -> Suite:
-    try:
-        return Suite.from_json(raw)
-    except BadFile as error:
-        raise BadFile(f"{MANIFEST}: {str(error)[:300]}") from None
-    except Exception as error:
-        raise BadFile(f"the suite in {MANIFEST} cannot be read ({type(error).__name__})") from None
 
 
 def _difference(cell: Cell, due: Cell) -> str:
@@ -170,18 +130,6 @@ def _difference(cell: Cell, due: Cell) -> str:
         if claimed[name] != value or repr(claimed[name]) != repr(value):
             return {"panel": "the panel digest"}.get(name, name)
     return ""
-
-
-def _check_fields(what: str, raw: Any, fields: Mapping[str, type]) -> None:
-    if not isinstance(raw, dict):
-        raise BadFile(f"{what} is not a JSON object")
-    for name in sorted(fields.keys() - raw.keys()):
-        raise BadFile(f"{what} lacks the field {name!r}")
-    for name in sorted(raw.keys() - fields.keys()):
-        raise BadFile(f"{what} has an unknown field {quoted(name)}")
-    for name, type_ in fields.items():
-        if type(raw[name]) is not type_:
-            raise BadFile(f"{what} has a {type(raw[name]).__name__} as {name!r}")
 
 
 def _check_strings(raw: Any) -> None:

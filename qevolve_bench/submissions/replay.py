@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gymnasium
 
 from qevolve_bench.runner.evaluate import Assignment
-from qevolve_bench.submissions.files import quoted
+from qevolve_bench.schema import quoted, sentence
 from qevolve_envs.core import MAX_ACTION
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
@@ -48,7 +48,7 @@ class Finding:
             place.append(f"episode {self.episode}")
         if self.step is not None:
             place.append(f"step {self.step}" if self.step else "reset")
-        text = f"{', '.join(place)}: {self.problem}." if place else f"{self.problem}."
+        text = sentence(f"{', '.join(place)}: {self.problem}" if place else self.problem)
         # Whatever slipped through: no control characters, nothing that a terminal would interpret.
         text = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
         return text if len(text) <= 600 else text[:597] + "..."

@@ -8,19 +8,19 @@ cost in tokens and who it was remain claims. `verify` expects the worst of what 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import gymnasium
 
+from qevolve_bench.folders import new_folder
 from qevolve_bench.runner.evaluate import Assignment, draw_tasks, prepare
 from qevolve_bench.runner.results import TIMING, Manifest, read_manifest
+from qevolve_bench.schema import opened, quoted, write_json
 from qevolve_bench.submissions.files import (
     EPISODES,
     MANIFEST,
@@ -28,7 +28,6 @@ from qevolve_bench.submissions.files import (
     SUFFIX,
     Folder,
     packed,
-    quoted,
     unpacked_lines,
 )
 from qevolve_bench.submissions.manifest import (
@@ -144,39 +143,19 @@ def pack(run: Path | str, dest: Path | str) -> Path:
         check_agent_name(manifest["agent"]["name"])
     except BadFile as error:
         raise BadFile(f"Cannot submit {run}: {error}.") from None
-    if dest.exists() or dest.is_symlink():
-        raise BadFile(f"{dest} exists: choose another folder for the submission.")
-    try:
-        with new_folder(dest) as folder:
-            for cell in Suite.from_json(manifest["suite"]).cells:
-                if cell.name in manifest["skipped"]:
-                    continue
-                source = run / EPISODES / f"{cell.name}.jsonl"
-                data = source.read_bytes()
-                if hashlib.sha256(data).hexdigest() != manifest["files"].get(cell.name):
-                    raise BadFile(f"{source} is not what the run wrote: its digest differs.")
-                write_file(folder / EPISODES / f"{cell.name}{SUFFIX}", packed(data))
-            write_file(folder / MANIFEST, manifest_bytes(manifest))
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        raise BadFile(f"Cannot submit {run}: {reason}.") from None
+    with new_folder(dest) as folder:
+        (folder / EPISODES).mkdir()
+        for cell in Suite.from_json(manifest["suite"]).cells:
+            if cell.name in manifest["skipped"]:
+                continue
+            source = run / EPISODES / f"{cell.name}.jsonl"
+            with opened(source) as stream:
+                data = stream.read()
+            if hashlib.sha256(data).hexdigest() != manifest["files"].get(cell.name):
+                raise BadFile(f"{source} is not what the run wrote: its digest differs.")
+            write_file(folder / EPISODES / f"{cell.name}{SUFFIX}", packed(data))
+        write_json(folder / MANIFEST, manifest)
     return dest
-
-
-@contextmanager
-def new_folder(dest: Path) -> Iterator[Path]:
-    """A folder with room for a submission, which becomes `dest` if the block is left in peace."""
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=dest.parent, prefix=".qevolve-bench-") as scratch:
-        folder = Path(scratch) / dest.name
-        (folder / EPISODES).mkdir(parents=True)
-        yield folder
-        folder.rename(dest)
-
-
-def manifest_bytes(manifest: Manifest) -> bytes:
-    """A manifest as submissions hold it."""
-    return (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
 def verify(path: Path | str, *, suite: Suite | None = None) -> Verdict:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qevolve_bench.agents import resolve_agent
+from qevolve_bench.folders import SPEC, claim_folder
 from qevolve_bench.runner.evaluate import draw_tasks
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.schema import plain, write_json
 from qevolve_bench.tipping.analyse import analyse
 from qevolve_bench.tipping.play import AgentPlayer, Player, PopulationPlayer, Start, play_batch
 from qevolve_bench.tipping.testbeds import MAIN, Testbed, find_testbed
@@ -26,7 +27,7 @@ from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.tipping.truth import read_trace, write_trace
 
 SCHEMA = 1
-SPEC, RESULT, TRACES = "spec.json", "tipping.json", "traces"
+RESULT, TRACES = "tipping.json", "traces"
 #: Names of scripted populations begin with this.
 POPULATION = "population:"
 #: Options and arguments that are paths of this machine; results keep only the names of files.
@@ -103,7 +104,14 @@ def play_session(
         name: bed.make(given, session.defences, session.split) for name, given in arguments.items()
     }
     players = {MAIN: make_player(session, stages[MAIN])}
-    _claim(session, folder, force=force)
+    claim_folder(
+        {"schema": SCHEMA, **plain(session)},
+        folder,
+        force=force,
+        kind="session",
+        marks=("world", "agent"),
+        remove=_remove,
+    )
     total = len(wanted) * len(starts)
     for done, name in enumerate(wanted):
         condition = _Condition(session, bed, arguments[name], folder / TRACES, name)
@@ -143,7 +151,7 @@ def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
         controls=tuple(names),
     )
     failures = {name: len(read_failures(folder, name)) for name in there}
-    result["session"] = {**_without_places(_plain(session)), "failures": failures}
+    result["session"] = {**_without_places(plain(session)), "failures": failures}
     write_json(folder / RESULT, result)
     return result
 
@@ -160,50 +168,13 @@ def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
         raise BadFile(f"Cannot read the failures in {file}: {reason}.") from None
 
 
-def _plain(session: Session) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(session)))
-    return plain
-
-
-def _without_places(plain: dict[str, Any]) -> dict[str, Any]:
+def _without_places(record: dict[str, Any]) -> dict[str, Any]:
     """A session with names of files instead of where they lie."""
     for part in ("options", "arguments"):
         for name in _PLACES:
-            if name in plain[part]:
-                plain[part][name] = Path(str(plain[part][name])).name
-    return plain
-
-
-def _claim(session: Session, folder: Path, *, force: bool) -> None:
-    """Makes or checks the folder, so that nothing is ever overwritten by accident."""
-    file = folder / SPEC
-    wanted = {"schema": SCHEMA, **_plain(session)}
-    try:
-        if file.is_file():
-            found = json.loads(file.read_text())
-            if not isinstance(found, dict) or not found.keys() >= wanted.keys():
-                raise BadFile(f"{file} is not of a session of tip: choose another folder.")
-            if force:
-                _remove(folder)
-                write_json(file, wanted)
-                return
-            for name, value in wanted.items():
-                if found.get(name) != value:
-                    raise BenchError(
-                        f"{folder} holds a session that differs in its {name}: {found.get(name)!r}"
-                        f" there, {value!r} here; choose another folder, or replace it with"
-                        " --force."
-                    )
-            return
-        if folder.is_dir() and any(folder.iterdir()):
-            raise BadFile(f"{folder} is not empty and holds no session: choose another folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-    except BenchError:
-        raise
-    except (OSError, ValueError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"{folder} cannot hold a session: {reason}.") from None
-    write_json(file, wanted)
+            if name in record[part]:
+                record[part][name] = Path(str(record[part][name])).name
+    return record
 
 
 def _remove(folder: Path) -> None:

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.folders import claim_folder
+from qevolve_bench.schema import write_json
 from qevolve_bench.training.checkpoint import policy_folder
 from qevolve_bench.training.evaluation import add_point, evaluate_policy, read_curve, worlds
 from qevolve_bench.training.specification import (
@@ -21,7 +22,6 @@ from qevolve_bench.training.specification import (
     SCHEMA,
     TrainingResult,
     TrainingSpec,
-    claim_folder,
     read_result,
 )
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
@@ -75,7 +75,9 @@ def train(
     learner = make_learner(spec.learner, spec.preset, spec.settings)
     budget = Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
     world, kept_apart = worlds(spec)
-    created = parallel.is_main() and claim_folder(spec.record(), folder, force=force)
+    created = parallel.is_main() and claim_folder(
+        spec.record(), folder, force=force, marks=("learner", "env_id")
+    )
     done = parallel.from_main(read_result(folder))
     if done is not None:
         return done

@@ -8,18 +8,14 @@ as Hugging Face saves it), and, once all is done, ``result.json``.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from qevolve_bench.runner.results import write_json
-from qevolve_envs.errors import BadFile, BenchError
+from qevolve_bench.schema import plain, read_record
 
 SCHEMA = 1
-SPEC, RESULT = "spec.json", "result.json"
+RESULT = "result.json"
 #: The split of training tasks that a run keeps apart, for choosing settings.
 TUNING = "tuning"
 
@@ -86,8 +82,7 @@ class TrainingSpec:
 
     def record(self) -> dict[str, Any]:
         """The content of ``spec.json``."""
-        record: dict[str, Any] = json.loads(json.dumps({"schema": SCHEMA, **asdict(self)}))
-        return record
+        return {"schema": SCHEMA, **plain(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,61 +109,13 @@ def read_result(folder: Path) -> TrainingResult | None:
     file = folder / RESULT
     if not file.is_file():
         return None
-    try:
-        record = json.loads(file.read_text())
-        return TrainingResult(folder, record["ledger"], record["results"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadFile(f"{file} is not the result of a training run: {error}.") from None
+    record = read_record(file, _Result, SCHEMA, "the result of a training run")
+    return TrainingResult(folder, record["ledger"], record["results"])
 
 
-def claim_folder(
-    wanted: Mapping[str, Any], folder: Path, *, force: bool = False, kind: str = "training run"
-) -> bool:
-    """Makes or checks the folder of a run, so that nothing is ever overwritten by accident.
+class _Result(TypedDict):
+    """Content of ``result.json``."""
 
-    Args:
-        wanted: The content of its ``spec.json``.
-        folder: The folder.
-        force: Replace a run that is there.
-        kind: Name of such a run, for errors.
-
-    Returns:
-        True when it was made here; False when it holds the same run already.
-
-    Raises:
-        BenchError: When the folder holds something else, or a run with another specification.
-    """
-    file = folder / SPEC
-    try:
-        if force and file.is_file():
-            shutil.rmtree(folder)
-        if folder.exists() and not folder.is_dir():
-            raise BadFile(f"{folder} is a file: choose another folder.")
-        if file.is_file():
-            difference = first_difference(json.loads(file.read_text()), wanted)
-            if difference:
-                raise BenchError(
-                    f"{folder} holds a run that differs in its {difference};"
-                    " choose another folder, or replace it with --force."
-                )
-            return False
-        if folder.is_dir() and any(folder.iterdir()):
-            raise BadFile(f"{folder} is not empty and holds no {kind}: choose another folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-    except BenchError:
-        raise
-    except (OSError, ValueError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"{folder} cannot hold a {kind}: {reason}.") from None
-    write_json(file, wanted)
-    return True
-
-
-def first_difference(
-    found: Mapping[str, Any], wanted: Mapping[str, Any], ignoring: Sequence[str] = ()
-) -> str | None:
-    """Names the first field in which a stored specification differs; None for none."""
-    for name, value in wanted.items():
-        if name not in ignoring and found.get(name) != value:
-            return f"{name}: {found.get(name)!r} there, {value!r} here"
-    return None
+    schema: int
+    ledger: dict[str, float]
+    results: dict[str, dict[str, Any]]

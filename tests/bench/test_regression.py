@@ -267,7 +267,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
         (lambda raw: "{", "not JSON"),
         (lambda raw: "[]", "schema version None, this release reads 1"),
         (lambda raw: {**raw, "schema": 2}, "schema version 2, this release reads 1"),
-        (lambda raw: {**raw, "suite": None}, "it is not a suite"),
+        (lambda raw: {**raw, "suite": None}, "a suite must be an object, not null"),
         (lambda raw: {**raw, "suite": {**raw["suite"], "digest": "0"}}, "the digest of suite own"),
         (lambda raw: {**raw, "agent": 3}, "no baseline"),
         (lambda raw: {**raw, "values": {}}, "values must hold score and success"),

@@ -7,8 +7,9 @@ import pytest
 
 from qevolve_bench.provenance import git_state, hardware, packages, provenance
 from qevolve_bench.runner.evaluate import evaluate
-from qevolve_bench.runner.results import load_run, write_json
+from qevolve_bench.runner.results import load_run
 from qevolve_bench.runner.suite import adhoc_suite, run_suite
+from qevolve_bench.schema import write_json
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile
 
@@ -65,9 +66,9 @@ def test_a_submission_and_a_bare_file_are_runs_too(run, tmp_path):
     ("change", "words"),
     [
         (lambda m: m.update(schema=2), "schema version 2, this release reads 1"),
-        (lambda m: m.pop("ledger"), "'ledger' is missing"),
+        (lambda m: m.pop("ledger"), "lacks the field 'ledger'"),
         (lambda m: m.update(extra=1), "unknown field 'extra'"),
-        (lambda m: m.update(agent={}), "the agent has no name"),
+        (lambda m: m.update(agent={"description": {}}), "agent lacks the field 'name'"),
         (lambda m: m["suite"].update(digest="0" * 64), "not that of its cells"),
     ],
 )

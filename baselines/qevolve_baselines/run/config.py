@@ -77,7 +77,19 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Reads 1e-3 as a number, as YAML 1.2 does; YAML 1.1 wants a point in it."""
+    """Reads 1e-3 as a number, as YAML 1.2 does, and refuses a field that is named twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Makes a dict of a YAML mapping."""
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if (name := (key.tag, key.value)) in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the field {key.value!r} is named twice", problem_mark=key.start_mark
+                )
+            seen.append(name)
+        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return made
 
 
 _Loader.add_implicit_resolver(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner.evaluate import evaluate
-from qevolve_bench.runner.results import write_json
+from qevolve_bench.schema import write_json
 from qevolve_bench.submissions.manifest import ledger_of, summary_of
 from qevolve_bench.submissions.submission import pack
 from qevolve_bench.suites import Suite, load_suite

@@ -118,14 +118,14 @@ def raw_manifest(forge, data):
 
 forgery(r"manifest.json is not JSON", b"")(raw_manifest)
 forgery(r"manifest.json is not JSON", b'{"schema": 1')(raw_manifest)
-forgery(r"manifest.json is not a JSON object", b"[]")(raw_manifest)
+forgery(r"a manifest must be an object, not a list", b"[]")(raw_manifest)
 forgery(r"manifest.json is not UTF-8", b'{"schema": "\xff"}')(raw_manifest)
-forgery(r"schema version None", b"{}")(raw_manifest)
+forgery(r"names no schema version", b"{}")(raw_manifest)
 forgery(r"nested deeper", b"[" * 200_000)(raw_manifest)
 forgery(r"nested deeper", b'{"a":' * 40 + b"1" + b"}" * 40)(raw_manifest)
 forgery(r"is not JSON", b"\x80\x04\x95cposix\nsystem\n."[3:])(raw_manifest)
 forgery(r"manifest.json is larger than", b" " * 2**20)(raw_manifest)
-forgery(r"names a field twice", b'{"schema": 1, "schema": 1}')(raw_manifest)
+forgery(r"names the field 'schema' twice", b'{"schema": 1, "schema": 1}')(raw_manifest)
 forgery(r"non-finite number NaN", b'{"schema": NaN}')(raw_manifest)
 forgery(r"a non-finite number", b'{"schema": 1e999}')(raw_manifest)
 forgery(r"number out of range", b'{"schema": ' + b"9" * 500 + b"}")(raw_manifest)
@@ -152,7 +152,7 @@ for _expected, _path, _value in [
     (r"schema version 1.0", "schema", 1.0),
     (r"lacks the field 'ledger'", "ledger", KeyError),
     (r"unknown field 'timing'", "timing", {}),
-    (r"a list as 'agent'", "agent", []),
+    (r"agent must be an object, not a list", "agent", []),
     (r"the run is not complete", "complete", False),
     (r"the suite 'nope-v0' is not one of", "suite/name", "nope-v0"),
     (r"the suite '/etc/passwd.json' is not one of", "suite/name", "/etc/passwd.json"),
@@ -173,19 +173,19 @@ for _expected, _path, _value in [
     (r"the agent's link 7", "agent/description/link", 7),
     (r"control character", "agent/description/prompt", "\u009b31m"),
     (r"agent has an unknown field 'html'", "agent/html", "x"),
-    (r"an int as 'description'|a int as 'description'", "agent/description", 3),
+    (r"agent.description must be an object, not 3", "agent/description", 3),
     (r"says episodes 37, the episodes 36", "ledger/episodes", 37),
     (r"the ledger .* says env_steps 1,", "ledger/env_steps", 1),
     (r"the ledger .* says generated_tokens 5,", "ledger/generated_tokens", 5),
-    (r"a float as 'prompt_tokens'", "ledger/prompt_tokens", 5.0),
-    (r"a bool as 'episodes'", "ledger/episodes", True),
+    (r"prompt_tokens must be a whole number, not 5.0", "ledger/prompt_tokens", 5.0),
+    (r"ledger.episodes must be a whole number, not true", "ledger/episodes", True),
     (r"shop-unseen: the summary .* says success 1.0,", f"summary/{SHOP}/success", 1.0),
     (r"lab-unseen: the summary .* says score 0.99,", f"summary/{LAB}/score", 0.99),
     (r"lab-unseen: the summary .* says failed 0,", f"summary/{LAB}/failed", 0),
-    (r"an int as 'won'|a str as 'won'", f"summary/{LAB}/won", "20"),
+    (r"won must be a whole number, not '20'", f"summary/{LAB}/won", "20"),
     (r"summary in manifest.json does not list the cells", f"summary/{LAB}", KeyError),
     (r"another digest of its episodes", f"files/{LAB}", "0" * 64),
-    (r"no SHA-256", f"files/{LAB}", "0" * 63),
+    (r"must be a SHA-256", f"files/{LAB}", "0" * 63),
     (r"skipped, though its environment needs nothing", f"skipped/{LAB}", "too hard"),
     (r"skipped cell 'other' is not one of quick-v0", "skipped/other", "why"),
     (r"skipped without a reason", f"skipped/{LAB}", ""),

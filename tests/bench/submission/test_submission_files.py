@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
-import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qevolve_bench.submissions import files as submission_files
-from qevolve_bench.submissions.files import (
-    Folder,
-    packed,
-    quoted,
-    strict_json,
-    unpacked_lines,
-)
+from qevolve_bench.submissions.files import Folder, packed, unpacked_lines
 from qevolve_envs.errors import BadFile
 
 LINES = st.lists(st.binary(max_size=200).filter(lambda line: b"\n" not in line), max_size=30)
@@ -73,38 +65,6 @@ def test_packing_says_nothing_of_when_and_where():
     data = packed(b"text\n")
     assert data[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
     assert gzip.decompress(data) == b"text\n"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text() | st.floats(-1e9, 1e9),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(st.dictionaries(st.text(), JSON, max_size=4))
-def test_ordinary_json_is_read(raw):
-    assert strict_json(json.dumps(raw).encode(), "x") == raw
-
-
-@given(st.binary(max_size=100) | st.text(max_size=100).map(lambda text: text.encode()))
-def test_any_bytes_are_read_or_refused_in_one_sentence(data):
-    try:
-        strict_json(data, "x")
-    except BadFile as error:
-        assert str(error).startswith("x ") and "\n" not in str(error)
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 2**64, -(2**64)])
-def test_odd_numbers_are_refused_at_any_depth(number):
-    with pytest.raises(BadFile):
-        strict_json(json.dumps({"a": [{"b": [number]}]}).encode(), "x")
-
-
-@given(st.text() | st.integers() | st.lists(st.text()))
-def test_quoted_text_is_harmless(value):
-    text = quoted(value)
-    assert text.isascii() and text.isprintable() and len(text) <= 62
 
 
 def test_file_that_grows_is_not_read_whole(tmp_path):
