@@ -35,6 +35,7 @@ HOOKS = frozenset(
         "metadata",
         "splits",
         "rewards",
+        "language",
         "task_ids",
         "task",
         "expert",

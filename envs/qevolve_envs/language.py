@@ -28,13 +28,13 @@ Rules = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
-    """Names of the things of a world.
+class EntityNames:
+    """EntityNames of the things of a world.
 
     Attributes:
         plurals: Every name that may be replaced -> its plural, which may be the same.
         synonyms: Name -> another name, and its plural.
-        kept: Names that are never replaced by invented words, because their meaning is needed.
+        kept: EntityNames that are never replaced by invented words, because their meaning is needed.
     """
 
     plurals: Mapping[str, str]
@@ -65,7 +65,7 @@ class Language:
         prompt: What a language model is told about the commands; may be empty.
         goals: Wordings of its instructions (``paraphrase``).
         observations: Wordings of what it lets an agent see (``paraphrase``).
-        names: Names that may be replaced (``rename``).
+        names: EntityNames that may be replaced (``rename``).
         lists: Regular expressions of what stands before a list (``reorder``).
         commands: The documented commands (``strict``).
         separator: What divides the parts of an observation, where it is no line break.
@@ -76,7 +76,7 @@ class Language:
     prompt: str = ""
     goals: Rules = ()
     observations: Rules = ()
-    names: Names | None = None
+    names: EntityNames | None = None
     lists: tuple[str, ...] = ()
     commands: Commands | None = None
     separator: str = ""
@@ -126,21 +126,21 @@ def find_language(env_id: str) -> Language:
 
 
 @dataclass(frozen=True)
-class _Wordings:
+class _WordingEntries:
     goals: str = ""
     observations: str = ""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Names:
+class _NameEntries:
     words: tuple[str, ...]
     synonyms: Mapping[str, str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class _Commands:
+class _CommandEntries:
     patterns: tuple[str, ...]
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     undocumented: frozenset[str] = frozenset()
@@ -148,12 +148,12 @@ class _Commands:
 
 
 @dataclass(frozen=True)
-class _File:
+class _LanguageFile:
     prompt: str = ""
-    wordings: _Wordings = _Wordings()
-    names: _Names | None = None
+    wordings: _WordingEntries = _WordingEntries()
+    names: _NameEntries | None = None
     lists: tuple[str, ...] = ()
-    commands: _Commands | None = None
+    commands: _CommandEntries | None = None
     separator: str = ""
     distractors: int = 0
     shorter_horizon: bool = False
@@ -161,7 +161,7 @@ class _File:
 
 @cache
 def _read(path: Path) -> Language:
-    file = read_table(path, _File)
+    file = read_table(path, _LanguageFile)
     try:
         return Language(
             prompt=file.prompt.strip(),
@@ -200,13 +200,13 @@ def _slots(wording: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(wording) if name is not None}
 
 
-def _names(file: _Names) -> Names:
+def _names(file: _NameEntries) -> EntityNames:
     plurals = dict(_with_plural(words, "") for words in file.words)
     synonyms = {name: _with_plural(words, "s") for name, words in file.synonyms.items()}
     for name in (*synonyms, *sorted(file.kept)):
         if name not in plurals:
             raise ValueError(f"names.words lacks {name!r}, which names.synonyms or names.kept has.")
-    return Names(plurals, synonyms, file.kept)
+    return EntityNames(plurals, synonyms, file.kept)
 
 
 def _with_plural(words: str, ending: str) -> tuple[str, str]:
@@ -215,7 +215,7 @@ def _with_plural(words: str, ending: str) -> tuple[str, str]:
     return name, plural or name + ending
 
 
-def _commands(file: _Commands) -> Commands:
+def _commands(file: _CommandEntries) -> Commands:
     patterns = []
     for pattern in file.patterns:
         for slot, alternatives in file.slots.items():

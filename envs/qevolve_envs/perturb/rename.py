@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from qevolve_envs.language import Language, Names
+from qevolve_envs.language import EntityNames, Language
 from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
 
 #: Share of the names that severity 1 replaces by synonyms.
 SHARE = 0.25
-NO_NAMES = Names({}, {}, frozenset())
+NO_NAMES = EntityNames({}, {}, frozenset())
 
 
 class Rename(Layer):
     """Calls entities by other names, in instructions, observations and commands alike.
 
-    Names are swapped: what is called A is now called B, and, should anything have been called B, it
+    EntityNames are swapped: what is called A is now called B, and, should anything have been called B, it
     is now called A. So nothing is ever confused, what the agent says turns back by the same swap,
     and the old names are not understood any more. Which names a world has, `Language.names` says.
 
@@ -55,7 +55,7 @@ class Rename(Layer):
         return draw_names(task_id, self.severity, self._words)
 
 
-def draw_names(task_id: str, severity: int, words: Names) -> dict[str, str]:
+def draw_names(task_id: str, severity: int, words: EntityNames) -> dict[str, str]:
     """The names of a task, old to new and new to old."""
     dice = CHANCE.dice("rename", task_id)
     pairs: dict[str, str] = {}
@@ -76,7 +76,7 @@ def draw_names(task_id: str, severity: int, words: Names) -> dict[str, str]:
 
 
 @cache
-def inventions(words: Names) -> tuple[str, ...]:
+def inventions(words: EntityNames) -> tuple[str, ...]:
     """Words that mean nothing: for each name one with a consonant first, and one with a vowel."""
     dice = CHANCE.dice("inventions")
     made: set[str] = set()
@@ -87,7 +87,7 @@ def inventions(words: Names) -> tuple[str, ...]:
 
 
 @cache
-def _pattern(words: Names) -> re.Pattern[str]:
+def _pattern(words: EntityNames) -> re.Pattern[str]:
     """Any name, old or new, as whole words; the longest first, so that none is part of another."""
     known = {*words.plurals, *words.plurals.values(), *inventions(words)}
     known |= {f"{word}s" for word in inventions(words)}
@@ -96,7 +96,7 @@ def _pattern(words: Names) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
-def swap_names(text: str, names: Mapping[str, str], words: Names) -> str:
+def swap_names(text: str, names: Mapping[str, str], words: EntityNames) -> str:
     """Replaces names by what they are swapped with, in lower case, Capitals or UPPER CASE."""
 
     def other(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 
 from qevolve_envs.rng import Chance, Dice
 from qevolve_envs.shop.catalogue import Product
-from qevolve_envs.shop.vocabulary import KINDS, Kind
+from qevolve_envs.shop.vocabulary import KINDS, ProductKind
 from qevolve_envs.shop.wording import (
     ACRONYMS,
     ATTRIBUTES,
@@ -99,7 +99,7 @@ def catalogue() -> Catalogue:
 # ── what things are ─────────────────────────────────────────────────────────
 
 
-def _members(dice: Dice, kind: Kind) -> list[_Facts]:
+def _members(dice: Dice, kind: ProductKind) -> list[_Facts]:
     """The members of a family, no two alike."""
     low, high = map(math.log, kind.prices)
     price = math.exp(low + (high - low) * dice.uniform())
@@ -117,7 +117,7 @@ def _members(dice: Dice, kind: Kind) -> list[_Facts]:
     return members
 
 
-def _change(dice: Dice, kind: Kind, facts: _Facts) -> _Facts:
+def _change(dice: Dice, kind: ProductKind, facts: _Facts) -> _Facts:
     """A near-duplicate: one thing differs, or two."""
     attributes, options, price = facts.attributes, facts.options, facts.price
     for what in dice.some(("attributes", "options", "price"), 1 + dice.chance(0.3)):
@@ -147,7 +147,7 @@ def fits(attribute: str, others: Sequence[str]) -> bool:
     return not any(attribute in group and group.intersection(others) for group in RIVALS)
 
 
-def _attributes(dice: Dice, kind: Kind, count: int) -> tuple[str, ...]:
+def _attributes(dice: Dice, kind: ProductKind, count: int) -> tuple[str, ...]:
     chosen: list[str] = []
     for attribute in dice.some(kind.attributes, len(kind.attributes)):
         if len(chosen) < count and fits(attribute, chosen):
@@ -199,7 +199,7 @@ def code_of(name: str) -> str:
 class _Writer:
     """Words for the members of a family: the same brand, line and form of title."""
 
-    def __init__(self, dice: Dice, kind: Kind, noun: str) -> None:
+    def __init__(self, dice: Dice, kind: ProductKind, noun: str) -> None:
         self._dice = dice
         self._kind = kind
         self._title = dice.choice(TITLES)
