@@ -29,12 +29,12 @@ Rules = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, eq=False)
 class EntityNames:
-    """EntityNames of the things of a world.
+    """Names of the things of a world.
 
     Attributes:
         plurals: Every name that may be replaced -> its plural, which may be the same.
         synonyms: Name -> another name, and its plural.
-        kept: EntityNames that are never replaced by invented words, because their meaning is needed.
+        kept: Names that are never replaced by invented words, because their meaning is needed.
     """
 
     plurals: Mapping[str, str]
@@ -65,7 +65,7 @@ class Language:
         prompt: What a language model is told about the commands; may be empty.
         goals: Wordings of its instructions (``paraphrase``).
         observations: Wordings of what it lets an agent see (``paraphrase``).
-        names: EntityNames that may be replaced (``rename``).
+        names: Names that may be replaced (``rename``).
         lists: Regular expressions of what stands before a list (``reorder``).
         commands: The documented commands (``strict``).
         separator: What divides the parts of an observation, where it is no line break.

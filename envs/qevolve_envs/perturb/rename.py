@@ -17,7 +17,7 @@ NO_NAMES = EntityNames({}, {}, frozenset())
 class Rename(Layer):
     """Calls entities by other names, in instructions, observations and commands alike.
 
-    EntityNames are swapped: what is called A is now called B, and, should anything have been called B, it
+    Names are swapped: what is called A is now called B, and, should anything have been called B, it
     is now called A. So nothing is ever confused, what the agent says turns back by the same swap,
     and the old names are not understood any more. Which names a world has, `Language.names` says.
 
