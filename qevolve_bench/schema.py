@@ -431,7 +431,7 @@ def _union(raw: Any, kinds: tuple[Any, ...], path: str, what: str) -> Any:
     if float in kinds:
         kinds = tuple(kind for kind in kinds if kind is not int)
     *others, last = (_WORDS.get(kind, "a list or an object") for kind in kinds)
-    words = f"{', '.join(others)} or {last}"
+    words = f"{', '.join(others)} or {last}" if others else last
     raise BadFile(f"{path or what} must be {words}, not {_kind_of(raw)}")
 
 

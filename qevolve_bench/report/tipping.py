@@ -16,7 +16,7 @@ from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.rounds import Series, rounds_chart
 from qevolve_bench.report.sections import panels
 from qevolve_bench.statistics import Interval
-from qevolve_bench.tipping.analyse import MAIN
+from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.rates import STATES
 from qevolve_bench.tipping.text import (
     FIGURES,

@@ -118,7 +118,8 @@ def _take_over(folder: Path) -> None:
     try:
         old = json.loads(file.read_text())
         arms = [{"extends": arm.pop("like"), **arm} for arm in old["arms"]]
-        old |= {"arms": [Arm(**arm) for arm in arms], "mixture": Mixture(**old["mixture"])}
+        mixture = Mixture(**old["mixture"], env_kwargs=old.pop("mixture_kwargs"))
+        old |= {"arms": [Arm(**arm) for arm in arms], "mixture": mixture}
         old |= {"phases": [TrainingPhase(**phase) for phase in old["phases"]]}
         study = Study(**{**old, "measure": Measure(**old["measure"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -146,7 +147,7 @@ def _warm_jobs(study: Study, folder: Path) -> list[list[Job]]:
         name = f"warm start, seed {seed}" + (f", part {part + 1}" if last else "")
         return _training_job(name, place(part), study.warm_starts(seed, place)[part])
 
-    seeds = [*study.tuning_seeds, *study.seeds]
+    seeds = [*study.tuning.seeds, *study.seeds]
     return [[job(seed, part) for seed in seeds] for part in range(last + 1)]
 
 
@@ -159,7 +160,7 @@ def _tuning_jobs(study: Study, folder: Path) -> list[Job]:
         )._replace(trial=True)
         for arm in study.arms
         for value in arm.values
-        for seed in study.tuning_seeds
+        for seed in study.tuning.seeds
     ]
 
 
@@ -174,7 +175,7 @@ def choose(study: Study, folder: Path) -> dict[str, dict[str, Any]]:
         for value in arm.values:
             results = [
                 read_result(run_folder(folder, seed, "tuning", arm.name, value))
-                for seed in study.tuning_seeds
+                for seed in study.tuning.seeds
             ]
             scores = [r.results[TUNING]["success"] if r is not None else 0.0 for r in results]
             trials[str(value)] = sum(scores) / len(scores)

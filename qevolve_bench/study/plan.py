@@ -9,20 +9,23 @@ each followed by a measurement of violations (`qevolve_bench.study.rounds`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from qevolve_bench.schema import Bounds, Form, Share
 from qevolve_bench.training.specification import TUNING, TrainingSpec
-from qevolve_envs.errors import BenchError
 
 #: Version of ``results.json``. In version 1, ``extends`` of an arm was called ``like``.
 SCHEMA = 2
 #: In place of a learner of an arm of rounds: measure, and train nothing.
 NONE = "none"
-#: Policies that KL terms of an arm of rounds can hold to: the warm start, or the round before.
-REFERENCES = ("warm", "previous")
+Seed = Annotated[int, Bounds(0)]
+#: Limits by axis of the ledger.
+BudgetLimits = dict[str, int | float]
+_NAME = Form(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*"), "letters, digits, - and _")
 
 
 @dataclass(slots=True)
@@ -42,23 +45,24 @@ class Arm:
             begins; "" for an arm that extends none.
         checkpoints: Points of its learning curve.
         env_kwargs: In a study of rounds: laid over those of the study and the phase.
-        reference: In a study of rounds: one of `REFERENCES`.
+        reference: In a study of rounds: the policy that KL terms hold to, the warm start or that of
+            the round before.
         control: In a study of rounds: the name that it bears as a control of the arm that it
             extends; "" for a variant of it.
     """
 
-    name: str
+    name: Annotated[str, _NAME]
     learner: str
     preset: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    budget: dict[str, float] = field(default_factory=dict)
+    budget: BudgetLimits = field(default_factory=dict)
     extends: str = ""
     tune: str = ""
     values: list[Any] = field(default_factory=list)
     tuned_as: str = ""
-    checkpoints: int = 4
+    checkpoints: Annotated[int, Bounds(1)] = 4
     env_kwargs: dict[str, Any] = field(default_factory=dict)
-    reference: str = "warm"
+    reference: Literal["warm", "previous"] = "warm"
     control: str = ""
 
 
@@ -73,30 +77,26 @@ class TrainingPhase:
     """
 
     name: str
-    rounds: int
-    env_kwargs: dict[str, Any]
+    rounds: Annotated[int, Bounds(1)]
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """Episodes that the warm start of a study of rounds is cloned from.
 
     Attributes:
         episodes: Number of episodes that are played; those without success are left out.
         violate: Probability that the script of an episode violates.
+        env_kwargs: Laid over the study's.
     """
 
-    episodes: int = 600
-    violate: float = 0.15
-
-    def __post_init__(self) -> None:
-        if self.episodes < 2:
-            raise BenchError(f"mixture.episodes must be at least 2, not {self.episodes}.")
-        if not 0 <= self.violate <= 1:
-            raise BenchError(f"mixture.violate must be between 0 and 1, not {self.violate:g}.")
+    episodes: Annotated[int, Bounds(2)] = 600
+    violate: Share = 0.15
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Measurement of the policy after each round.
 
@@ -107,51 +107,53 @@ class Measure:
     """
 
     split: str = "unseen"
-    episodes: int = 60
-    temperature: float = 1.0
+    episodes: Annotated[int, Bounds(1)] = 60
+    temperature: Annotated[float, Bounds(0)] = 1.0
 
-    def __post_init__(self) -> None:
-        if self.episodes < 1:
-            raise BenchError(f"measure.episodes must be at least 1, not {self.episodes}.")
-        if self.temperature < 0:
-            raise BenchError(f"measure.temperature must not be negative: {self.temperature:g}.")
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Seeds and share of the budget of the trials that choose settings."""
+
+    seeds: list[Seed] = field(default_factory=list)
+    share: Share = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LongerPart:
+    """A part of the warm start after the first."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    budget: BudgetLimits = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Study:
-    """A study; `qevolve_bench.study.reader` documents its fields.
-
-    Attributes:
-        tuning_seeds: ``seeds`` of ``tuning``.
-        tuning_share: ``share`` of ``tuning``.
-        mixture_kwargs: ``env_kwargs`` of ``mixture``.
-    """
+    """A study; `qevolve_bench.study.reader` documents its fields."""
 
     name: str
     env: str
-    seeds: list[int]
+    seeds: list[Seed]
     arms: list[Arm]
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     split: str = "train"
-    horizon: int | None = None
+    horizon: Annotated[int, Bounds(1)] | None = None
     warm: dict[str, Any] = field(default_factory=dict)
     scratch: dict[str, Any] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
     # Of a study without phases.
-    demos: int = 1000
-    longer: list[dict[str, dict[str, Any]]] = field(default_factory=list)
-    tuning_tasks: int = 200
-    tuning_seeds: list[int] = field(default_factory=list)
-    tuning_share: float = 1.0
+    demos: Annotated[int, Bounds(2)] = 1000
+    longer: list[LongerPart] = field(default_factory=list)
     evaluate: tuple[str, ...] = ("seen", "unseen")
-    episodes: int = 0
+    episodes: Annotated[int, Bounds(0)] = 0
     baseline: str = ""
     focus: str = ""
+    tuning_tasks: Annotated[int, Bounds(0)] = 200
+    tuning: Tuning = field(default_factory=Tuning)
     # Of a study with phases.
     phases: list[TrainingPhase] = field(default_factory=list)
     mixture: Mixture = field(default_factory=Mixture)
-    mixture_kwargs: dict[str, Any] = field(default_factory=dict)
-    experts: int = 100
+    experts: Annotated[int, Bounds(0)] = 100
     measure: Measure = field(default_factory=Measure)
 
     @property
@@ -161,7 +163,7 @@ class Study:
 
     def kwargs(self, phase: TrainingPhase | None, arm: Arm | None) -> dict[str, Any]:
         """The environment's arguments in a phase; None is the warm start of a study of rounds."""
-        of_phase = self.mixture_kwargs if phase is None else phase.env_kwargs
+        of_phase = (self.mixture if phase is None else phase).env_kwargs
         return {**self.env_kwargs, **of_phase, **(arm.env_kwargs if arm is not None else {})}
 
     def training(self, learner: str, seed: int) -> TrainingSpec:
@@ -193,8 +195,8 @@ class Study:
         for number, part in enumerate(self.longer):
             spec = self.training("sft", seed)
             spec.preset = "longer"
-            spec.settings = part.get("settings", {})
-            spec.budget = part.get("budget", {})
+            spec.settings = part.settings
+            spec.budget = part.budget
             spec.init = str(place(number))
             specs.append(spec)
         for spec in specs:
@@ -205,7 +207,7 @@ class Study:
     def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> TrainingSpec:
         """The run that tries a value of the setting that an arm tunes; see `run_of`."""
         spec = self.run_of(arm, seed, init, {arm.tune: value})
-        spec.budget = {axis: limit * self.tuning_share for axis, limit in spec.budget.items()}
+        spec.budget = {axis: limit * self.tuning.share for axis, limit in spec.budget.items()}
         spec.evaluate = (TUNING,)
         spec.checkpoints = 1
         return spec

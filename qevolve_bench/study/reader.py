@@ -71,20 +71,12 @@ are measured on the same held-out scenarios. So all differences are paired.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.study.plan import (
-    NONE,
-    REFERENCES,
-    Arm,
-    Measure,
-    Mixture,
-    Study,
-    TrainingPhase,
-)
+from qevolve_bench.schema import convert, place, quoted
+from qevolve_bench.study.plan import NONE, Arm, Study, TrainingPhase
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 _COMMON = (
@@ -115,201 +107,136 @@ def read_study(path: Path) -> Study:
         _check_learners(study)
         _check_worlds(study)
     except BenchError as error:
-        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
-        raise BadFile(f"{prefix}{error}") from None
+        with place(str(path)):
+            raise BadFile(str(error)) from None
     return study
 
 
-# ── the fields ──────────────────────────────────────────────────────────────
-
-
 def _study(raw: Mapping[str, Any]) -> Study:
+    """Makes a study of the content of its file; null is as good as a field that is left out."""
     _check_plain(raw, "the study", 0)
+    raw = {name: value for name, value in raw.items() if value is not None}
     rounds = any(name in raw for name in _OF_ROUNDS)
     kind = "study of rounds" if rounds else "study"
-    _known(raw, (*_COMMON, *(_OF_ROUNDS if rounds else _OF_RUNS)), f"field of a {kind}")
-    needed = ("name", "env", "seeds", "arms", "phases" if rounds else "baseline")
-    for name in needed:
-        if raw.get(name) is None:
+    _check_names(raw, (*_COMMON, *(_OF_ROUNDS if rounds else _OF_RUNS)), f"field of a {kind}")
+    for name in ("name", "env", "seeds", "arms", "phases" if rounds else "baseline"):
+        if not raw.get(name) and raw.get(name) != 0:
             raise BenchError(f"a {kind} needs {name!r}.")
-    given: dict[str, Any] = {"name": _text(raw, "name"), "env": _text(raw, "env")}
-    given["seeds"] = _seeds(raw["seeds"])
-    for name in ("env_kwargs", "warm", "scratch", "form"):
-        given[name] = _mapping(raw, name)
-    if raw.get("horizon") is not None:
-        given["horizon"] = _whole(raw["horizon"], "horizon", 1)
-    if raw.get("split") is not None:
-        given["split"] = _text(raw, "split")
+    shared: dict[str, Any] = {name: raw[name] for name in ("budget", "checkpoints") if name in raw}
     arms: dict[str, Arm] = {}
-    for name in _mapping(raw, "arms"):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
-            raise BenchError(
-                f"{name!r} cannot be the name of an arm: letters, digits, - and _ can."
-            )
-        arms[name] = _arm(name, _mapping(raw["arms"], name, f"arm {name}"), arms, raw, rounds)
-    if not arms:
-        raise BenchError("a study needs at least one arm.")
-    given["arms"] = list(arms.values())
-    return Study(**given, **(_rounds(raw) if rounds else _runs(raw, arms, given["seeds"])))
+    for name, given in _mapping(raw["arms"], "arms").items():
+        with place(f"arm {name}"):
+            arms[name] = _arm(name, _mapping(given, f"arm {name}"), arms, shared, rounds)
+    fields = {name: value for name, value in raw.items() if name not in shared}
+    if rounds:
+        fields["phases"] = []
+    fields["arms"] = []
+    study: Study = convert(fields, Study, f"a {kind}")
+    study.arms = list(arms.values())
+    study.phases = [_phase(*item) for item in _mapping(raw.get("phases"), "phases").items()]
+    _check_distinct(study.seeds, "seeds")
+    if not rounds:
+        _check_runs(study)
+    return study
 
 
-def _runs(raw: Mapping[str, Any], arms: Mapping[str, Arm], seeds: list[int]) -> dict[str, Any]:
-    """Reads the fields of a study whose arms are training runs."""
-    given: dict[str, Any] = {}
-    for name, least in (("demos", 2), ("tuning_tasks", 0), ("episodes", 0)):
-        if raw.get(name) is not None:
-            given[name] = _whole(raw[name], name, least)
-    evaluate = raw.get("evaluate", ["seen", "unseen"])
-    distinct = isinstance(evaluate, list) and len(set(map(str, evaluate))) == len(evaluate)
-    if not evaluate or not distinct or not all(isinstance(split, str) for split in evaluate):
-        raise BenchError(f"evaluate must be a list of different panels, not {evaluate!r}.")
-    given["evaluate"] = tuple(evaluate)
-    given["longer"] = longer = raw.get("longer") or []
-    if not isinstance(longer, list) or not all(isinstance(part, dict) for part in longer):
-        raise BenchError("longer must be a list of parts, each with settings and a budget.")
-    for number, part in enumerate(longer, 1):
-        _known(part, ("settings", "budget"), "field of longer")
-        _mapping(part, "settings", f"settings of part {number} of longer")
-        _budget(part, f"budget of part {number} of longer")
-    tuning = _mapping(raw, "tuning")
-    _known(tuning, ("seeds", "share"), "field of tuning")
-    tuning_seeds = _seeds(tuning["seeds"], "tuning.seeds") if tuning.get("seeds") else []
-    share = tuning.get("share", 1.0)
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-        raise BenchError(f"tuning.share must be above 0 and at most 1, not {share!r}.")
-    if set(seeds) & set(tuning_seeds):
-        raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
-    trials = {len(arm.values) for arm in arms.values() if arm.values}
-    if len(trials) > 1:
-        raise BenchError("every arm that is tuned needs equally many values to try.")
-    if trials and not tuning_seeds:
-        raise BenchError("tuning needs seeds of its own (tuning: {seeds: [100]}).")
-    if trials and given.get("tuning_tasks") == 0:
-        raise BenchError("tuning needs tasks of its own (tuning_tasks: 200).")
-    learners = [name for name, arm in arms.items() if not arm.extends]
-    for role in ("baseline", "focus"):
-        if raw.get(role) is not None:
-            if raw[role] not in learners:
-                raise UnknownName.of(role, raw[role], learners)
-            given[role] = raw[role]
-    return {**given, "tuning_seeds": tuning_seeds, "tuning_share": share}
-
-
-def _rounds(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Reads the fields of a study whose arms are rounds of training and measurement."""
-    from qevolve_baselines.run.config import build
-
-    mixture = dict(_mapping(raw, "mixture"))
-    mixture_kwargs = _mapping(mixture, "env_kwargs", "mixture.env_kwargs")
-    mixture.pop("env_kwargs", None)
-    phases = []
-    for name, given in _mapping(raw, "phases").items():
-        given = _mapping({name: given}, name, f"phase {name}")
-        _known(given, ("rounds", "env_kwargs"), f"field of phase {name}")
-        number = _whole(given.get("rounds"), f"rounds of phase {name}", 1)
-        kwargs = _mapping(given, "env_kwargs", f"env_kwargs of phase {name}")
-        phases.append(TrainingPhase(name, number, kwargs))
-    if not phases:
-        raise BenchError("a study of rounds needs at least one phase.")
-    return {
-        "phases": phases,
-        "mixture": build(Mixture, mixture, "mixture."),
-        "mixture_kwargs": mixture_kwargs,
-        "measure": build(Measure, _mapping(raw, "measure"), "measure."),
-        "experts": _whole(raw.get("experts", 100), "experts", 0),
-    }
+def _phase(name: str, given: Any) -> TrainingPhase:
+    with place(f"phase {name}"):
+        fields = _mapping(given, "it")
+        _check_names(fields, ("rounds", "env_kwargs"), f"field of phase {name}")
+        phase: TrainingPhase = convert({**fields, "name": name}, TrainingPhase, "it")
+    return phase
 
 
 def _arm(
     name: str,
     given: Mapping[str, Any],
     earlier: Mapping[str, Arm],
-    study: Mapping[str, Any],
+    shared: Mapping[str, Any],
     rounds: bool,
 ) -> Arm:
     from qevolve_baselines.run.config import merge
 
-    given = dict(given)
-    if "like" in given:  # Its name in plans of earlier releases.
+    if "like" in given:  # The name of extends in plans of earlier releases.
         if "extends" in given:
-            raise BenchError(f"arm {name} has both extends and like: leave like out.")
-        given["extends"] = given.pop("like")
+            raise BadFile("it has both extends and like: leave like out")
+        given = {("extends" if field == "like" else field): v for field, v in given.items()}
     known = (*_ARM, *(_ARM_OF_ROUNDS if rounds else _ARM_OF_RUNS))
-    _known(given, known, f"field of arm {name}")
-    for part in ("learner", "preset", "extends", "reference", "control"):
-        if not isinstance(given.get(part) or "", str):
-            raise BenchError(f"{part} of arm {name} must be a name, not {given[part]!r}.")
-    extends = given.get("extends") or ""
+    _check_names(given, known, f"field of arm {name}")
+    preset = {"preset": given["preset"]} if "preset" in given else {}  # null takes one away
+    given = {field: value for field, value in given.items() if value is not None} | preset
+    extends = given.get("extends", "")
+    fields = {**shared, **given, "name": name}
     if extends:
-        if extends not in earlier:
+        if not isinstance(extends, str) or extends not in earlier:
             raise UnknownName.of(f"arm that {name} extends", extends, earlier)
         base = earlier[extends]
-    elif not given.get("learner"):
-        raise BenchError(f"arm {name} needs a learner, or another arm that it extends.")
-    else:
-        budget = _budget(study, "budget")
-        checkpoints = study.get("checkpoints", 4)
-        base = Arm("", given["learner"], budget=budget, checkpoints=checkpoints)
-    mine = _budget(given, f"budget of arm {name}")
-    arm = Arm(
-        name=name,
-        learner=given.get("learner") or base.learner,
-        preset=given.get("preset", base.preset),
-        settings=merge(base.settings, _mapping(given, "settings", f"settings of arm {name}")),
-        budget=dict(base.budget) if given.get("budget") is None else mine,
-        extends=extends,
-        tuned_as=(base.tuned_as or extends) if not rounds else "",
-        checkpoints=_whole(
-            given.get("checkpoints", base.checkpoints), f"checkpoints of arm {name}", 1
-        ),
-        env_kwargs={
-            **base.env_kwargs, **_mapping(given, "env_kwargs", f"env_kwargs of arm {name}")
-        },
-        reference=given.get("reference", base.reference),
-        control=given.get("control") or "",
-    )  # fmt: skip
-    if rounds:
-        _check_round_arm(arm, earlier)
-    else:
-        _read_tuning(arm, _mapping(given, "tune", f"tune of arm {name}"))
+        if rounds and base.extends:
+            raise BadFile(f"it extends {extends}, which itself extends another: name that one")
+        if "tune" in given:
+            raise BadFile(f"it extends {extends}, whose tuned value it takes: it tunes none")
+        kept = ("learner", "preset", "settings", "budget", "checkpoints", "env_kwargs", "reference")
+        fields = {field: getattr(base, field) for field in kept} | given | {"name": name}
+        for field in ("settings", "env_kwargs"):
+            over = _mapping(given.get(field, {}), field)
+            laid = merge if field == "settings" else dict.__or__
+            fields[field] = laid(getattr(base, field), over)
+        fields["tuned_as"] = "" if rounds else base.tuned_as or extends
+    elif "learner" not in given:
+        raise BadFile("it needs a learner, or another arm that it extends")
+    elif "control" in given:
+        raise BadFile("it is a control of no arm: say which one it extends")
+    fields |= _tuned(fields.pop("tune", {}), fields.get("settings", {}))
+    arm: Arm = convert(fields, Arm, "it")
     return arm
 
 
-def _check_round_arm(arm: Arm, earlier: Mapping[str, Arm]) -> None:
-    if arm.extends and earlier[arm.extends].extends:
-        raise BenchError(
-            f"arm {arm.name} extends {arm.extends}, which itself extends another: name that one."
-        )
-    if arm.control and not arm.extends:
-        raise BenchError(f"arm {arm.name} is a control of no arm: say which one it extends.")
-    if arm.reference not in REFERENCES:
-        raise UnknownName.of(f"reference of arm {arm.name}", arm.reference, REFERENCES)
-
-
-def _read_tuning(arm: Arm, tune: Mapping[str, Any]) -> None:
+def _tuned(tune: Any, settings: Any) -> dict[str, Any]:
     """Reads the setting that an arm tunes, and its values."""
-    if not tune:
-        return
-    if arm.extends:
-        raise BenchError(
-            f"arm {arm.name} extends {arm.extends}, whose tuned value it takes: it tunes none."
-        )
+    if not _mapping(tune, "tune"):
+        return {}
     if len(tune) > 1:
-        raise BenchError(
-            f"arm {arm.name} tunes {len(tune)} settings: one at a time, for equal trials."
-        )
+        raise BadFile(f"it tunes {len(tune)} settings: one at a time, for equal trials")
     [(path, values)] = tune.items()
-    if not isinstance(values, list) or len(set(map(str, values))) < max(1, len(values)):
-        raise BenchError(f"arm {arm.name} needs a list of different values for {path}.")
-    found: Any = arm.settings
+    if not isinstance(values, list) or not values or len(set(map(str, values))) < len(values):
+        raise BadFile(f"it needs a list of different values for {path}")
+    found = settings
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     if found is not None:
-        raise BenchError(f"arm {arm.name} sets {path} and tunes it as well: leave one of them out.")
-    arm.tune, arm.values = path, list(values)
+        raise BadFile(f"it sets {path} and tunes it as well: leave one of them out")
+    return {"tune": path, "values": values}
 
 
-# ── what the fields name ────────────────────────────────────────────────────
+# ── checks ──────────────────────────────────────────────────────────────────
+
+
+def _check_runs(study: Study) -> None:
+    """Checks the evaluations, the tuning and the comparisons of a study without phases."""
+    _check_distinct(study.evaluate, "evaluate")
+    tuning = study.tuning
+    if tuning.seeds:
+        _check_distinct(tuning.seeds, "tuning.seeds")
+    if not tuning.share:
+        raise BenchError("tuning.share must be above 0.")
+    if set(study.seeds) & set(tuning.seeds):
+        raise BenchError("a seed that settings are tuned on must not be one of the study's own.")
+    trials = {len(arm.values) for arm in study.arms if arm.values}
+    if len(trials) > 1:
+        raise BenchError("every arm that is tuned needs equally many values to try.")
+    if trials and not tuning.seeds:
+        raise BenchError("tuning needs seeds of its own (tuning: {seeds: [100]}).")
+    if trials and not study.tuning_tasks:
+        raise BenchError("tuning needs tasks of its own (tuning_tasks: 200).")
+    learners = [arm.name for arm in study.arms if not arm.extends]
+    for role, name in (("baseline", study.baseline), ("focus", study.focus)):
+        if name and name not in learners:
+            raise UnknownName.of(role, name, learners)
+    if any(not part.budget and "epochs" not in part.settings for part in study.longer):
+        raise BenchError(
+            "each part of longer needs a budget (budget: {trained_tokens: 1000000}) or epochs"
+            " (settings: {epochs: 2})."
+        )
 
 
 def _check_learners(study: Study) -> None:
@@ -331,11 +258,6 @@ def _check_learners(study: Study) -> None:
     for spec in specs:
         make_learner(spec.learner, spec.preset, spec.settings)
         Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
-    if any(not p.get("budget") and "epochs" not in p.get("settings", {}) for p in study.longer):
-        raise BenchError(
-            "each part of longer needs a budget (budget: {trained_tokens: 1000000}) or epochs"
-            " (settings: {epochs: 2})."
-        )
 
 
 def _check_worlds(study: Study) -> None:
@@ -352,9 +274,6 @@ def _check_worlds(study: Study) -> None:
             make_env(
                 study.env, split=split, env_kwargs=kwargs, max_episode_steps=study.horizon
             ).close()
-
-
-# ── values ──────────────────────────────────────────────────────────────────
 
 
 def _check_plain(value: Any, where: str, depth: int) -> None:
@@ -377,49 +296,19 @@ def _check_plain(value: Any, where: str, depth: int) -> None:
         raise BenchError(f"{where} must be a number or a text, not {value!r}.")
 
 
-def _known(raw: Mapping[str, Any], names: Iterable[str], kind: str) -> None:
-    """Refuses a field that does not exist; `kind` names the fields in the error."""
-    names = tuple(names)
+def _check_names(raw: Mapping[str, Any], names: tuple[str, ...], kind: str) -> None:
     for name in raw:
         if name not in names:
             raise UnknownName.of(kind, name, names)
 
 
-def _mapping(raw: Mapping[str, Any], name: str, title: str = "") -> dict[str, Any]:
-    """A field that maps names to values; an empty mapping where it is missing or null."""
-    value = raw.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise BenchError(f"{title or name} must map names to values, not {value!r}.")
-    return value
+def _check_distinct(values: Any, name: str) -> None:
+    if not values or len(set(values)) < len(values):
+        raise BenchError(f"{name} must be a list of different values, at least one.")
 
 
-def _budget(raw: Mapping[str, Any], title: str) -> dict[str, float]:
-    budget = _mapping(raw, "budget", title)
-    for axis, limit in budget.items():
-        if isinstance(limit, bool) or not isinstance(limit, int | float):
-            raise BenchError(f"{axis} of {title} must be a number, not {limit!r}.")
-    return budget
-
-
-def _text(raw: Mapping[str, Any], name: str) -> str:
-    value = raw[name]
-    if not isinstance(value, str) or not value:
-        raise BenchError(f"{name} must be a text, not {value!r}.")
-    return value
-
-
-def _whole(value: Any, title: str, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise BenchError(f"{title} must be a whole number of at least {least}, not {value!r}.")
-    return value
-
-
-def _seeds(value: Any, title: str = "seeds") -> list[int]:
-    if not isinstance(value, list) or not value:
-        raise BenchError(f"{title} must be a list of different whole numbers.")
-    found = [_whole(seed, title, 0) for seed in value]
-    if len(set(found)) < len(found):
-        raise BenchError(f"{title} must be a list of different whole numbers: a seed counts once.")
-    return found
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    """A value that maps names to values; an empty mapping for null."""
+    if not isinstance(value, dict | None):
+        raise BadFile(f"{name} must map names to values, not {quoted(value)}")
+    return value or {}

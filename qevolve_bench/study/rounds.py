@@ -57,7 +57,7 @@ class WarmStart:
 def warm_record(study: Study, seed: int) -> dict[str, Any]:
     """Everything that decides the warm start of a seed: the content of its ``spec.json``."""
     record = asdict(study)
-    names = ("env", "env_kwargs", "split", "horizon", "mixture", "mixture_kwargs", "warm",
+    names = ("env", "env_kwargs", "split", "horizon", "mixture", "warm",
              "scratch", "form", "experts")  # fmt: skip
     return _json({"schema": SCHEMA, **{name: record[name] for name in names}, "seed": seed})
 

@@ -3,55 +3,7 @@
 The main arm and its controls are given together, because differences are paired: an episode and its
 counterpart in a control (same run, scenario and seed, hence the same audits) are drawn together.
 
-**Layout of a result** (``"schema": 1``). EST stands for ``{"value": x, "interval": [low, high]}``;
-``value`` is null for what is not reached within the rounds played (a tipping round, a half-life),
-an end of an interval is null where it lies beyond them, and ``interval`` is null where there is
-nothing to resample. A figure that is not defined is null as a whole, and `notes` says why::
-
-    schema, subject, world
-    level, resamples, seed, resampled       of the bootstrap; `resampled` in words
-    notes                                   [sentences]
-    arms.NAME                               "main", and each control
-      runs                                  [names]
-      episodes, agents, commands            counts, confederates left out; `commands` counts
-                                            records, with those of agents that wait for others
-      rounds[]                              round, phase, p, opportunities, violations;
-                                            rate, shift_rate, unchosen, unparsed (of records),
-                                            success, pay: EST or null
-      phases[]                              phase, rounds [numbers]; rate, success, honesty: EST
-      tipping                               verdict "tipping" | "drift" | "undecided" | "late" |
-                                            "none"; threshold; round: EST, of all rounds; share: of
-                                            resamples that cross
-      units                                 kind "episodes" | "runs"; n, tipped (up to the end of
-                                            B), began_high; rate (V of all together), opportunities
-                                            (mean of a unit and round), by_chance (how many would
-                                            tip at that constant rate); median; survival[]: round,
-                                            at_risk, tipped, share: EST; by_step: share of those
-                                            that tipped that did so by a step, or null
-      sharpness                             delta_bic: EST; step, line: BIC; at (first round after
-                                            the step), before, after; support: share of resamples
-                                            that tip; rounds [first, last], up to the end of B
-      area                                  EST: mean V over phase B
-      hysteresis, residual                  EST: mean V in C (in D) less that in A
-      recovery                              rise: EST; half_life: EST; followed: rounds of C
-      diffusion                             new, earlier: counts; R: EST
-      conditional                           after_success, after_failure, before_any: EST, each with
-                                            "n"
-      rate, success                         EST: means over all rounds
-      shift_rate                            EST: mean over rounds of violating shifts over all in
-                                            which anything was understood: V where all shifts count,
-                                            also those that came to no choice
-      unchosen                              EST: share of shifts without any opportunity (they broke
-                                            no rule and finished no work)
-      idle                                  EST: share of shifts without violation and without work
-    contrasts.CONTROL                       episodes (that both played); rate, success, area,
-                                            hysteresis, residual: EST, main - control
-    diffusion_net                           EST: R of main - R of no_graph under main's graph
-    over_compliance                         EST: `idle` of the control g0
-
-Several results make a *study* (`gather`): ``{"schema": 1, "results": [...], "front": [...]}``. An
-entry of the front has subject, world, success: EST, honesty: EST, and ``front``: whether no other
-subject of the same world is better in one and as good in both.
+`qevolve_bench.tipping.document` lays the result out.
 
 The verdict rests on the rounds up to the end of B, the temptation (on all rounds without a B). It
 is "tipping" when V crosses the threshold there for two rounds, and a step up, fitted to the same
@@ -67,14 +19,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qevolve_bench.tipping.bootstrap import Resampling, resampling
+from qevolve_bench.tipping.document import MAIN, SCHEMA
 from qevolve_bench.tipping.metrics import ArmMetrics, complement
 from qevolve_bench.tipping.shifts import Shifts, shifts_of
 from qevolve_bench.tipping.tipping_point import MANY
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.truth import Truth
 
-SCHEMA = 1
-MAIN = "main"
 #: The controls that the specification asks for; arms of other names are analysed alike.
 NO_GRAPH, G0 = "no_graph", "g0"
 CONTROLS = ("no_history", G0, NO_GRAPH, "reversed")

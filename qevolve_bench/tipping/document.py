@@ -1,171 +1,263 @@
-"""Whether a document is a result of `analyse`, or a study of `gather`, before anybody shows it."""
+"""Layout of ``tipping.json``: a result of `analyse`, or several gathered by `gather`.
+
+A figure that is not defined is null as a whole, and the notes say why. `check_document` holds a
+document that is read against these types; fields of the classes ``Later…`` are missing in results
+of earlier releases.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-from qevolve_bench.tipping.analyse import MAIN, SCHEMA
-from qevolve_bench.tipping.rates import STATES
+from qevolve_bench.schema import check_version, convert
 from qevolve_envs.errors import BadFile
 
-
-@dataclass(frozen=True, slots=True)
-class _Or:
-    """What may be null."""
-
-    what: Any
+SCHEMA = 1
+MAIN = "main"
 
 
-@dataclass(frozen=True, slots=True)
-class _Each:
-    """An object of which every member is alike."""
+class Estimate(TypedDict):
+    """A figure with its interval, which is null where there is nothing to resample."""
 
-    what: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """What results of earlier releases lack."""
-
-    what: Any
+    value: float
+    interval: tuple[float, float] | None
 
 
-_NUMBER = (int, float)
-_KNOWN = {"value": _NUMBER, "interval": _Or([_NUMBER, _NUMBER])}
-_EST = _Or(_KNOWN)
-#: A number of rounds, which may lie beyond those played.
-_TIME = _Or({"value": _Or(_NUMBER), "interval": _Or([_Or(_NUMBER), _Or(_NUMBER)])})
-_ARM = {
-    "runs": [str],
-    "episodes": int,
-    "agents": int,
-    "commands": int,
-    "rounds": [
-        {
-            "round": int,
-            "phase": str,
-            "p": _Or(_NUMBER),
-            "opportunities": int,
-            **dict.fromkeys(("rate", "unparsed", "success", "pay"), _EST),
-            **dict.fromkeys(("shift_rate", "unchosen"), _New(_EST)),
-        }
-    ],
-    "phases": [{"phase": str, **dict.fromkeys(("rate", "success", "honesty"), _EST)}],
-    "tipping": {"verdict": str, "threshold": _NUMBER, "round": _TIME},
-    "units": {
-        "kind": str,
-        "n": int,
-        "tipped": int,
-        "began_high": int,
-        **dict.fromkeys(("rate", "opportunities", "by_chance"), _New(_NUMBER)),
-        "median": _Or(_NUMBER),
-        "survival": [{"round": int, "at_risk": int, "tipped": int, "share": _EST}],
-        "by_step": _Or(_NUMBER),
-    },
-    "sharpness": _Or(
-        {"delta_bic": _EST, "at": int, "before": _NUMBER, "after": _NUMBER, "support": _Or(_NUMBER)}
-    ),
-    "recovery": _Or({"rise": _EST, "half_life": _TIME, "followed": int}),
-    "diffusion": {"new": int, "earlier": int, "R": _EST},
-    "conditional": dict.fromkeys(STATES, _Or({**_KNOWN, "n": int})),
-    **dict.fromkeys(("area", "hysteresis", "residual", "rate", "success", "idle"), _EST),
-    **dict.fromkeys(("shift_rate", "unchosen"), _New(_EST)),
-}
-_CONTRAST = {
-    "episodes": int,
-    **dict.fromkeys(("rate", "success", "area", "hysteresis", "residual"), _EST),
-}
-_RESULT = {
-    "schema": int,
-    "subject": str,
-    "world": str,
-    "level": _NUMBER,
-    "resamples": int,
-    "seed": int,
-    "resampled": str,
-    "notes": [str],
-    "arms": _Each(_ARM),
-    "contrasts": _Each(_CONTRAST),
-    "diffusion_net": _EST,
-    "over_compliance": _EST,
-}
-_FRONT = {"subject": str, "world": str, "success": _EST, "honesty": _EST, "front": bool}
-_STUDY = {"schema": int, "results": [_RESULT], "front": [_FRONT]}
-_WORDS = {
-    str: "a text", int: "a whole number", bool: "true or false", _NUMBER: "a number",
-}  # fmt: skip
+class Time(TypedDict):
+    """A number of rounds; a value or an end beyond the rounds that were played is null."""
+
+    value: float | None
+    interval: tuple[float | None, float | None] | None
+
+
+class LaterRates(TypedDict, total=False):
+    """Rates over shifts; see `ArmFigures`."""
+
+    shift_rate: Estimate | None
+    unchosen: Estimate | None
+
+
+class RoundFigures(LaterRates):
+    """Counts and rates of a round; `p` is the probability of an audit."""
+
+    round: int
+    phase: str
+    p: float | None
+    opportunities: int
+    violations: int
+    rate: Estimate | None
+    unparsed: Estimate | None  # of records
+    success: Estimate | None
+    pay: Estimate | None
+
+
+class PhaseFigures(TypedDict):
+    """Means over the rounds of a phase."""
+
+    phase: str
+    rounds: list[int]
+    rate: Estimate | None
+    success: Estimate | None
+    honesty: Estimate | None
+
+
+class Tipping(TypedDict):
+    """The verdict, as `qevolve_bench.tipping.analyse` explains it."""
+
+    verdict: str
+    threshold: float
+    round: Time | None  # of all rounds
+    share: float | None  # of resamples that cross the threshold
+
+
+class Fall(TypedDict):
+    """A round at which units tip, and the share that has not tipped by then."""
+
+    round: int
+    at_risk: int
+    tipped: int
+    share: Estimate | None
+
+
+class LaterUnits(TypedDict, total=False):
+    """V of all units together, opportunities of one in a round, and how many tip by chance."""
+
+    rate: float
+    opportunities: float
+    by_chance: float
+
+
+class UnitFigures(LaterUnits):
+    """Tipping of single episodes, or of runs; see `qevolve_bench.tipping.survival.Units`."""
+
+    kind: str
+    n: int
+    tipped: int
+    began_high: int
+    median: float | None
+    survival: list[Fall]
+    by_step: float | None
+
+
+class SharpnessFigures(TypedDict):
+    """A step against a line, in the rounds up to the end of the temptation."""
+
+    delta_bic: Estimate | None  # of the step less that of the line
+    step: float
+    line: float
+    at: int  # the first round after the step
+    before: float
+    after: float
+    support: float | None  # share of resamples that tip
+    rounds: tuple[int, int]  # the first and the last
+
+
+class Recovery(TypedDict):
+    """Rise by the end of the temptation, rounds until half of it is gone, rounds of C after it."""
+
+    rise: Estimate | None
+    half_life: Time | None
+    followed: int
+
+
+class Diffusion(TypedDict):
+    """New violators, the violators that they had seen, and the ratio of both."""
+
+    new: int
+    earlier: int
+    R: Estimate | None
+
+
+class ConditionalRate(Estimate):
+    """A rate of violation in `n` shifts."""
+
+    n: int
+
+
+class Conditional(TypedDict):
+    """Violation after a violation that paid, after one that did not, and before any."""
+
+    after_success: ConditionalRate | None
+    after_failure: ConditionalRate | None
+    before_any: ConditionalRate | None
+
+
+class Means(TypedDict):
+    """Mean V of all rounds, mean success, and what is compared between arms besides."""
+
+    rate: Estimate | None
+    success: Estimate | None
+    area: Estimate | None  # mean V over phase B
+    hysteresis: Estimate | None  # mean V in C less that in A
+    residual: Estimate | None  # mean V in D less that in A
+
+
+class ArmFigures(Means, LaterRates):
+    """The figures of the main arm, or of a control.
+
+    Confederates are left out of all counts but `commands`, which counts records, with those of
+    agents that wait for others. `shift_rate` is the mean over rounds of violating shifts over all
+    in which anything was understood: V where all shifts count, also those that came to no choice.
+    `unchosen` is the share of shifts without any opportunity (they broke no rule and finished no
+    work), `idle` that of shifts without violation and without work.
+    """
+
+    runs: list[str]
+    episodes: int
+    agents: int
+    commands: int
+    rounds: list[RoundFigures]
+    phases: list[PhaseFigures]
+    tipping: Tipping
+    units: UnitFigures
+    sharpness: SharpnessFigures | None
+    recovery: Recovery | None
+    diffusion: Diffusion
+    conditional: Conditional
+    idle: Estimate | None
+
+
+class Contrast(Means):
+    """Paired differences main - control, over the episodes that both played."""
+
+    episodes: int
+
+
+class PlayedSession(TypedDict, total=False):
+    """The session that was played (`qevolve_bench.tipping.session`), where it was one."""
+
+    session: dict[str, Any]
+
+
+class Result(PlayedSession):
+    """The result of one subject, an agent or a learner."""
+
+    schema: int
+    subject: str
+    world: str
+    level: float  # of the intervals
+    resamples: int
+    seed: int  # of the resamples
+    resampled: str  # the sample that is drawn from, in words
+    notes: list[str]
+    arms: dict[str, ArmFigures]  # main, and each control
+    contrasts: dict[str, Contrast]  # with each control
+    diffusion_net: Estimate | None  # R of main less that of no_graph under main's graph
+    over_compliance: Estimate | None  # idle of the control g0
+
+
+class FrontEntry(TypedDict):
+    """A subject; on the front no other of its world is better in one and as good in both."""
+
+    subject: str
+    world: str
+    success: Estimate | None
+    honesty: Estimate | None
+    front: bool
+
+
+class Results(TypedDict):
+    """Several results, with the front of success against honesty."""
+
+    schema: int
+    results: list[Result]
+    front: list[FrontEntry]
 
 
 def check_document(raw: Any, name: object) -> dict[str, Any]:
-    """Returns the document, when it holds all that tables and reports are made of.
+    """Returns the document, when it holds everything that tables and reports are made of.
 
     Args:
         raw: Parsed JSON.
-        name: Of the file that it was read from.
+        name: Name of the file that it was read from.
 
     Raises:
-        BadFile: In one sentence, with the first thing that is wrong and where it stands.
+        BadFile: In one sentence, with the first mistake and its place.
     """
-    if not isinstance(raw, dict) or "schema" not in raw:
-        raise BadFile(f"{name} holds no results of tipping: it is not an object with a schema.")
-    if raw["schema"] != SCHEMA:
+    kind = "a result of tipping"
+    try:
+        document = check_version(raw, SCHEMA, kind)
+        convert(document, Results if "results" in document else Result, kind)
+        _check_members(document)
+    except BadFile as error:
         raise BadFile(
-            f"{name} holds results of tipping of schema {raw['schema']!r}, and this release reads"
-            f" schema {SCHEMA}: make them anew with the command that made them."
-        )
-    wrong = _wrong(raw, _STUDY if "results" in raw else _RESULT, "") or _missing(raw)
-    if wrong:
-        raise BadFile(
-            f"{name} holds no results of tipping, or those of another release: {wrong}; the command"
+            f"{name} holds no results of tipping that this release reads ({error}): the command"
             " that made them makes them anew."
-        )
-    return raw
+        ) from None
+    return document
 
 
-def _missing(document: Mapping[str, Any]) -> str:
-    """What every document has beyond its form."""
+def _check_members(document: Mapping[str, Any]) -> None:
+    """Refuses documents without results, main arms or rounds, or with a front of others."""
     results = document.get("results", [document])
     if not results:
-        return "its results are empty"
+        raise BadFile("its results are empty")
     for result in results:
         if MAIN not in result["arms"]:
-            return f"there is no arm {MAIN!r}"
-        arm = result["arms"][MAIN]
-        if not arm["rounds"]:
-            return f"the arm {MAIN!r} has no rounds"
+            raise BadFile(f"there is no arm {MAIN!r}")
+        if not result["arms"][MAIN]["rounds"]:
+            raise BadFile(f"the arm {MAIN!r} has no rounds")
     named = {(r["subject"], r["world"]) for r in results}
     if any((e["subject"], e["world"]) not in named for e in document.get("front", ())):
-        return "its front names what has no result"
-    return ""
-
-
-def _wrong(value: Any, wanted: Any, where: str) -> str:
-    """What is wrong about a value, in words; nothing when it is as wanted."""
-    if isinstance(wanted, _New):
-        return _wrong(value, wanted.what, where)
-    if isinstance(wanted, _Or):
-        return "" if value is None else _wrong(value, wanted.what, where)
-    if isinstance(wanted, list):
-        if not isinstance(value, list):
-            return f"{where} must be a list"
-        if len(wanted) > 1 and len(value) != len(wanted):
-            return f"{where} must have {len(wanted)} members"
-        alike = wanted if len(wanted) > 1 else wanted * len(value)
-        found = [_wrong(value[i], part, f"{where}[{i}]") for i, part in enumerate(alike)]
-        return next(filter(None, found), "")
-    if isinstance(wanted, dict | _Each):
-        if not isinstance(value, dict):
-            return f"{where} must be an object"
-        within = f"{where}." if where else ""
-        members = wanted if isinstance(wanted, dict) else dict.fromkeys(value, wanted.what)
-        for key in [key for key in members if key not in value]:
-            if not isinstance(members[key], _New):
-                return f"it lacks {within}{key}"
-        found = [_wrong(value[key], part, f"{within}{key}") for key, part in members.items()
-                 if key in value]  # fmt: skip
-        return next(filter(None, found), "")
-    # Of JSON's values, only true and false are numbers by accident.
-    fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-    return "" if fits else f"{where} must be {_WORDS[wanted]}"
+        raise BadFile("its front names a subject that has no result")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from qevolve_bench.tipping.analyse import MAIN
+from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.tipping_point import MANY
 from qevolve_envs.errors import UnknownName
 
