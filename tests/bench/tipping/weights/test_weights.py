@@ -290,8 +290,9 @@ def test_a_folder_of_an_earlier_release_is_taken_over(
 ) -> None:
     """Its plan was kept in ``study.json``, for all runs together."""
     kept = ("name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch", "form",
-            "phases", "mixture", "mixture_kwargs", "experts", "measure")  # fmt: skip
+            "phases", "mixture", "experts", "measure")  # fmt: skip
     old = {name: value for name, value in asdict(study).items() if name in kept}
+    old["mixture_kwargs"] = old["mixture"].pop("env_kwargs")
     fields = ("name", "learner", "preset", "settings", "budget", "env_kwargs", "reference",
               "control")  # fmt: skip
     old["arms"] = [
