@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from qevolve_baselines.rollout import World
     from qevolve_baselines.run.run import Budget, Ledger
 
-#: Learners for which several processes are known to do what one does.
-PARALLEL = ("sft", "rft", "grpo", "ppo", "q_evolve")
-
 
 def train(
     spec: TrainingSpec,
@@ -61,18 +58,18 @@ def train(
     Raises:
         BenchError: For mistakes that the user can mend.
     """
-    from qevolve_baselines.learners.base import make_learner
+    from qevolve_baselines.learners.base import make_learner, trains_in_parallel
     from qevolve_baselines.model.adapters import LoraSettings, add_lora
     from qevolve_baselines.run import parallel
     from qevolve_baselines.run.config import build
     from qevolve_baselines.run.run import Budget, Run
 
-    if parallel.size() > 1 and spec.learner not in PARALLEL:
-        raise BenchError(
-            f"{spec.learner} trains in one process; several are known to be right for"
-            f" {', '.join(PARALLEL)}."
-        )
     learner = make_learner(spec.learner, spec.preset, spec.settings)
+    if parallel.size() > 1 and not trains_in_parallel(learner):
+        raise BenchError(
+            f"{spec.learner} trains in one process: start it without a launcher, or declare"
+            " `parallel = True` in its class if several processes do what one does."
+        )
     budget = Budget.parse([f"{axis}={limit}" for axis, limit in spec.budget.items()])
     world, kept_apart = worlds(spec)
     created = parallel.is_main() and claim_folder(

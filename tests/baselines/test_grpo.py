@@ -29,6 +29,7 @@ from qevolve_baselines.learners.surrogate import (
     surrogate_loss,
     token_weights,
 )
+from qevolve_baselines.losses import exact_kl
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BenchError
@@ -156,6 +157,27 @@ def test_loss_worked_numbers():
         new, old, None, advantage, weights, clip_low=0.2, clip_high=0.28, kl=0.0
     )
     assert wide.item() == pytest.approx(-(1.28 - 0.4 - 1.3 + 2) / 4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "right"), [(0.32651, 0.82354, 0.6), (0.4869, 0.98522, 1.477)]
+)
+def test_the_drift_from_the_old_policy_is_estimated_on_its_tokens(old, new, right):
+    """Each token counts as often as π_old draws it, so the estimate is KL(π_old ‖ π) itself.
+
+    With the roles exchanged it would be 1.1 for the first pair, and 15.6 for the second.
+    """
+    drawn = torch.tensor([old, 1 - old], dtype=torch.float64)
+    now = torch.tensor([new, 1 - new], dtype=torch.float64)
+    _, figures = surrogate_loss(
+        now.log(), drawn.log(), None, drawn * 0, drawn, clip_low=0.2, clip_high=0.2, kl=0.0
+    )
+    assert figures["kl_old"] == pytest.approx(right, abs=1e-3)
+    exact = exact_kl(drawn.log()[None], now.log()[None]).item()
+    assert figures["kl_old"] == pytest.approx(exact)
+    with pytest.raises(BenchError, match="the KL is"):
+        Limits(kl=right - 0.01).check_kl(figures, 1)
+    Limits(kl=right + 0.01).check_kl(figures, 1)
 
 
 def test_loss_gradient():

@@ -7,15 +7,22 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import tiny  # noqa: F401  # registers the hall
 import torch
 
+from qevolve_baselines.learners.base import LEARNERS, find_learner, trains_in_parallel
+from qevolve_baselines.learners.sft import SFTConfig
 from qevolve_baselines.run import parallel
-from qevolve_bench.training.run import PARALLEL, train
+from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BenchError
+
+PARALLEL = [name for name in LEARNERS if trains_in_parallel(find_learner(name))]
 
 
 def start(folder, count):
@@ -114,4 +121,33 @@ def test_learners_that_are_not_known_to_be_right_are_refused(tmp_path, monkeypat
     monkeypatch.setattr(parallel, "size", lambda: 2)
     spec = TrainingSpec(learner="eto", env_id="tiny/Hall-v0")
     with pytest.raises(BenchError, match="eto trains in one process"):
+        train(spec, tmp_path / "run")
+
+
+class Plugin:
+    """A learner of somebody else that says nothing of processes."""
+
+    config_class = SFTConfig
+
+    def __init__(self, config):
+        self.config = config
+
+    def train(self, world, demos, policy, run):
+        return policy
+
+
+class ParallelPlugin(Plugin):
+    parallel = True
+
+
+def test_a_plug_in_learner_says_itself_that_it_may_use_several_processes(tmp_path, monkeypatch):
+    outside = ModuleType("outside_parallel")
+    outside.Plugin, outside.ParallelPlugin = Plugin, ParallelPlugin
+    monkeypatch.setitem(sys.modules, "outside_parallel", outside)
+    monkeypatch.setattr(parallel, "size", lambda: 2)
+    spec = TrainingSpec(learner="outside_parallel:Plugin", env_id="tiny/Hall-v0")
+    with pytest.raises(BenchError, match=r"Plugin trains in one process.*parallel = True"):
+        train(spec, tmp_path / "run")
+    spec = replace(spec, learner="outside_parallel:ParallelPlugin", tuning_tasks=1000)
+    with pytest.raises(BenchError, match="tuning_tasks 1000"):  # It has come to the next check.
         train(spec, tmp_path / "run")

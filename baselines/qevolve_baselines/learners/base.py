@@ -43,6 +43,8 @@ class Learner(Protocol):
 
     #: A dataclass with a default for every field.
     config_class: ClassVar[type]
+    # A learner that may use several processes (see `qevolve_baselines.run.parallel`) also says
+    # ``parallel: ClassVar[bool] = True``: see `trains_in_parallel`.
 
     def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Trains a policy.
@@ -94,6 +96,15 @@ def find_learner(name: str) -> type[Any]:
     return found  # type: ignore[no-any-return]
 
 
+def trains_in_parallel(learner: type[Any] | Learner) -> bool:
+    """True if a learner's class says ``parallel = True``: several processes do what one does.
+
+    That holds for a learner that draws its batches with `passes_of`, steps with `Trainer`, collects
+    with `collect_stage` or `collect_starts`, and decides nothing by what only one process knows.
+    """
+    return bool(getattr(learner, "parallel", False))
+
+
 def make_learner(
     name: str, preset: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Learner:
@@ -119,4 +130,12 @@ def make_config(
     return build(find_learner(name).config_class, merge(values, overrides or {}))
 
 
-__all__ = ["LEARNERS", "Learner", "NothingToLearn", "find_learner", "make_learner", "presets"]
+__all__ = [
+    "LEARNERS",
+    "Learner",
+    "NothingToLearn",
+    "find_learner",
+    "make_learner",
+    "presets",
+    "trains_in_parallel",
+]

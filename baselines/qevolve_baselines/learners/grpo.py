@@ -318,6 +318,7 @@ class GRPO:
     """The learner (see `qevolve_baselines.learners.base.Learner`)."""
 
     config_class = GRPOConfig
+    parallel = True
 
     def __init__(self, config: GRPOConfig) -> None:
         self.config = config

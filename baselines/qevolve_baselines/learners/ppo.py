@@ -165,6 +165,7 @@ class PPO:
     """The learner (see `qevolve_baselines.learners.base.Learner`)."""
 
     config_class = PPOConfig
+    parallel = True
 
     def __init__(self, config: PPOConfig) -> None:
         self.config = config

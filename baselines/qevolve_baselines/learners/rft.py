@@ -62,6 +62,7 @@ class RFT:
     """The learner (see `qevolve_baselines.learners.base.Learner`)."""
 
     config_class = RFTConfig
+    parallel = True
 
     def __init__(self, config: RFTConfig) -> None:
         self.config = config

@@ -133,6 +133,7 @@ class SFT:
     """The learner (see `qevolve_baselines.learners.base.Learner`)."""
 
     config_class = SFTConfig
+    parallel = True
 
     def __init__(self, config: SFTConfig) -> None:
         self.config = config

@@ -60,7 +60,8 @@ def surrogate_loss(
     loss = -(weights * surrogate.objective).sum()
     figures = {
         "clipped": (weights * surrogate.clipped).sum().item(),
-        "kl_old": (weights * kl_estimate(logprobs, old)).sum().item(),
+        # The tokens were drawn from π_old, so it is KL(π_old ‖ π) that they estimate.
+        "kl_old": (weights * kl_estimate(old, logprobs)).sum().item(),
     }
     if reference is not None:
         divergence = (weights * kl_estimate(logprobs, reference)).sum()

@@ -229,6 +229,7 @@ class QEvolve:
     """The learner (see `qevolve_baselines.learners.base.Learner`)."""
 
     config_class = QEvolveConfig
+    parallel = True
 
     def __init__(self, config: QEvolveConfig) -> None:
         self.config = config
