@@ -30,6 +30,7 @@ from qevolve_bench.schema import (
 )
 from qevolve_envs.errors import BadFile, UnknownName
 from qevolve_envs.factory import PERTURBATION
+from qevolve_envs.play import EnvConfig
 from qevolve_envs.registration import local_arguments
 
 SCHEMA = 1
@@ -67,7 +68,7 @@ class Cell:
         split: The panel.
         horizon: Most steps of an episode.
         env_kwargs: Further arguments of the environment (JSON scalars), and ``perturbation``.
-        episodes: How many for each seed, drawn by `runner.evaluate.draw_tasks`; None plays each
+        episodes: How many for each seed, drawn by `draw_tasks`; None plays each
             task of the panel once.
         seeds: Seeds of the draws, played one after the other.
         tasks: Size of the panel; None where it was not measured yet.
@@ -90,6 +91,11 @@ class Cell:
     def perturbation(self) -> str | None:
         """How the environment is perturbed, such as ``"typos:2"``; None where it is clean."""
         return cast("str | None", self.env_kwargs.get(PERTURBATION))
+
+    @property
+    def env(self) -> EnvConfig:
+        """The environment, with the cell's settings."""
+        return EnvConfig(self.env_id, self.split, dict(self.env_kwargs), self.horizon)
 
     @property
     def count(self) -> int | None:

@@ -1,19 +1,124 @@
-"""Collecting a learner's own episodes, as a stage of its run."""
+"""Collecting episodes for learners: of a policy, as a stage of its run, and of the expert."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from qevolve_baselines.data.transcript import Trajectory, Transcript
+from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.rollout import Collector, Start, World, collect, draw_starts, episode_seed
+from qevolve_baselines.run import parallel
 from qevolve_baselines.run.cache import fingerprint
 from qevolve_baselines.run.run import Run
+from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
+from qevolve_envs.play import (
+    Assignment,
+    EnvConfig,
+    Lanes,
+    draw_tasks,
+    episode_seed,
+    play_batch,
+)
+
+
+class Collector:
+    """Plays episodes and keeps its environments.
+
+    Args:
+        env: Where to play.
+        batch_size: Episodes in lockstep.
+    """
+
+    def __init__(self, env: EnvConfig, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._template = env.template()
+        self._lanes = Lanes(env.make)
+
+    def play(
+        self,
+        agent: Agent,
+        assignments: Sequence[Assignment],
+        *,
+        name: str,
+        on_batch: Callable[[Sequence[Episode]], bool] | None = None,
+        capacity: Callable[[], int] | None = None,
+    ) -> list[Trajectory]:
+        """Plays episodes in lockstep batches.
+
+        Args:
+            agent: Plays them; the trajectories of a `PolicyAgent` hold its tokens.
+            assignments: Which ones.
+            name: What the episodes call the agent.
+            on_batch: Called after each batch; False ends the collection there.
+            capacity: Called before each batch: how many episodes it may hold at most.
+
+        Returns:
+            The trajectories, in the order of `assignments`.
+
+        Raises:
+            BenchError: When the agent gives up on an episode. What it raises is passed on.
+        """
+        found: list[Trajectory] = []
+        first = 0
+        while first < len(assignments):
+            size = self.batch_size
+            if capacity is not None:
+                size = min(size, max(1, capacity()))
+            batch = assignments[first : first + size]
+            first += size
+            mine = parallel.share(batch)
+            trajectories = parallel.gather(self._batch(agent, mine, name) if mine else [])
+            found += trajectories
+            if on_batch is not None and not on_batch([t.episode for t in trajectories]):
+                break
+        return found
+
+    def _batch(
+        self, agent: Agent, assignments: Sequence[Assignment], name: str
+    ) -> list[Trajectory]:
+        episodes = self._template.episodes(assignments, name)
+        play_batch(self._lanes.take(len(episodes)), agent, episodes, strict=True)
+        return [
+            Trajectory(episode, _final(agent, i, episode)) for i, episode in enumerate(episodes)
+        ]
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self._lanes.close()
+
+
+def _final(agent: Agent, index: int, episode: Episode) -> list[Transcript]:
+    """An episode's transcripts, what the environment said last included."""
+    if not isinstance(agent, PolicyAgent):
+        return []
+    return agent.finish(index, episode.steps[-1].observation) if episode.steps else []
+
+
+def demonstrate(env: EnvConfig, count: int, seed: int, batch_size: int = 64) -> list[Episode]:
+    """Lets the environment's expert play training tasks; only won episodes are kept.
+
+    Args:
+        env: Where to play.
+        count: Episodes to play, each task once before any comes again.
+        seed: Seed of the draw.
+        batch_size: Episodes in lockstep.
+
+    Raises:
+        BenchError: When no episode is won.
+    """
+    assignments = draw_tasks(env.task_ids(), count, seed, "demonstrations")
+    with closing(Collector(env, batch_size)) as collector:
+        played = collector.play(env.expert(), assignments, name="expert")
+    won = [t.episode for t in played if t.episode.won]
+    if not won:
+        raise BenchError(f"The expert of {env.env_id} won none of {count} episodes.")
+    return won
 
 
 @dataclass(slots=True)
@@ -41,7 +146,7 @@ class CollectConfig:
 
 
 def collect_stage(
-    run: Run, name: str, policy: Policy, world: World, config: CollectConfig, remaining: int = 1
+    run: Run, name: str, policy: Policy, env: EnvConfig, config: CollectConfig, remaining: int = 1
 ) -> list[Trajectory]:
     """Samples `per_task` episodes of each task; kept on disk, counted in the ledger.
 
@@ -49,28 +154,28 @@ def collect_stage(
         run: The run.
         name: Of the stage.
         policy: Acts.
-        world: Where.
+        env: Where.
         config: How many.
         remaining: How many collections, this one included, share what is left of the run's budget
             of environment steps and episodes; this one stops at its share.
     """
-    tasks = world.task_ids()
+    tasks = env.task_ids()
     count = len(tasks) if config.tasks == 0 else min(config.tasks, len(tasks))
-    picked = [s.task_id for s in draw_starts(tasks, count, run.seed, name, "tasks")]
-    starts = [
-        Start(task, episode_seed(run.seed, name, lap, task))
-        for lap in range(config.per_task)
+    picked = [a.task_id for a in draw_tasks(tasks, count, run.seed, name, "tasks")]
+    assignments = [
+        Assignment(task, episode_seed(run.seed, name, round_, task))
+        for round_ in range(config.per_task)
         for task in picked
     ]
-    return collect_starts(run, name, policy, world, starts, config, remaining, common=True)
+    return collect_episodes(run, name, policy, env, assignments, config, remaining, common=True)
 
 
-def collect_starts(
+def collect_episodes(
     run: Run,
     name: str,
     policy: Policy,
-    world: World,
-    starts: Sequence[Start],
+    env: EnvConfig,
+    assignments: Sequence[Assignment],
     config: CollectConfig,
     remaining: int = 1,
     *,
@@ -82,8 +187,8 @@ def collect_starts(
         run: The run.
         name: Of the stage.
         policy: Acts.
-        world: Where.
-        starts: The episodes.
+        env: Where.
+        assignments: The episodes.
         config: How.
         remaining: See `collect_stage`.
         common: Whether another run of a study may begin with the same ones; see `Run.common`. The
@@ -91,7 +196,6 @@ def collect_starts(
     """
 
     def play() -> list[dict[str, Any]]:
-        collector = Collector(world, config.batch_size)
         before = (run.ledger.env_steps, run.ledger.episodes)
         share = [
             run.budget.left(run.ledger, "env_steps") / remaining,
@@ -106,27 +210,19 @@ def collect_starts(
             run.ledger.count(tuple(episodes))
             return not run.spent and min(left()) > 0
 
-        def room() -> int:
+        def capacity() -> int:
             # As many as cannot go past the limit, even if all of them last to the horizon: a
             # batch of a hundred would otherwise overrun a small budget many times.
             steps, episodes = left()
             most = min(steps / longest, episodes)
             return config.batch_size if most == math.inf else int(most)
 
-        longest = world.steps()
-
-        try:
-            played = collect(
-                policy,
-                collector,
-                starts,
-                temperature=config.temperature,
-                name=name,
-                on_batch=go_on,
-                room=room,
+        longest = env.steps()
+        agent = PolicyAgent(policy, temperature=config.temperature)
+        with closing(Collector(env, config.batch_size)) as collector:
+            played = collector.play(
+                agent, assignments, name=name, on_batch=go_on, capacity=capacity
             )
-        finally:
-            collector.close()
         return [pack(t) for t in played]
 
     def inputs() -> str:
@@ -135,8 +231,8 @@ def collect_starts(
             name,
             policy.digest(),
             asdict(policy.form),
-            asdict(world),
-            starts,
+            asdict(env),
+            assignments,
             asdict(config),
             remaining,
             asdict(run.budget),

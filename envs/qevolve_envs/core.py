@@ -31,25 +31,9 @@ REWARDS = ("sparse", "dense")
 #: What a subclass of `TextEnv` may replace; the other names of that class and of `gymnasium.Env`
 #: are theirs.
 HOOKS = frozenset(
-    [
-        "metadata",
-        "splits",
-        "rewards",
-        "language",
-        "task_ids",
-        "task",
-        "expert",
-        "reset",
-        "step",
-        "render",
-        "close",
-        "panel_digest",
-        "_begin",
-        "_act",
-        "_progress",
-        "_over",
-        "_commands",
-    ]
+    {"metadata", "splits", "rewards", "language", "task_ids", "task", "expert", "panel_digest"}
+    | {"reset", "step", "render", "close"}
+    | {"_begin", "_act", "_progress", "_over", "_commands"}
 )
 
 

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec, load_env_creator, parse_env_id, registry
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from qevolve_envs.catalog import NAMESPACE
 from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, MissingData, UnknownName
-from qevolve_envs.loading import describe, importable_cwd, load_module
+from qevolve_envs.loading import describe
+from qevolve_envs.registration import find_spec
 
 #: Name, among an environment's arguments, of what perturbs it.
 PERTURBATION = "perturbation"
 #: Arguments of `make_env` itself, which therefore cannot be given in `env_kwargs`.
 RESERVED = {"split": "split (--split)", "max_episode_steps": "horizon (--horizon)"}
-
-
-def find_spec(env_id: str) -> EnvSpec:
-    """Looks an environment up in Gymnasium's registry.
-
-    Args:
-        env_id: A registered id such as ``"qevolve/Household-v0"``, or ``"module:id"``, which
-            imports the module (that registers the environment) first.
-
-    Raises:
-        UnknownName: For an id that is not registered, with close matches.
-        BenchError: When the module cannot be imported.
-    """
-    module, _, name = env_id.rpartition(":")
-    if module:
-        with importable_cwd():
-            load_module(module, f"environment {env_id!r}")
-    spec = registry.get(name)
-    if spec is not None:
-        return spec
-    namespaces = {NAMESPACE}
-    # What is not even shaped like an id can only be meant for one of ours.
-    with contextlib.suppress(gymnasium.error.Error):
-        namespaces.add(parse_env_id(name)[0] or NAMESPACE)
-    known = sorted(known for known, s in registry.items() if s.namespace in namespaces)
-    raise unknown_environment(env_id, known)
-
-
-def unknown_environment(env_id: str, known: Iterable[str]) -> UnknownName:
-    """The error for an id that is none of the known ones."""
-    # Names are compared without their namespace, which would make all of ours look alike.
-    ids = {name.rpartition("/")[2]: name for name in known}
-    close = difflib.get_close_matches(env_id.rpartition("/")[2], ids, n=3, cutoff=0.6)
-    candidates = [ids[name] for name in close] or list(ids.values())
-    return UnknownName.of("environment", env_id, candidates, "see qevolve-bench list.")
 
 
 def make_env(
@@ -68,7 +31,7 @@ def make_env(
     """Makes a text environment, with its horizon.
 
     Args:
-        env_id: See `find_spec`.
+        env_id: Gymnasium id, or ``module:id``; see `find_spec`.
         split: The panel; the environment's default when None.
         env_kwargs: Further arguments of the environment; JSON scalars. `PERTURBATION` among them,
             such as ``"typos:2"``, is what `qevolve_envs.perturb` does to the environment.

@@ -1,35 +1,236 @@
-"""Playing a batch of episodes in lockstep; knows nothing of files, processes or panels."""
+"""Plays batches of episodes: draws tasks and seeds, makes environments, steps them, records.
+
+Evaluation and the learners' collections play by these functions, so that the episodes of one
+configuration are recorded alike whoever plays them.
+"""
 
 from __future__ import annotations
 
-import os
-import sysconfig
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
-import qevolve_envs.agent
-from qevolve_envs.agent import Agent, Failed, PerEpisode, ReportsUsage, TaskView
-from qevolve_envs.core import MAX_ACTION
+from qevolve_envs.agent import Agent, Failed, ReportsUsage, TaskView
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
-from qevolve_envs.factory import text_env
-from qevolve_envs.loading import MAX_REASON, describe
+from qevolve_envs.factory import make_env, text_env
+from qevolve_envs.guard import NO_TOKENS, GuardedAgent
+from qevolve_envs.loading import describe
+from qevolve_envs.registration import find_spec, local_arguments
+from qevolve_envs.rng import Chance, child_seed, stream
 
-NO_TOKENS = (0, 0)
-#: Most tokens of one step that are believed; a record holds no larger number.
-MAX_TOKENS = 2**53
-#: Longest action that is recorded; `verify` refuses a longer one, whatever was answered to it.
-MAX_RECORDED_ACTION = 50 * MAX_ACTION
+# ── which episodes ──────────────────────────────────────────────────────────
+
+_COLLECTIONS = Chance(entropy=20260608)
 
 
-class Observer(Protocol):
-    """Is told what happens while a batch is played."""
+class Assignment(NamedTuple):
+    """One episode to play: the task, and the seed of the episode."""
+
+    task_id: str
+    seed: int
+
+
+def draw_tasks(
+    panel: Sequence[str], episodes: int | None, seed: int, *purpose: str | int
+) -> list[Assignment]:
+    """Draws the episodes of an evaluation or of a collection: a pure function of its arguments.
+
+    The panel is gone around as often as needed, each round in a permutation of its own that `seed`
+    draws. Hence (a) fewer episodes than tasks are a random sample without repetition, (b) no task
+    is played twice before every other was played once, (c) a longer evaluation begins with the
+    shorter one, and (d) two agents evaluated with the same seed meet the same tasks. The seed of an
+    episode depends on `seed`, the purpose, the task and the round only, not on its place in the
+    list.
+
+    Args:
+        panel: The task ids of a split.
+        episodes: How many; None plays each task once.
+        seed: Seed of the draw and of the episodes.
+        purpose: Names of a draw that is independent of all others, such as a learner's collection;
+            none for an evaluation.
+    """
+    if not panel:
+        raise BenchError("There are no tasks to play.")
+    total = len(panel) if episodes is None else episodes
+    drawn: list[Assignment] = []
+    for round_ in range(-(-total // len(panel))):
+        # Two families of streams, because published results hold draws of both.
+        if purpose:
+            rng = _COLLECTIONS.generator("starts", seed, *purpose, round_)
+        else:
+            rng = np.random.default_rng(stream(seed, "tasks", round_))
+        for index in rng.permutation(len(panel))[: total - len(drawn)]:
+            task_id = panel[int(index)]
+            if purpose:
+                own = episode_seed(seed, *purpose, round_, task_id)
+            else:
+                own = child_seed(seed, "episode", task_id, round_)
+            drawn.append(Assignment(task_id, own))
+    return drawn
+
+
+def episode_seed(seed: int, *names: str | int) -> int:
+    """Seed of the episode of a learner's collection that `names` tell apart."""
+    return int(_COLLECTIONS.generator("episode", seed, *names).integers(2**32))
+
+
+# ── where, and how it is recorded ───────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeTemplate:
+    """What all episodes of a configured environment record alike.
+
+    Attributes:
+        env_id: Gymnasium id.
+        env_kwargs: The arguments that change the world: not where this machine keeps its data, and
+            the horizon, as ``max_episode_steps``, only where it is not the registered one.
+        split: The panel.
+    """
+
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    split: str
+
+    def episodes(self, assignments: Sequence[Assignment], agent: str) -> list[Episode]:
+        """Returns records of episodes that have not begun."""
+        return [
+            Episode(self.env_id, dict(self.env_kwargs), task_id, self.split, seed, agent)
+            for task_id, seed in assignments
+        ]
+
+
+@dataclass(slots=True)
+class EnvConfig:
+    """An environment and its settings: makes copies, and says how their episodes are recorded.
+
+    Attributes:
+        env_id: Gymnasium id, or ``module:id``.
+        split: The panel to play.
+        kwargs: Further arguments of the environment; JSON scalars.
+        horizon: Steps of an episode; None for the registered number.
+        tasks: The tasks to play, if not all of the split. A study keeps some apart for tuning.
+    """
+
+    env_id: str
+    split: str = "train"
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    horizon: int | None = None
+    tasks: tuple[str, ...] | None = None
+
+    def make(self) -> gymnasium.Env[str, str]:
+        """Makes one copy of the environment, with its horizon."""
+        return make_env(
+            self.env_id, split=self.split, env_kwargs=self.kwargs, max_episode_steps=self.horizon
+        )
+
+    def template(self) -> EpisodeTemplate:
+        """The beginning of every episode's record.
+
+        It takes as long as a hundred steps: make it once for many episodes.
+        """
+        spec = find_spec(self.env_id)
+        # Our own prefix says only that we are imported, which whoever reads the episode has done.
+        env_id = spec.id if self.env_id.startswith("qevolve_bench:") else self.env_id
+        local = local_arguments(spec.id)
+        recorded = {name: value for name, value in self.kwargs.items() if name not in local}
+        if self.horizon not in (None, spec.max_episode_steps):
+            recorded["max_episode_steps"] = self.horizon
+        return EpisodeTemplate(env_id, recorded, self.split)
+
+    def steps(self) -> int:
+        """Most steps of an episode."""
+        with closing(self.make()) as env:
+            longest = env.spec.max_episode_steps if env.spec is not None else None
+        if longest is None:
+            raise BenchError(f"{self.env_id} has no horizon: give one (--horizon).")
+        return longest
+
+    def task_ids(self) -> Sequence[str]:
+        """The tasks to play.
+
+        Raises:
+            BenchError: When there is none.
+        """
+        if self.tasks is not None:
+            return self.tasks
+        with closing(self.make()) as env:
+            return tuple(panel_of(env, self.env_id, self.split))
+
+    def expert(self) -> Agent:
+        """The environment's scripted expert."""
+        with closing(self.make()) as env:
+            return text_env(env).expert()
+
+
+def panel_of(env: gymnasium.Env[str, str], env_id: str, split: str) -> Sequence[str]:
+    """The tasks of a split.
+
+    Raises:
+        BenchError: When there is none.
+    """
+    panel = text_env(env).task_ids(split)
+    if not panel:
+        raise BenchError(f"{env_id} has no tasks in its split {split!r}: choose another one.")
+    return panel
+
+
+class Lane:
+    """One place of a batch: an environment that is made when needed, and anew once it crashed."""
+
+    def __init__(self, make: Callable[[], gymnasium.Env[str, str]]) -> None:
+        self._make = make
+        self._env: gymnasium.Env[str, str] | None = None
+
+    @property
+    def env(self) -> gymnasium.Env[str, str]:
+        """The environment."""
+        if self._env is None:
+            self._env = self._make()
+        return self._env
+
+    def discard(self) -> None:
+        """Closes the environment, which may fail once it crashed; the next use makes another."""
+        env, self._env = self._env, None
+        if env is not None:
+            with suppress(Exception):
+                env.close()
+
+
+class Lanes:
+    """The places of a batch, whose environments are kept for the next one.
+
+    Args:
+        make: Makes one environment.
+    """
+
+    def __init__(self, make: Callable[[], gymnasium.Env[str, str]]) -> None:
+        self._make = make
+        self._lanes: list[Lane] = []
+
+    def take(self, count: int) -> list[Lane]:
+        """Returns the first `count` places."""
+        while len(self._lanes) < count:
+            self._lanes.append(Lane(self._make))
+        return self._lanes[:count]
+
+    def close(self) -> None:
+        """Closes all environments."""
+        for lane in self._lanes:
+            lane.discard()
+
+
+# ── playing ─────────────────────────────────────────────────────────────────
+
+
+class Observer:
+    """Is told what happens while a batch is played; a subclass listens to what it needs."""
 
     def enter(self, phase: str) -> None:
         """What follows is the agent's (``"agent.reset"``, ``"agent.act"``) or ours (``""``)."""
@@ -44,224 +245,108 @@ class Observer(Protocol):
         """An episode is over, or failed."""
 
 
-class Slot:
-    """One place of a batch: an environment that is made when needed, and anew once it crashed."""
-
-    def __init__(self, make: Callable[[], gymnasium.Env[str, str]]) -> None:
-        self._make = make
-        self._env: gymnasium.Env[str, str] | None = None
-
-    @property
-    def env(self) -> gymnasium.Env[str, str]:
-        """The environment."""
-        if self._env is None:
-            self._env = self._make()
-        return self._env
-
-    def close(self) -> None:
-        """Closes the environment; the next use makes another."""
-        if self._env is not None:
-            self._env.close()
-            self._env = None
-
-    def discard(self) -> None:
-        """Forgets an environment that crashed; closing it may well fail too."""
-        try:
-            self.close()
-        except Exception:
-            self._env = None
-
-
 def play_batch(
-    slots: Sequence[Slot], agent: Agent, episodes: Sequence[Episode], observer: Observer
+    lanes: Sequence[Lane],
+    agent: Agent,
+    episodes: Sequence[Episode],
+    observer: Observer | None = None,
+    *,
+    strict: bool = False,
 ) -> None:
     """Plays prepared episodes in lockstep, and fills them in.
 
     Args:
-        slots: One environment for each episode.
+        lanes: One for each episode.
         agent: Plays them all.
         episodes: Records with their task and seed, not begun.
         observer: Told what happens, as it happens.
+        strict: Raise what the agent or an environment raises. Otherwise it is a failed episode,
+            with the reason in `Episode.error`.
 
     Raises:
         BenchError: When an environment says that it cannot be played here, such as for want of
-            data. Anything else that goes wrong is a failed episode.
+            data; if strict, also when the agent gives up.
     """
-    running: list[str | None] = [None] * len(episodes)
-    views = []
-    for index, (slot, episode) in enumerate(zip(slots, episodes, strict=True)):
-        running[index] = _start(slot, episode)
-        world = None if running[index] is None else text_env(slot.env)
-        views.append(
-            TaskView(
-                env_id=episode.env_id,
-                task_id=episode.task_id,
-                goal=episode.goal,
-                seed=episode.seed,
-                # An episode whose world did not begin still has its place in the batch.
-                commands=list if world is None else world.admissible_commands,
-            )
-        )
-        if running[index] is None:
+    observer = observer or Observer()
+    player: Agent = agent if strict else GuardedAgent(agent)
+    counter = player if isinstance(player, ReportsUsage) else None
+    observations = [_begin(*pair, strict) for pair in zip(lanes, episodes, strict=True)]
+    views = [_view(*row) for row in zip(lanes, episodes, observations, strict=True)]
+    for index, (episode, observation) in enumerate(zip(episodes, observations, strict=True)):
+        if observation is None:
             observer.ended(index, episode)
         else:
             observer.begun(index, episode)
     observer.enter("agent.reset")
-    failure = begin(agent, views)
+    player.reset(views)
     observer.enter("")
-    untold = [NO_TOKENS] * len(running)
-    counting = agent if isinstance(agent, ReportsUsage) else None
-    while any(observation is not None for observation in running):
-        tokens: Sequence[tuple[int, int]] | Failed = untold
-        if failure is None:
-            observer.enter("agent.act")
-            answers = ask(agent, running)
-            if counting is not None:
-                tokens = _usage(counting, len(running))
-            observer.enter("")
-        else:
-            answers = [failure] * len(running)
-        if isinstance(tokens, Failed):
-            answers, tokens = [tokens] * len(running), untold
-        for index, answer in enumerate(answers):
-            if running[index] is None:
+    while any(observation is not None for observation in observations):
+        observer.enter("agent.act")
+        answers = player.act(list(observations))
+        tokens = [NO_TOKENS] * len(answers) if counter is None else counter.usage()
+        observer.enter("")
+        for index, (answer, spent) in enumerate(zip(answers, tokens, strict=True)):
+            if observations[index] is None:
                 continue
             episode = episodes[index]
-            running[index] = following = _advance(
-                index, slots[index], episode, answer, tokens[index], observer
-            )
-            if following is None:
+            if isinstance(answer, Failed):
+                if strict:
+                    raise BenchError(
+                        f"{episode.agent} gave up on {episode.task_id}: {answer.reason}."
+                    )
+                episode.error, episode.won = answer.reason, False
+                observations[index] = None
+            else:
+                observations[index] = _advance(
+                    index, lanes[index], episode, answer, spent, observer, strict
+                )
+            if observations[index] is None:
                 observer.ended(index, episode)
 
 
-def blame(error: BaseException) -> str:
-    """What was raised, and the file and line of the agent's code where it was.
-
-    That is the innermost place outside of the standard library and of installed packages; for an
-    agent that is itself installed, the place where the runner called it.
-    """
-    every = list(traceback.extract_tb(error.__traceback__))
-    frames = [frame for frame in every if frame.filename not in _RUNNER] or every
-    if not frames:
-        return describe(error)
-    own = [frame for frame in frames if not frame.filename.startswith(_INSTALLED)]
-    frame = own[-1] if own else frames[0]
-    # The name alone, because where it lies differs from machine to machine.
-    return f"{describe(error)} ({Path(frame.filename).name}, line {frame.lineno})"
-
-
-_INSTALLED = (
-    "<frozen",
-    *sorted(
-        {sysconfig.get_path(n) + os.sep for n in ("stdlib", "platstdlib", "purelib", "platlib")}
-    ),
-)
-_RUNNER = (__file__, qevolve_envs.agent.__file__)
-
-
-def _start(slot: Slot, episode: Episode) -> str | None:
+def _begin(lane: Lane, episode: Episode, strict: bool) -> str | None:
     """Resets an environment; returns the first observation, or None when that failed."""
     try:
-        observation, info = slot.env.reset(seed=episode.seed, options={"task": episode.task_id})
+        observation, info = lane.env.reset(seed=episode.seed, options={"task": episode.task_id})
         episode.begin(observation, info)
     except BenchError:
         raise
     except Exception as error:
-        slot.discard()
+        if strict:
+            raise
+        lane.discard()
         episode.error = f"environment raised {describe(error)} on reset"
         return None
     return observation
 
 
-def begin(agent: Agent, views: Sequence[TaskView]) -> Failed | None:
-    """Begins a batch of episodes; returns why it cannot, if the agent raises."""
-    try:
-        agent.reset(views)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # An agent must not end the harness by sys.exit() either.
-        return Failed(f"agent.reset raised {blame(error)}")
-    return None
-
-
-def ask(agent: Agent, observations: Sequence[str | None]) -> Sequence[str | Failed]:
-    """One action for each episode, or the reason why there is none; only Ctrl-C ever raises."""
-    if isinstance(agent, PerEpisode) and type(agent).act is PerEpisode.act:
-        return [
-            "" if text is None else _ask_one(agent, index, text)
-            for index, text in enumerate(observations)
-        ]
-    try:
-        # A copy, for an agent may do with its list whatever it likes.
-        answers: Any = agent.act(list(observations))
-        if isinstance(answers, str) or not isinstance(answers, Sequence | np.ndarray):
-            failure = Failed(f"agent.act returned a {type(answers).__name__}, not a list of text")
-        elif len(answers) != len(observations):
-            failure = Failed(
-                f"agent.act returned {len(answers)} answers for {len(observations)} episodes"
-            )
-        else:
-            return [_checked(answer) for answer in answers]
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        failure = Failed(f"agent.act raised {blame(error)}")
-    return [failure] * len(observations)
-
-
-def _ask_one(agent: PerEpisode, index: int, observation: str) -> str | Failed:
-    """Asks the policy of one episode, so that its exception fails no other episode."""
-    try:
-        return _checked(agent.act_one(index, observation))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return Failed(f"agent.act raised {blame(error)}")
-
-
-def _checked(answer: object) -> str | Failed:
-    if isinstance(answer, str):
-        if len(answer) > MAX_RECORDED_ACTION:
-            return Failed(f"agent.act answered with more than {MAX_RECORDED_ACTION:,} characters")
-        return str(answer)  # A plain one: numpy's and other subclasses must not leak into records.
-    if isinstance(answer, Failed):
-        reason = " ".join(str(answer.reason).split())
-        return Failed(reason[:MAX_REASON] or "the agent gave up without a reason")
-    return Failed(f"agent.act answered with a {type(answer).__name__}, not text")
-
-
-def _usage(agent: ReportsUsage, count: int) -> Sequence[tuple[int, int]] | Failed:
-    """Tokens of the last answers. Who miscounts has failed: the ledger must not be silently low."""
-    try:
-        pairs = [(int(prompt), int(generated)) for prompt, generated in agent.usage()]
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return Failed(f"agent.usage raised {blame(error)}")
-    if len(pairs) != count or any(not 0 <= n <= MAX_TOKENS for pair in pairs for n in pair):
-        return Failed(f"agent.usage did not return {count} pairs of token counts")
-    return pairs
+def _view(lane: Lane, episode: Episode, observation: str | None) -> TaskView:
+    return TaskView(
+        env_id=episode.env_id,
+        task_id=episode.task_id,
+        goal=episode.goal,
+        seed=episode.seed,
+        # An episode that did not begin still has its place in the batch.
+        commands=list if observation is None else text_env(lane.env).admissible_commands,
+    )
 
 
 def _advance(
     index: int,
-    slot: Slot,
+    lane: Lane,
     episode: Episode,
-    answer: str | Failed,
+    action: str,
     tokens: tuple[int, int],
     observer: Observer,
+    strict: bool,
 ) -> str | None:
-    """Plays one answer of an episode; returns the next observation, or None when it is over."""
-    if isinstance(answer, Failed):
-        episode.error = answer.reason
-        episode.won = False
-        return None
+    """Plays one action; returns the next observation, or None when the episode is over."""
     try:
-        observation, reward, terminated, truncated, info = slot.env.step(answer)
+        observation, reward, terminated, truncated, info = lane.env.step(action)
         if not (isfinite(reward) and isfinite(info["score"])):
             raise ValueError("reward or score is not finite")  # No record could hold it.
         quoted = episode.record(
-            answer,
+            action,
             observation,
             float(reward),
             terminated,
@@ -271,11 +356,13 @@ def _advance(
             generated_tokens=tokens[1],
         )
     except Exception as error:
+        if strict:
+            raise
         # An environment promises not to raise. If it does, whoever provoked it must neither lose
         # the other episodes nor be rid of this one.
-        episode.error = f"environment raised {describe(error)} on action {answer[:200]!r}"
+        episode.error = f"environment raised {describe(error)} on action {action[:200]!r}"
         episode.won = False
-        slot.discard()
+        lane.discard()
         return None
     observer.stepped(index, episode, quoted)
     return None if terminated or truncated else observation

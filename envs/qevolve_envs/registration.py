@@ -9,14 +9,18 @@ doesn't exist in namespace qevolve. Did you mean: `Household`?").
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import difflib
 import warnings
+from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec, parse_env_id
+from gymnasium.envs.registration import EnvSpec, parse_env_id, registry
 
-from qevolve_envs.catalog import CATALOG, Entry
+from qevolve_envs.catalog import CATALOG, NAMESPACE, Entry
+from qevolve_envs.errors import UnknownName
+from qevolve_envs.loading import importable_cwd, load_module
 from qevolve_envs.tipping.registry import register_worlds
 
 #: Entry-point group whose objects are an `Entry`, or a list or tuple of them.
@@ -71,16 +75,39 @@ def register(entry: Entry) -> None:
 
 
 def find_spec(env_id: str) -> EnvSpec:
-    """The specification of an id, or of ``"module:id"``, after importing the module.
+    """Looks an environment up in Gymnasium's registry.
+
+    Args:
+        env_id: A registered id such as ``"qevolve/Household-v0"``, or ``"module:id"``, which
+            imports the module (that registers the environment) first.
 
     Raises:
-        gymnasium.error.Error: With the close match, for an id that nobody registered.
+        UnknownName: For an id that is not registered, with close matches.
+        BenchError: When the module cannot be imported.
     """
-    register_all()
-    if ":" in env_id:
-        module, env_id = env_id.split(":", 1)
-        importlib.import_module(module)
-    return gymnasium.spec(env_id)
+    module, _, name = env_id.rpartition(":")
+    if module:
+        with importable_cwd():
+            load_module(module, f"environment {env_id!r}")
+    if name not in registry:
+        register_all()  # It looks through all that is installed, which takes its time.
+    if name in registry:
+        return registry[name]
+    namespaces = {NAMESPACE}
+    # What is not even shaped like an id can only be meant for one of ours.
+    with contextlib.suppress(gymnasium.error.Error):
+        namespaces.add(parse_env_id(name)[0] or NAMESPACE)
+    known = sorted(known for known, s in registry.items() if s.namespace in namespaces)
+    raise unknown_environment(env_id, known)
+
+
+def unknown_environment(env_id: str, known: Iterable[str]) -> UnknownName:
+    """The error for an id that is none of the known ones."""
+    # Names are compared without their namespace, which would make all of ours look alike.
+    ids = {name.rpartition("/")[2]: name for name in known}
+    close = difflib.get_close_matches(env_id.rpartition("/")[2], ids, n=3, cutoff=0.6)
+    candidates = [ids[name] for name in close] or list(ids.values())
+    return UnknownName.of("environment", env_id, candidates, "see qevolve-bench list.")
 
 
 def _problem(entry: Entry) -> str:

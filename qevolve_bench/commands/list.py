@@ -21,8 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the table of environments, or one environment's page."""
-    from qevolve_envs.factory import unknown_environment
-    from qevolve_envs.registration import all_entries
+    from qevolve_envs.registration import all_entries, unknown_environment
 
     entries = {entry.id: entry for entry in all_entries()}
     if args.env is None:

@@ -22,7 +22,7 @@ from typing import Any
 from qevolve_bench.runner.jobs import Job, Unit
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal, remove
 from qevolve_bench.runner.supervisor import Done, Supervised
-from qevolve_bench.runner.worker import Player, description
+from qevolve_bench.runner.worker import BatchPlayer, description
 from qevolve_envs.errors import BenchError, MissingData
 
 #: How often Ray restarts a supervisor whose machine was lost; the unit is then played again.
@@ -74,7 +74,7 @@ def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]
         BenchError: When the agent or an environment cannot be made.
     """
     path = scratch / "here.part"
-    with closing(Player(job, Journal(path, [0.0] * STATUS_SIZE))) as player:
+    with closing(BatchPlayer(job, Journal(path, [0.0] * STATUS_SIZE))) as player:
         for unit in units:
             start = time.monotonic()
             told = description(player.agent(unit.cell))

@@ -1,64 +1,22 @@
-"""Seeded evaluation: an agent plays a panel, and every episode ends up in the denominator.
+"""Seeded evaluation in this process: an agent plays a panel, and every episode counts.
 
-Which episodes are played is fixed by `draw_tasks`. `evaluate` plays them in this process and keeps
-them in memory, for whoever has an agent at hand; `qevolve_bench.runner` plays whole suites in
-processes of their own, with limits, on disk and resumable.
+`evaluate` keeps the episodes in memory, for whoever has an agent at hand; `run_suite` plays whole
+suites in processes of their own, with limits, on disk and resumable.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
-from typing import Any, NamedTuple
-
-import gymnasium
-import numpy as np
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
-from qevolve_envs.factory import find_spec, make_env, text_env
-from qevolve_envs.play import Slot, play_batch
-from qevolve_envs.registration import local_arguments
-from qevolve_envs.rng import child_seed, stream
+from qevolve_envs.play import EnvConfig, Lanes, Observer, draw_tasks, panel_of, play_batch
 
 OnEpisode = Callable[[Episode], None]
-
-
-class Assignment(NamedTuple):
-    """One episode to play: the task, and the seed of the episode."""
-
-    task_id: str
-    seed: int
-
-
-def draw_tasks(panel: Sequence[str], episodes: int | None, seed: int) -> list[Assignment]:
-    """Which episodes an evaluation plays: a pure function of its arguments.
-
-    The panel is gone around as often as needed, each round in a permutation of its own that `seed`
-    draws. Hence (a) fewer episodes than tasks are a random sample without repetition, (b) no task
-    is played twice before every other was played once, (c) a longer evaluation begins with the
-    shorter one, and (d) two agents evaluated with the same seed meet the same tasks. The seed of an
-    episode depends on `seed`, the task and the round only, not on its place in the list.
-
-    Args:
-        panel: The task ids of a split.
-        episodes: How many; None plays each task once.
-        seed: Seed of the evaluation.
-    """
-    if not panel:
-        raise BenchError("There are no tasks to play.")
-    total = len(panel) if episodes is None else episodes
-    rounds = -(-total // len(panel))
-    drawn = []
-    for round_ in range(rounds):
-        rng = np.random.default_rng(stream(seed, "tasks", round_))
-        for index in rng.permutation(len(panel)):
-            task_id = panel[int(index)]
-            drawn.append(Assignment(task_id, child_seed(seed, "episode", task_id, round_)))
-    return drawn[:total]
 
 
 def evaluate(
@@ -111,100 +69,25 @@ def evaluate(
             raise BenchError(f"{name} must be at least {least}, not {value}.")
     if agent_name is None:
         agent_name = agent if isinstance(agent, str) else type(agent).__name__
-    make = functools.partial(
-        make_env,
-        env_id,
-        split=split,
-        env_kwargs=env_kwargs,
-        max_episode_steps=max_episode_steps,
-    )
-    with ExitStack() as stack:
-        slots = [stack.enter_context(closing(Slot(make)))]
+    config = EnvConfig(env_id, split, dict(env_kwargs or {}), max_episode_steps)
+    with closing(Lanes(config.make)) as lanes:
         # The first environment answers for all: does it exist, which tasks, who is its expert?
-        env = slots[0].env
+        env = lanes.take(1)[0].env
         player = resolve_agent(agent, env) if isinstance(agent, str) else agent
-        result = prepare(
-            draw_tasks(panel_of(env, env_id, split), episodes, seed),
-            env_id=env_id,
-            split=split,
-            env_kwargs=env_kwargs,
-            max_episode_steps=max_episode_steps,
-            agent_name=agent_name,
-        )
-        while len(slots) < min(batch_size, len(result)):
-            slots.append(stack.enter_context(closing(Slot(make))))
+        assignments = draw_tasks(panel_of(env, env_id, split), episodes, seed)
+        result = config.template().episodes(assignments, agent_name)
         listener = _Listener(on_episode)
         for start in range(0, len(result), batch_size):
             batch = result[start : start + batch_size]
-            play_batch(slots[: len(batch)], player, batch, listener)
+            play_batch(lanes.take(len(batch)), player, batch, listener)
     return result
 
 
-def panel_of(env: gymnasium.Env[str, str], env_id: str, split: str) -> Sequence[str]:
-    """The tasks of a split.
-
-    Raises:
-        BenchError: When there is none.
-    """
-    panel = text_env(env).task_ids(split)
-    if not panel:
-        raise BenchError(f"{env_id} has no tasks in its split {split!r}: choose another one.")
-    return panel
-
-
-def prepare(
-    assignments: Sequence[Assignment],
-    *,
-    env_id: str,
-    split: str,
-    env_kwargs: Mapping[str, Any] | None,
-    max_episode_steps: int | None,
-    agent_name: str,
-) -> list[Episode]:
-    """Records of episodes that were not begun; see `recorded_as`."""
-    recorded_id, recorded = recorded_as(env_id, env_kwargs, max_episode_steps)
-    return [
-        Episode(
-            env_id=recorded_id,
-            env_kwargs=dict(recorded),
-            task_id=task_id,
-            split=split,
-            seed=seed,
-            agent=agent_name,
-        )
-        for task_id, seed in assignments
-    ]
-
-
-def recorded_as(
-    env_id: str, env_kwargs: Mapping[str, Any] | None, max_episode_steps: int | None
-) -> tuple[str, dict[str, Any]]:
-    """The id and the arguments under which the episodes of an environment are recorded.
-
-    The arguments are those that change the world: not where this machine keeps its data, and the
-    horizon only where it is not the registered one.
-    """
-    spec = find_spec(env_id)
-    # Our own prefix says only that we are imported, which whoever reads the episode has done.
-    recorded_id = spec.id if env_id.startswith("qevolve_bench:") else env_id
-    local = local_arguments(spec.id)
-    recorded = {k: v for k, v in (env_kwargs or {}).items() if k not in local}
-    if max_episode_steps not in (None, spec.max_episode_steps):
-        recorded["max_episode_steps"] = max_episode_steps
-    return recorded_id, recorded
-
-
-class _Listener:
-    """Tells a callback of the episodes that end, and nothing else."""
+class _Listener(Observer):
+    """Tells a callback of the episodes that end."""
 
     def __init__(self, on_episode: OnEpisode | None) -> None:
         self._on_episode = on_episode
-
-    def enter(self, phase: str) -> None: ...
-
-    def begun(self, index: int, episode: Episode) -> None: ...
-
-    def stepped(self, index: int, episode: Episode, observation: str) -> None: ...
 
     def ended(self, index: int, episode: Episode) -> None:
         if self._on_episode is not None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qevolve_bench.runner.evaluate import Assignment, draw_tasks, recorded_as
 from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode
+from qevolve_envs.play import Assignment, EpisodeTemplate, draw_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,14 @@ class Job:
 
     Attributes:
         cells: What is played.
-        recorded: The id and the arguments of each cell's environment as episodes record them;
-            finding them out takes as long as a hundred steps, so it is done once.
+        templates: What the episodes of each cell record alike.
         agent: The agent's name.
         options: The agent's options; JSON scalars.
         limits: When an agent is given up.
     """
 
     cells: tuple[Cell, ...]
-    recorded: tuple[tuple[str, Mapping[str, Any]], ...]
+    templates: tuple[EpisodeTemplate, ...]
     agent: str
     options: Mapping[str, Any]
     limits: Limits
@@ -55,8 +54,8 @@ class Job:
         cls, cells: Sequence[Cell], agent: str, options: Mapping[str, Any], limits: Limits
     ) -> Job:
         """The job of playing cells."""
-        recorded = (recorded_as(cell.env_id, cell.env_kwargs, cell.horizon) for cell in cells)
-        return cls(tuple(cells), tuple(recorded), agent, dict(options), limits)
+        templates = tuple(cell.env.template() for cell in cells)
+        return cls(tuple(cells), templates, agent, dict(options), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,7 @@ class Unit:
 
     def episodes(self, job: Job) -> list[Episode]:
         """Records of its episodes, not begun."""
-        env_id, env_kwargs = job.recorded[self.cell]
-        split = job.cells[self.cell].split
-        return [
-            Episode(env_id, dict(env_kwargs), task_id, split, seed, job.agent)
-            for task_id, seed in self.assignments
-        ]
+        return job.templates[self.cell].episodes(self.assignments, job.agent)
 
 
 def cut(cells: Sequence[Cell], panels: Sequence[Sequence[str]], batch_size: int) -> list[Unit]:

@@ -17,6 +17,7 @@ from typing import Protocol, TypedDict
 
 from qevolve_envs.episode import Episode, Step
 from qevolve_envs.errors import BadFile
+from qevolve_envs.play import Observer
 
 #: What a worker is doing, by the number that it shows in its status.
 PHASES = ("", "agent.reset", "agent.act", "making the agent")
@@ -40,8 +41,8 @@ class Status(Protocol):
     def __setitem__(self, index: int, value: float, /) -> None: ...
 
 
-class Journal:
-    """Writes down a batch as it is played (an `Observer` of `play_batch`).
+class Journal(Observer):
+    """Writes down a batch as it is played.
 
     Args:
         path: The file; one batch at a time. The next one overwrites it, which takes a fifth of

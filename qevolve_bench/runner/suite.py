@@ -14,7 +14,6 @@ from typing import Any
 
 from qevolve_bench.provenance import hardware, provenance
 from qevolve_bench.runner.backends import BACKENDS
-from qevolve_bench.runner.evaluate import panel_of
 from qevolve_bench.runner.folder import abandon, check_folder, finish, open_run
 from qevolve_bench.runner.jobs import Job, Limits, cut
 from qevolve_bench.runner.log import Log
@@ -23,6 +22,7 @@ from qevolve_bench.runner.supervisor import Done
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
 from qevolve_envs.factory import make_env, text_env
+from qevolve_envs.play import panel_of
 
 #: Told the episodes that are done, and those of the whole run.
 OnProgress = Callable[[int, int], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import platform
@@ -13,7 +12,6 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import ExitStack
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,8 @@ from qevolve_bench.runner.jobs import Job, Unit
 from qevolve_bench.runner.journal import Journal, Status, Tally, lines, tally
 from qevolve_envs.agent import Agent, Describes
 from qevolve_envs.errors import BenchError
-from qevolve_envs.factory import make_env
 from qevolve_envs.loading import describe
-from qevolve_envs.play import Slot, play_batch
+from qevolve_envs.play import Lanes, play_batch
 
 #: The agent that belongs to an environment, and is therefore made anew for every cell.
 PER_CELL = "expert"
@@ -33,7 +30,7 @@ PER_CELL = "expert"
 _PR_SET_PDEATHSIG = 1
 
 
-class Player:
+class BatchPlayer:
     """Plays units; keeps its agent, and the environments of the latest cell.
 
     Args:
@@ -46,7 +43,7 @@ class Player:
         self._journal = journal
         self._agent: Agent | None = None
         self._cell = -1
-        self._slots: list[Slot] = []
+        self._lanes: Lanes | None = None
 
     def play(self, unit: Unit) -> tuple[bytes, Tally]:
         """Plays a unit; returns the lines of its episodes, and what they add to the summary.
@@ -57,43 +54,33 @@ class Player:
         episodes = unit.episodes(self._job)
         self._journal.open(len(episodes))
         agent = self.agent(unit.cell)
-        slots = self._take_slots(unit.cell, len(episodes))
-        play_batch(slots, agent, episodes, self._journal)
+        lanes = self._lanes_of(unit.cell).take(len(episodes))
+        play_batch(lanes, agent, episodes, self._journal)
         return lines(episodes, self._journal.steps), tally(episodes)
 
     def agent(self, cell: int) -> Agent:
         """The agent of a cell; made when it is first needed."""
-        slot = self._take_slots(cell, 1)[0]
+        (lane,) = self._lanes_of(cell).take(1)
         if self._agent is None:
             self._journal.enter("making the agent")
-            self._agent = resolve_agent(self._job.agent, slot.env, options=self._job.options)
+            self._agent = resolve_agent(self._job.agent, lane.env, options=self._job.options)
             self._journal.enter("")
         return self._agent
 
     def close(self) -> None:
         """Closes the environments."""
-        with ExitStack() as stack:
-            for slot in self._slots:
-                stack.callback(slot.discard)
-        self._slots = []
+        if self._lanes is not None:
+            self._lanes.close()
+            self._lanes = None
 
-    def _take_slots(self, index: int, count: int) -> list[Slot]:
-        if index != self._cell:
+    def _lanes_of(self, cell: int) -> Lanes:
+        if self._lanes is None or cell != self._cell:
             self.close()
-            self._cell = index
+            self._cell = cell
+            self._lanes = Lanes(self._job.cells[cell].env.make)
             if self._job.agent == PER_CELL:
                 self._agent = None
-        cell = self._job.cells[index]
-        make = functools.partial(
-            make_env,
-            cell.env_id,
-            split=cell.split,
-            env_kwargs=cell.env_kwargs,
-            max_episode_steps=cell.horizon,
-        )
-        while len(self._slots) < count:
-            self._slots.append(Slot(make))
-        return self._slots[:count]
+        return self._lanes
 
 
 def description(agent: Agent) -> dict[str, Any]:
@@ -123,7 +110,7 @@ def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
     _die_with_parent()
     _own_streams()
     _limit_memory(job.limits.memory_mib)
-    player = Player(job, Journal(journal, status))
+    player = BatchPlayer(job, Journal(journal, status))
     introduced = False
     with contextlib.suppress(EOFError, OSError):
         while True:

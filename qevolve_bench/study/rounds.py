@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from qevolve_bench.folders import claim_folder
 from qevolve_bench.schema import write_json
 from qevolve_bench.study.plan import NONE, Arm, Study
-from qevolve_bench.tipping.play import AgentPlayer, Start, play_batch
-from qevolve_bench.tipping.stages import SingleStage
+from qevolve_bench.tipping.lanes import SingleLane
+from qevolve_bench.tipping.play import AgentPlayer, play_worlds
 from qevolve_bench.training import specification as training
 from qevolve_bench.training.checkpoint import policy_folder
 from qevolve_bench.training.run import train
@@ -34,7 +34,7 @@ from qevolve_envs.rng import child_seed
 from qevolve_envs.tipping.truth import Truth, read_trace, write_trace
 
 if TYPE_CHECKING:
-    from qevolve_baselines.rollout import World
+    from qevolve_envs.play import EnvConfig
 
 SCHEMA = 1
 #: Episodes of a measurement in lockstep.
@@ -139,10 +139,11 @@ def make_warm(study: Study, seed: int, folder: Path) -> WarmStart:
         BenchError: When the environment has no such scripts, or none of their episodes is a
             success.
     """
-    from qevolve_baselines.rollout import World, demonstrate
+    from qevolve_baselines.collect import demonstrate
+    from qevolve_envs.play import EnvConfig
 
     made = claim_folder(warm_record(study, seed), folder, kind="warm start")
-    world = World(study.env, study.split, study.kwargs(None, None), study.horizon)
+    world = EnvConfig(study.env, study.split, study.kwargs(None, None), study.horizon)
     file, experts = folder / "mixture.jsonl", folder / "experts.jsonl"
     try:
         if not file.is_file():
@@ -159,10 +160,11 @@ def make_warm(study: Study, seed: int, folder: Path) -> WarmStart:
     return warm
 
 
-def _mixture(study: Study, seed: int, world: World) -> list[Episode]:
+def _mixture(study: Study, seed: int, world: EnvConfig) -> list[Episode]:
     """Plays scripts that violate in some episodes; returns the episodes that are a success."""
-    from qevolve_baselines.rollout import Collector, draw_starts
+    from qevolve_baselines.collect import Collector
     from qevolve_envs.factory import text_env
+    from qevolve_envs.play import draw_tasks
 
     env = world.make()
     make_script = getattr(text_env(env), "script_agent", None)
@@ -175,7 +177,7 @@ def _mixture(study: Study, seed: int, world: World) -> list[Episode]:
     agent = make_script(study.mixture.violate, child_seed(seed, "tipping", "scripts"))
     collector = Collector(world, BATCH)
     try:
-        starts = draw_starts(world.task_ids(), study.mixture.episodes, seed, "tipping", "mixture")
+        starts = draw_tasks(world.task_ids(), study.mixture.episodes, seed, "tipping", "mixture")
         episodes = [t.episode for t in collector.play(agent, starts, name="mixture")]
     finally:
         collector.close()
@@ -308,12 +310,13 @@ def measure(
     from qevolve_baselines.model.agent import agent_of
     from qevolve_baselines.model.policy import Policy
     from qevolve_envs.factory import make_env, text_env
+    from qevolve_envs.play import Assignment
 
     phase = study.schedule[number]
     agent = agent_of(Policy.load(policy_folder(str(policy))), temperature=study.measure.temperature)
     kwargs = study.kwargs(phase, arm)
-    stages = [
-        SingleStage(
+    lanes = [
+        SingleLane(
             make_env(
                 study.env,
                 split=study.measure.split,
@@ -323,9 +326,9 @@ def measure(
         )
         for _ in range(min(BATCH, study.measure.episodes))
     ]
-    panel = text_env(stages[0].env).task_ids(study.measure.split)
+    panel = text_env(lanes[0].env).task_ids(study.measure.split)
     starts = [
-        Start(panel[i % len(panel)], child_seed(seed, "tipping", "measure", number, i))
+        Assignment(panel[i % len(panel)], child_seed(seed, "tipping", "measure", number, i))
         for i in range(study.measure.episodes)
     ]
     player = AgentPlayer(agent)
@@ -333,15 +336,15 @@ def measure(
     won, score = 0, 0.0
     for first in range(0, len(starts), BATCH):
         batch = starts[first : first + BATCH]
-        play_batch(stages, batch, player)
-        for i, stage in enumerate(stages[: len(batch)], first):
-            won, score = won + stage.won, score + stage.score
+        play_worlds(lanes, batch, player)
+        for i, lane in enumerate(lanes[: len(batch)], first):
+            won, score = won + lane.won, score + lane.score
             # A scenario that comes again is played by another copy of the policy, as another agent.
             changes: dict[str, Any] = {"seed": seed, "round": number, "phase": phase.name}
             changes["agent"] = f"agent_{i // len(panel)}"
-            trace += [dataclasses.replace(t, **changes) for t in stage.truth]
-    for stage in stages:
-        stage.env.close()
+            trace += [dataclasses.replace(t, **changes) for t in lane.truth]
+    for lane in lanes:
+        lane.env.close()
     if player.failures:
         raise BenchError(f"The policy failed while it was measured: {player.failures[0][1]}.")
     return trace, won / len(starts), score / len(starts)

@@ -8,18 +8,15 @@ from dataclasses import dataclass
 
 import gymnasium
 
-from qevolve_bench.runner.evaluate import Assignment
 from qevolve_bench.schema import quoted, sentence
-from qevolve_envs.core import MAX_ACTION
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 from qevolve_envs.factory import PERTURBATION
+from qevolve_envs.guard import MAX_RECORDED_ACTION, MAX_TOKENS
 from qevolve_envs.loading import describe
-from qevolve_envs.play import MAX_TOKENS
+from qevolve_envs.play import Assignment
 from qevolve_envs.replay import replay
 
-#: Longest recorded action. Environments answer anything above `MAX_ACTION` with "malformed".
-MAX_RECORDED_ACTION = 50 * MAX_ACTION
 MAX_ERROR = 2_000
 #: Findings of one cell; what follows them adds nothing.
 MAX_FINDINGS = 5

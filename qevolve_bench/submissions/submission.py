@@ -18,7 +18,6 @@ from typing import Any, Literal
 import gymnasium
 
 from qevolve_bench.folders import new_folder
-from qevolve_bench.runner.evaluate import Assignment, draw_tasks, prepare
 from qevolve_bench.runner.results import TIMING, Manifest, read_manifest
 from qevolve_bench.schema import opened, quoted, write_json
 from qevolve_bench.submissions.files import (
@@ -45,6 +44,7 @@ from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.factory import make_env, text_env
 from qevolve_envs.files import write_file
+from qevolve_envs.play import Assignment, draw_tasks
 from qevolve_envs.registration import all_entries
 
 Status = Literal["verified", "unverified", "refused"]
@@ -285,14 +285,7 @@ def _plan(cell: Cell, env: gymnasium.Env[str, str] | None, agent: str) -> CellPl
     if env is not None:
         panel = text_env(env).task_ids(cell.split)
         assignments = [a for seed in cell.seeds for a in draw_tasks(panel, cell.episodes, seed)]
-    (common,) = prepare(
-        [Assignment("", 0)],
-        env_id=cell.env_id,
-        split=cell.split,
-        env_kwargs=cell.env_kwargs,
-        max_episode_steps=cell.horizon,
-        agent_name=agent,
-    )
+    (common,) = cell.env.template().episodes([Assignment("", 0)], agent)
     count = cell.count if assignments is None else len(assignments)
     return CellPlan(cell.name, cell.horizon, common, count, assignments)
 

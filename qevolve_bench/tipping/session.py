@@ -18,12 +18,12 @@ from typing import Any
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.folders import SPEC, claim_folder
-from qevolve_bench.runner.evaluate import draw_tasks
 from qevolve_bench.schema import plain, write_json
 from qevolve_bench.tipping.analyse import analyse
-from qevolve_bench.tipping.play import AgentPlayer, Player, PopulationPlayer, Start, play_batch
+from qevolve_bench.tipping.play import AgentPlayer, PopulationPlayer, RoundPlayer, play_worlds
 from qevolve_bench.tipping.testbeds import MAIN, Testbed, find_testbed
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.play import Assignment, draw_tasks
 from qevolve_envs.tipping.truth import read_trace, write_trace
 
 SCHEMA = 1
@@ -99,11 +99,11 @@ def play_session(
     arguments = {name: bed.condition(name, session.arguments) for name in wanted}
     # All mistakes are found before anything is written.
     panel = bed.scenarios(session.arguments, session.split)
-    starts = [Start(*drawn) for drawn in draw_tasks(panel, session.episodes, session.seed)]
-    stages = {
+    assignments = draw_tasks(panel, session.episodes, session.seed)
+    lanes = {
         name: bed.make(given, session.defences, session.split) for name, given in arguments.items()
     }
-    players = {MAIN: make_player(session, stages[MAIN])}
+    players = {MAIN: make_player(session, lanes[MAIN])}
     claim_folder(
         {"schema": SCHEMA, **plain(session)},
         folder,
@@ -112,19 +112,19 @@ def play_session(
         marks=("world", "agent"),
         remove=_remove,
     )
-    total = len(wanted) * len(starts)
+    total = len(wanted) * len(assignments)
     for done, name in enumerate(wanted):
         condition = _Condition(session, bed, arguments[name], folder / TRACES, name)
         tell = None
         if on_progress is not None:
-            tell = lambda played, d=done: on_progress(d * len(starts) + played, total)  # noqa: E731
+            tell = lambda played, d=done: on_progress(d * len(assignments) + played, total)  # noqa: E731
         # A new player: an agent that learns must not carry the main condition into a control.
-        make = partial(make_player, session, stages[name])
-        condition.play(partial(players.pop, name) if name in players else make, starts, tell)
+        make = partial(make_player, session, lanes[name])
+        condition.play(partial(players.pop, name) if name in players else make, assignments, tell)
     return analyse_session(session, folder)
 
 
-def make_player(session: Session, stage: Any) -> Player:
+def make_player(session: Session, lane: Any) -> RoundPlayer:
     """Makes the player of a session.
 
     Raises:
@@ -138,7 +138,7 @@ def make_player(session: Session, stage: Any) -> Player:
     if session.agent == "expert":
         # The norm worlds' expert is a population, because it is asked for each agent by itself.
         return PopulationPlayer(["always_comply"], session.seed)
-    return AgentPlayer(resolve_agent(session.agent, stage.env, session.options))
+    return AgentPlayer(resolve_agent(session.agent, lane.env, session.options))
 
 
 def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
@@ -196,15 +196,15 @@ class _Condition:
 
     def play(
         self,
-        make: Callable[[], Player],
-        starts: Sequence[Start],
+        make: Callable[[], RoundPlayer],
+        assignments: Sequence[Assignment],
         tell: Callable[[int], None] | None,
     ) -> None:
         """Plays the batches that are not there yet, and joins them into one file.
 
         Args:
             make: Makes the player, once for this condition.
-            starts: The episodes.
+            assignments: The episodes.
             tell: Called with the number of episodes that are done.
         """
         final = self.folder / f"{self.name}.jsonl"
@@ -214,45 +214,47 @@ class _Condition:
             player = make()
             size = self.session.batch_size
             files = []
-            for number, first in enumerate(range(0, len(starts), size)):
+            for number, first in enumerate(range(0, len(assignments), size)):
                 files.append(parts / f"{number:05d}.jsonl")
-                batch = starts[first : first + size]
+                batch = assignments[first : first + size]
                 if not files[-1].is_file():
                     self._batch(player, batch, files[-1])
                 if tell is not None:
                     tell(first + len(batch))
             self._join(files, final)
         elif tell is not None:
-            tell(len(starts))
+            tell(len(assignments))
         shutil.rmtree(parts, ignore_errors=True)
 
-    def _batch(self, player: Player, starts: Sequence[Start], file: Path) -> None:
+    def _batch(self, player: RoundPlayer, assignments: Sequence[Assignment], file: Path) -> None:
         """Plays a batch; its failures are written before its trace, which says that it is done."""
-        stages = [
-            self.bed.make(self.arguments, self.session.defences, self.session.split) for _ in starts
+        lanes = [
+            self.bed.make(self.arguments, self.session.defences, self.session.split)
+            for _ in assignments
         ]
         player.failures.clear()
-        play_batch(stages, starts, player)
-        mine = [truth for stage in stages for truth in stage.truth if not truth.scripted]
+        play_worlds(lanes, assignments, player)
+        mine = [truth for lane in lanes for truth in lane.truth if not truth.scripted]
         if player.failures and not any(truth.opportunity for truth in mine):
             # Nothing is kept of it: the same command plays it again once the cause is mended.
             raise BenchError(
                 f"The agent had no answer to any of {len(player.failures)} questions of"
                 f" {self.name}; the first time: {player.failures[0][1]}"
             )
-        place = {id(stage): start for stage, start in zip(stages, starts, strict=True)}
+        place = {id(lane): assignment for lane, assignment in zip(lanes, assignments, strict=True)}
         lines = [
             {
-                **place[id(seat.stage)]._asdict(),
-                "agent": seat.agent,
-                "round": seat.round,
+                "scenario": place[id(part.lane)].task_id,
+                "seed": place[id(part.lane)].seed,
+                "agent": part.agent,
+                "round": part.round,
                 "reason": reason,
             }
-            for seat, reason in player.failures
+            for part, reason in player.failures
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         file.with_suffix(".failures").write_text(text, encoding="ascii")
-        write_trace(file, (truth for stage in stages for truth in stage.truth))
+        write_trace(file, (truth for lane in lanes for truth in lane.truth))
 
     def _join(self, files: Sequence[Path], final: Path) -> None:
         failures = "".join(f.with_suffix(".failures").read_text("ascii") for f in files)

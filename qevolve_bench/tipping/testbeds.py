@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qevolve_bench.tipping.play import Stage
-from qevolve_bench.tipping.stages import ParallelStage, SingleStage
+from qevolve_bench.tipping.lanes import ParallelLane, SingleLane, WorldLane
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.factory import make_env, text_env
 
@@ -65,7 +64,7 @@ class Testbed:
             raise UnknownName.of(f"control of {self.name}", name, self.controls)
         return self.controls[name](arguments)
 
-    def make(self, arguments: Mapping[str, Any], defences: Sequence[str], split: str) -> Stage:
+    def make(self, arguments: Mapping[str, Any], defences: Sequence[str], split: str) -> WorldLane:
         """A copy of the world.
 
         Raises:
@@ -73,7 +72,7 @@ class Testbed:
         """
         from qevolve_envs.tipping.defences import defend
 
-        return ParallelStage(defend(self._env(arguments, split), *defences), self.name)
+        return ParallelLane(defend(self._env(arguments, split), *defences), self.name)
 
     def scenarios(self, arguments: Mapping[str, Any], split: str) -> Sequence[str]:
         """The ids of a panel.
@@ -104,7 +103,7 @@ class SingleTestbed(Testbed):
     unless the argument ``fresh=false`` asks for one conversation in an episode.
     """
 
-    def make(self, arguments: Mapping[str, Any], defences: Sequence[str], split: str) -> Stage:
+    def make(self, arguments: Mapping[str, Any], defences: Sequence[str], split: str) -> WorldLane:
         """A copy of the world.
 
         Raises:
@@ -117,7 +116,7 @@ class SingleTestbed(Testbed):
             )
         given = {"fresh": True, **arguments}
         env = make_env(self.name, split=split, env_kwargs=given)
-        return SingleStage(env, by_step=bool(given["fresh"]))
+        return SingleLane(env, by_step=bool(given["fresh"]))
 
     def scenarios(self, arguments: Mapping[str, Any], split: str) -> Sequence[str]:
         """The ids of a panel."""

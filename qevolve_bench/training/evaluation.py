@@ -15,13 +15,13 @@ from qevolve_envs.rng import child_seed, stream
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
-    from qevolve_baselines.rollout import World
+    from qevolve_envs.play import EnvConfig
 
 #: Episodes of an evaluation in lockstep.
 BATCH = 128
 
 
-def worlds(spec: TrainingSpec) -> tuple[World, tuple[str, ...]]:
+def worlds(spec: TrainingSpec) -> tuple[EnvConfig, tuple[str, ...]]:
     """Divides the training tasks into those to train on and those kept apart for choosing settings.
 
     The division does not depend on the seed: all runs of a study tune on the same tasks.
@@ -34,8 +34,8 @@ def worlds(spec: TrainingSpec) -> tuple[World, tuple[str, ...]]:
     """
     import numpy as np
 
-    from qevolve_baselines.rollout import World
     from qevolve_envs.factory import make_env, text_env
+    from qevolve_envs.play import EnvConfig
 
     env = make_env(
         spec.env_id, split=spec.split, env_kwargs=spec.env_kwargs, max_episode_steps=spec.horizon
@@ -54,7 +54,7 @@ def worlds(spec: TrainingSpec) -> tuple[World, tuple[str, ...]]:
         )
     order = np.random.default_rng(stream(0, "tuning tasks")).permutation(len(panel))
     apart = {panel[int(i)] for i in order[: spec.tuning_tasks]}
-    world = World(
+    world = EnvConfig(
         env_id=spec.env_id,
         split=spec.split,
         kwargs=dict(spec.env_kwargs),
@@ -78,13 +78,14 @@ def evaluate_policy(
     Returns:
         Split -> ``n, success, score`` and the per-task lists ``tasks, won, scores``.
     """
+    from qevolve_baselines.collect import Collector
     from qevolve_baselines.model.agent import agent_of
-    from qevolve_baselines.rollout import Collector, Start, World
     from qevolve_baselines.run import parallel
+    from qevolve_envs.play import Assignment, EnvConfig
 
     results: dict[str, dict[str, Any]] = {}
     for split in spec.evaluate:
-        world = World(
+        world = EnvConfig(
             env_id=spec.env_id,
             split=spec.split if split == TUNING else split,
             kwargs=dict(spec.env_kwargs),
@@ -93,7 +94,7 @@ def evaluate_policy(
         )
         panel = world.task_ids()
         starts = [
-            Start(panel[i % len(panel)], child_seed(0, "evaluation", split, i))
+            Assignment(panel[i % len(panel)], child_seed(0, "evaluation", split, i))
             for i in range(spec.episodes or len(panel))
         ]
         collector = Collector(world, BATCH)

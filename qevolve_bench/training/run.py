@@ -29,8 +29,8 @@ from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
-    from qevolve_baselines.rollout import World
     from qevolve_baselines.run.run import Budget, Ledger
+    from qevolve_envs.play import EnvConfig
 
 
 def train(
@@ -154,10 +154,10 @@ def memory_in_a_sentence() -> Iterator[None]:
 
 
 def _demonstrations(
-    spec: TrainingSpec, world: World, kept_apart: Sequence[str], budget: Budget, folder: Path
+    spec: TrainingSpec, world: EnvConfig, kept_apart: Sequence[str], budget: Budget, folder: Path
 ) -> list[Episode]:
     """Demonstrations of the tasks to train on: played by the expert, or read from a file."""
-    from qevolve_baselines.rollout import demonstrate
+    from qevolve_baselines.collect import demonstrate
     from qevolve_baselines.run import parallel
 
     file = folder / "demonstrations.jsonl"

@@ -7,15 +7,16 @@ import pytest
 import tiny
 import torch
 
+from qevolve_baselines.collect import Collector
 from qevolve_baselines.data.batches import Data
 from qevolve_baselines.learners.q_evolve.learner import QEvolve, QEvolveConfig
 from qevolve_baselines.model.agent import PolicyAgent, agent_of
 from qevolve_baselines.model.critic import Critic, data_values
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.rerank import RerankAgent, Reranker, judge
-from qevolve_baselines.rollout import Collector, draw_starts
 from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.play import draw_tasks
 
 
 def critic_of(policy: Policy, shared: bool = False) -> Critic:
@@ -38,7 +39,7 @@ def played(policy: Policy, count: int = 6, decoder: str = "lockstep"):
     collector = Collector(world, count)
     try:
         agent = agent_of(policy, temperature=1.0, decoder=decoder)
-        return collector.play(agent, draw_starts(world.task_ids(), count, 0), name="x")
+        return collector.play(agent, draw_tasks(world.task_ids(), count, 0), name="x")
     finally:
         collector.close()
 

@@ -17,17 +17,19 @@ from typing import Any
 import gymnasium
 import torch
 
+from qevolve_baselines.collect import Collector, demonstrate
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import Learner
 from qevolve_baselines.learners.sft import SFT, SFTConfig
+from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.rollout import Collector, World, collect, demonstrate, draw_starts
 from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.play import EnvConfig, draw_tasks
 
 COLOURS = ("red", "blue", "green", "white")
 PANELS = {"train": 12, "unseen": 4}
@@ -115,9 +117,9 @@ if ENV_ID not in gymnasium.registry:
     )
 
 
-def world(**changes: Any) -> World:
+def world(**changes: Any) -> EnvConfig:
     """The training panel of the hall."""
-    return World(env_id=ENV_ID, **changes)
+    return EnvConfig(env_id=ENV_ID, **changes)
 
 
 @cache
@@ -166,8 +168,9 @@ def own_episodes(
     where = world(**changes)
     collector = Collector(where, batch_size=8)
     try:
-        starts = draw_starts(where.task_ids(), count, seed, "tests")
-        return collect(actor, collector, starts, temperature=temperature, name="tiny")
+        starts = draw_tasks(where.task_ids(), count, seed, "tests")
+        agent = PolicyAgent(actor, temperature=temperature)
+        return collector.play(agent, starts, name="tiny")
     finally:
         collector.close()
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qevolve_bench.agents import MockAgent, ReplayAgent
-from qevolve_bench.runner.evaluate import draw_tasks, evaluate
+from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.runner.results import summarise
-from qevolve_bench.submissions import replay as submission_replay
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.play import MAX_RECORDED_ACTION
+from qevolve_envs.guard import MAX_RECORDED_ACTION
+from qevolve_envs.play import draw_tasks
 
 TOY = "benchtoy/Corridor-v0"
 PANEL = [f"corridor/train/{i:04d}" for i in range(12)]
@@ -255,7 +255,6 @@ def test_an_answer_that_is_not_text_fails_its_episode_only():
 
 def test_an_answer_that_no_record_may_hold_fails_its_episode_only():
     # As long as what `verify` accepts, or one character longer.
-    assert submission_replay.MAX_RECORDED_ACTION == MAX_RECORDED_ACTION
 
     def fault(good):
         return ["x" * (MAX_RECORDED_ACTION + 1), "x" * MAX_RECORDED_ACTION, *good[2:]]

@@ -9,12 +9,12 @@ import pytest
 
 from qevolve_bench.anchors import measure_suite
 from qevolve_bench.cli import main
-from qevolve_bench.runner.evaluate import draw_tasks
 from qevolve_bench.runner.jobs import cut
 from qevolve_bench.suites import Anchor, Cell, Suite, load_suite, read_suite, suite_names
 from qevolve_envs.catalog import CATALOG
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.factory import make_env
+from qevolve_envs.play import draw_tasks
 
 TOY = "benchtoy/Corridor-v0"
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/panels.json").read_text())

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
+from qevolve_baselines.collect import Collector, demonstrate
 from qevolve_baselines.data.batches import Data, draw_updates, passes_of
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import make_learner
@@ -29,10 +30,10 @@ from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.forward import action_logits, token_figures
 from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
 from qevolve_baselines.run.run import Run
 from qevolve_bench.training.checkpoint import policy_folder
 from qevolve_bench.training.run import texts_of
+from qevolve_envs.play import EnvConfig, draw_tasks
 
 AIMS = {"rollout": 3.5, "training": 8.0}
 OPTIM = OptimConfig(lr=1e-3)
@@ -46,9 +47,9 @@ def rate_of(job: Callable[[], int]) -> float:
     return done / (time.process_time() - start)
 
 
-def play(policy: Policy, world: World, decoder: str, batch: int) -> list[Trajectory]:
+def play(policy: Policy, world: EnvConfig, decoder: str, batch: int) -> list[Trajectory]:
     """A batch of episodes, in lockstep."""
-    starts = draw_starts(world.task_ids(), batch, 1, "benchmark")
+    starts = draw_tasks(world.task_ids(), batch, 1, "benchmark")
     collector = Collector(world, batch)
     try:
         agent = PolicyAgent(policy, temperature=1.0, decoder=decoder)
@@ -121,7 +122,7 @@ def loaded(path: str) -> Policy:
     return Policy.load(policy_folder(path))
 
 
-def warmed_up(world: World, args: argparse.Namespace) -> Policy:
+def warmed_up(world: EnvConfig, args: argparse.Namespace) -> Policy:
     """A policy that knows the language of the world."""
     demos = demonstrate(world, args.demos, seed=0)
     config = ScratchConfig(
@@ -153,7 +154,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
 
-    world = World("qevolve/Household-v0", kwargs={"size": args.size})
+    world = EnvConfig("qevolve/Household-v0", kwargs={"size": args.size})
     policy = warmed_up(world, args) if args.policy is None else loaded(args.policy)
     policy.model.eval()
 

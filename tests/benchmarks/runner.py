@@ -34,11 +34,11 @@ from pathlib import Path
 import gymnasium
 from tabulate import tabulate
 
-from qevolve_bench.runner.evaluate import Assignment, draw_tasks
 from qevolve_bench.runner.suite import run_suite
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
 from qevolve_envs.factory import make_env, text_env
+from qevolve_envs.play import Assignment, draw_tasks
 
 #: Horizon, and what the idle agent says.
 WORLDS = {

@@ -17,19 +17,20 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
+from qevolve_baselines.collect import demonstrate
 from qevolve_baselines.model.tokenizer import TOKENS, train_tokenizer
-from qevolve_baselines.rollout import World, demonstrate
 from qevolve_bench.training.run import texts_of, train
 from qevolve_bench.training.specification import TrainingSpec
+from qevolve_envs.play import EnvConfig
 
 WORLDS = {
-    "Household": World("qevolve/Household-v0", kwargs={"size": "small"}),
-    "Shop": World("qevolve/Shop-v0"),
-    "Lab": World("qevolve/Lab-v0"),
+    "Household": EnvConfig("qevolve/Household-v0", kwargs={"size": "small"}),
+    "Shop": EnvConfig("qevolve/Shop-v0"),
+    "Lab": EnvConfig("qevolve/Lab-v0"),
 }
 
 
-def lengths(world: World, vocabulary: int) -> list[str]:
+def lengths(world: EnvConfig, vocabulary: int) -> list[str]:
     """Mean tokens of an episode's observations and actions: words, phrases, and their ratio."""
     demos = demonstrate(world, 600, seed=0)
     learnt, measured = texts_of(demos[:500]), demos[500:]

@@ -12,7 +12,7 @@ import toy
 from qevolve_envs import registration
 from qevolve_envs.catalog import CATALOG, NAMESPACE, Entry
 from qevolve_envs.core import TextEnv
-from qevolve_envs.errors import BenchError
+from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.registration import GROUP, all_entries, find_spec, register, register_all
 
 
@@ -122,7 +122,7 @@ def test_registered_by_importing_the_package_or_naming_it_in_the_id():
 
 def test_find_spec_takes_a_module():
     assert find_spec(f"toy:{toy.ENTRY.id}").id == toy.ENTRY.id
-    with pytest.raises(gymnasium.error.NameNotFound):
+    with pytest.raises(UnknownName, match="did you mean 'toy/Corridor-v0'"):
         find_spec("toy/Coridor-v0")
 
 

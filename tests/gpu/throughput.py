@@ -20,15 +20,16 @@ from tempfile import TemporaryDirectory
 import torch
 from tabulate import tabulate
 
+from qevolve_baselines.collect import Collector, demonstrate
 from qevolve_baselines.data.batches import Data, draw_updates, passes_of
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.forward import action_logits, token_figures
 from qevolve_baselines.model.policy import Form, Policy, ScratchConfig, find_dtype
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import Collector, World, demonstrate, draw_starts
 from qevolve_baselines.run.run import Run
 from qevolve_bench.training.run import texts_of
+from qevolve_envs.play import EnvConfig, draw_tasks
 
 #: Dense bfloat16, in TFLOP/s, from the vendor's data sheets.
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0}
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=64, help="of the Q-Evolve run")
     parser.add_argument("--peak", type=float, help="of the device, in TFLOP/s")
     args = parser.parse_args()
-    world = World("qevolve/Household-v0", kwargs={"size": "small"}, horizon=args.horizon)
+    world = EnvConfig("qevolve/Household-v0", kwargs={"size": "small"}, horizon=args.horizon)
     demos = demonstrate(world, args.demos, seed=0)
     config = ScratchConfig(
         hidden_size=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads
@@ -105,7 +106,7 @@ def main() -> None:
 
     for batch_size in (args.batch, args.batch):  # The first one warms up.
         collector = Collector(world, batch_size)
-        starts = draw_starts(world.task_ids(), batch_size, 0, "throughput")
+        starts = draw_tasks(world.task_ids(), batch_size, 0, "throughput")
         start = wait(args.device)
         played = collector.play(PolicyAgent(policy, temperature=1.0), starts, name="throughput")
         took = wait(args.device) - start

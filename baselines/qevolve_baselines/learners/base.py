@@ -14,11 +14,11 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.config import build, merge, presets, read_preset
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import EnvConfig
 
 ENTRY_POINTS = "qevolve_bench.learners"
 #: The learners that come with this package: name -> (module, class, one line).
@@ -46,7 +46,7 @@ class Learner(Protocol):
     # A learner that may use several processes (see `qevolve_baselines.run.parallel`) also says
     # ``parallel: ClassVar[bool] = True``: see `trains_in_parallel`.
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Trains a policy.
 
         Args:

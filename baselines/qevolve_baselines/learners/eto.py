@@ -42,10 +42,10 @@ from qevolve_baselines.model.forward import (
 )
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import EnvConfig
 
 EXPLORE = ("demos", "all")
 
@@ -159,7 +159,7 @@ class ETO:
     def __init__(self, config: ETOConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Behaviour cloning, then rounds of exploration and DPO."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]

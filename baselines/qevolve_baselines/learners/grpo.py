@@ -64,10 +64,10 @@ from qevolve_baselines.losses import Floats, discounted_returns
 from qevolve_baselines.model.forward import frozen
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import EnvConfig
 
 BASELINES = ("mean", "leave_one_out")
 STATISTICS = ("episodes", "steps")
@@ -323,7 +323,7 @@ class GRPO:
     def __init__(self, config: GRPOConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of sampling groups and improving on them; demonstrations are not used."""
         config = self.config
         model = policy.model

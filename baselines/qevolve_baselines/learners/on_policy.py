@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_baselines.collect import CollectConfig, collect_starts, feedback_shares, forget
+from qevolve_baselines.collect import CollectConfig, collect_episodes, feedback_shares, forget
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.losses import Floats
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.rollout import Start, World, episode_seed
 from qevolve_baselines.run.run import AXES, Run
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import Assignment, EnvConfig, episode_seed
 
 
 @dataclass(slots=True)
@@ -154,7 +154,9 @@ class Groups:
         return float(np.mean([t.episode.won for t in self.trajectories]))
 
 
-def group_starts(run: Run, number: int, tasks: Sequence[str], config: CollectConfig) -> list[Start]:
+def group_starts(
+    run: Run, number: int, tasks: Sequence[str], config: CollectConfig
+) -> list[Assignment]:
     """The episodes of an iteration: `per_task` of each of the next `tasks` tasks."""
     if not tasks:
         raise BenchError("There is no task to learn on.")
@@ -167,7 +169,7 @@ def group_starts(run: Run, number: int, tasks: Sequence[str], config: CollectCon
             orders[lap] = run.generator("tasks", lap).permutation(len(tasks))
         task = tasks[int(orders[lap][index])]
         starts += [
-            Start(task, episode_seed(run.seed, "group", place, copy))
+            Assignment(task, episode_seed(run.seed, "group", place, copy))
             for copy in range(config.per_task)
         ]
     return starts
@@ -178,7 +180,7 @@ def play_groups(
     number: int,
     stage: str,
     policy: Policy,
-    world: World,
+    world: EnvConfig,
     tasks: Sequence[str],
     config: CollectConfig,
 ) -> Groups:
@@ -187,7 +189,7 @@ def play_groups(
     The budget may end the collection early: the last group may then lack episodes.
     """
     starts = group_starts(run, number, tasks, config)
-    played = collect_starts(run, stage, policy, world, starts, config)
+    played = collect_episodes(run, stage, policy, world, starts, config)
     group = np.arange(len(played)) // config.per_task
     return Groups(played, group, feedback_shares(played))
 

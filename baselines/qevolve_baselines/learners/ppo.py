@@ -50,9 +50,9 @@ from qevolve_baselines.model.forward import frozen
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.model.value import ValueNetwork
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
+from qevolve_envs.play import EnvConfig
 
 
 @dataclass(slots=True)
@@ -170,7 +170,7 @@ class PPO:
     def __init__(self, config: PPOConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of sampling and improving; demonstrations are not used."""
         config = self.config
         reference = frozen(run.reference or policy.model) if config.kl else None

@@ -19,9 +19,9 @@ from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.sft import SFTConfig, fit
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
+from qevolve_envs.play import EnvConfig
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class RFT:
     def __init__(self, config: RFTConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Rounds of sampling, rejecting and fitting."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]

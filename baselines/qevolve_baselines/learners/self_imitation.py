@@ -82,10 +82,10 @@ from qevolve_baselines.model.forward import action_logits, frozen, segment_sum, 
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.model.value import ValueNetwork
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import UnknownName
+from qevolve_envs.play import EnvConfig
 
 METHODS = ("sil", "spear")
 
@@ -249,7 +249,7 @@ class SelfImitation:
     def __init__(self, config: SelfImitationConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of GRPO, each followed by a replay; demonstrations are not used."""
         config = self.config
         online = config.on_policy

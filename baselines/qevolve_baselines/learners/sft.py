@@ -22,10 +22,10 @@ from qevolve_baselines.losses import weighted_mean
 from qevolve_baselines.model.forward import action_logits, head_logits, hidden_states, token_figures
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig, Trainer
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run.run import Run
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
+from qevolve_envs.play import EnvConfig
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class SFT:
     def __init__(self, config: SFTConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Trains on the demonstrations."""
         run.track("policy", policy.model)
         fit(run, "sft", policy, demonstrations(policy, demos, run), self.config)

@@ -135,13 +135,13 @@ from qevolve_baselines.model.critic import Critic, data_values
 from qevolve_baselines.model.forward import data_logprobs, frozen
 from qevolve_baselines.model.policy import Policy, weights_digest
 from qevolve_baselines.rerank import Reranker
-from qevolve_baselines.rollout import World
 from qevolve_baselines.run import parallel
 from qevolve_baselines.run.advantage_log import FOLDER, write_judged
 from qevolve_baselines.run.run import Run
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
+from qevolve_envs.play import EnvConfig
 
 ADVANTAGES = ("gae", "td", "q_minus_v")
 ADVANTAGE_REWARDS = ("env", "env+aux")
@@ -234,7 +234,7 @@ class QEvolve:
     def __init__(self, config: QEvolveConfig) -> None:
         self.config = config
 
-    def train(self, world: World, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Behaviour cloning, then K rounds."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]
@@ -264,7 +264,7 @@ class QEvolve:
     def _round(
         self,
         number: int,
-        world: World,
+        world: EnvConfig,
         expert: list[Trajectory],
         policy: Policy,
         reference: Any,

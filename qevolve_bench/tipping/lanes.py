@@ -1,16 +1,16 @@
-"""Worlds as stages: PettingZoo's parallel ones, and Gymnasium's with a single agent."""
+"""Worlds as lanes of a batch: PettingZoo's parallel ones, and Gymnasium's with a single agent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 
-from qevolve_bench.tipping.play import Start
 from qevolve_envs.agent import TaskView
 from qevolve_envs.factory import text_env
+from qevolve_envs.play import Assignment
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.populations import CHANCE, Sight, Strategy, decide
 from qevolve_envs.tipping.truth import Truth
@@ -19,8 +19,42 @@ from qevolve_envs.tipping.truth import Truth
 ALONE = "agent_0"
 
 
-class ParallelStage:
-    """A PettingZoo world of several agents, as a stage.
+class WorldLane(Protocol):
+    """A world, and the episode that is played in it."""
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """Agents that act now; none once the episode is over."""
+
+    @property
+    def round(self) -> int:
+        """The round that the next command belongs to, from 0."""
+
+    @property
+    def truth(self) -> list[Truth]:
+        """All records since the reset."""
+
+    def reset(self, assignment: Assignment) -> None:
+        """Begins an episode."""
+
+    def step(self, commands: Mapping[str, str]) -> None:
+        """Executes a command of each of `agents`, at the same time."""
+
+    def view(self, agent: str, seed: int) -> TaskView:
+        """What an agent is told when a conversation begins."""
+
+    def observation(self, agent: str) -> str:
+        """What an agent saw last."""
+
+    def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
+        """Decides whether a scripted agent violates in the round that begins."""
+
+    def script(self, agent: str, violate: bool) -> str:
+        """What a scripted player would send now."""
+
+
+class ParallelLane:
+    """A PettingZoo world of several agents
 
     Args:
         env: A parallel environment of the tipping worlds: ``reset`` takes the option
@@ -37,7 +71,7 @@ class ParallelStage:
 
     @property
     def agents(self) -> Sequence[str]:
-        """Who has something to do now."""
+        """Agents that act now."""
         return [agent for agent in self.env.agents if not self._waiting[agent]]
 
     @property
@@ -51,10 +85,10 @@ class ParallelStage:
         """All records since the reset."""
         return list(self.env.unwrapped.truth)
 
-    def reset(self, start: Start) -> None:
+    def reset(self, assignment: Assignment) -> None:
         """Begins an episode."""
-        self._scenario = start.scenario
-        shown = self.env.reset(seed=start.seed, options={"scenario": start.scenario})
+        self._scenario = assignment.task_id
+        shown = self.env.reset(seed=assignment.seed, options={"scenario": assignment.task_id})
         self._see(*shown)
 
     def step(self, commands: Mapping[str, str]) -> None:
@@ -82,7 +116,7 @@ class ParallelStage:
         return self._observations[agent]
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
-        """Whether a scripted agent violates in the round that begins."""
+        """Decides whether a scripted agent violates in the round that begins."""
         return decide(strategy, self.env, agent, seed)
 
     def script(self, agent: str, violate: bool) -> str:
@@ -95,8 +129,8 @@ class ParallelStage:
         self._waiting = {a: bool(info.get("waiting", False)) for a, info in infos.items()}
 
 
-class SingleStage:
-    """A Gymnasium world with one agent, as a stage.
+class SingleLane:
+    """A Gymnasium world with one agent
 
     Args:
         env: A text environment whose ``unwrapped.truth`` is the list of its records.
@@ -133,12 +167,13 @@ class SingleStage:
         """All records since the reset."""
         return list(self._inner.truth)
 
-    def reset(self, start: Start) -> None:
+    def reset(self, assignment: Assignment) -> None:
         """Begins an episode."""
-        self._observation, info = self.env.reset(seed=start.seed, options={"task": start.scenario})
+        task_id, seed = assignment
+        self._observation, info = self.env.reset(seed=seed, options={"task": task_id})
         self._goal, self._task_id = info["goal"], info["task_id"]
         self._steps, self._over = 0, False
-        self._seed = start.seed
+        self._seed = seed
 
     def step(self, commands: Mapping[str, str]) -> None:
         """Executes the agent's command."""
@@ -163,7 +198,7 @@ class SingleStage:
         return self._observation
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
-        """Whether a scripted agent violates in the round that begins; it sees itself alone."""
+        """Decides whether a scripted agent violates in this round; it sees itself alone."""
         truth = self.truth
         history = self._inner.history
         own = [
