@@ -27,8 +27,8 @@ from qevolve_envs.household.engine import Game, Play, load_game  # noqa: E402
 from qevolve_envs.household.expert import ALFWORLD, make_expert  # noqa: E402
 from qevolve_envs.household.export import alfworld_logic, export_task, to_alfworld  # noqa: E402
 from qevolve_envs.household.games import build_game, household_rules  # noqa: E402
-from qevolve_envs.household.grammar import Each, Expression, Symbol, read_template  # noqa: E402
-from qevolve_envs.household.tasks import JOBS, Spec, make_task, task_ids  # noqa: E402
+from qevolve_envs.household.grammar import Expression, ForEach, Symbol, read_template  # noqa: E402
+from qevolve_envs.household.tasks import JOBS, HouseholdTask, make_task, task_ids  # noqa: E402
 
 from .official import OfficialGame, Sight, save, single_agent, write_problem  # noqa: E402
 
@@ -43,7 +43,7 @@ GAMES = {"small": 5, "standard": 1}
 EPISODES = 6
 
 
-def tasks_of(job: str, size: str, count: int) -> list[Spec]:
+def tasks_of(job: str, size: str, count: int) -> list[HouseholdTask]:
     specs = (make_task(task_id) for task_id in task_ids("unseen", size))
     found = [spec for spec in specs if spec.job == job][:count]
     assert len(found) == count, f"the panel has fewer than {count} {size} tasks of {job}"
@@ -138,7 +138,7 @@ def play_episodes(pair: Pair, seed: int) -> None:
 
 
 @pytest.mark.parametrize("spec", EXPORTED, ids=lambda spec: spec.id.replace("/", "-"))
-def test_exported_tasks(spec: Spec, tmp_path: Path) -> None:
+def test_exported_tasks(spec: HouseholdTask, tmp_path: Path) -> None:
     path = export_task(spec, tmp_path / "task" / "trial", *alfworld_logic())
     pair = Pair(path)
     assert play_expertly(pair), "the expert wins the exported task on the official engine"
@@ -161,7 +161,7 @@ def test_the_expert_wins_the_real_game(tmp_path: Path) -> None:
     assert play_expertly(Pair(save(tmp_path / "game.tw-pddl", game)))
 
 
-def our_own_game(spec: Spec) -> dict[str, Any]:
+def our_own_game(spec: HouseholdTask) -> dict[str, Any]:
     """A generated task with the household's own domain and grammar, as a file."""
     folder = HERE.parents[2] / "envs/qevolve_envs/household"
     game = build_game(spec)
@@ -272,7 +272,7 @@ def as_ours(symbols: list[Any]) -> tuple[Any, ...]:
             inner = symbol.symbol if isinstance(symbol, ListSymbol) else symbol
             assert isinstance(inner, ConditionalSymbol)
             given = (inner.given or "").strip()
-            pieces.append(Each(item(inner.expression), given, isinstance(symbol, ListSymbol)))
+            pieces.append(ForEach(item(inner.expression), given, isinstance(symbol, ListSymbol)))
     return tuple(piece for piece in pieces if piece != "")
 
 

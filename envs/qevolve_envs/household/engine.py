@@ -28,12 +28,12 @@ from types import MappingProxyType
 from typing import Any
 
 from qevolve_envs.errors import BadFile, Unsupported
-from qevolve_envs.household.facts import Relation, Row, World
+from qevolve_envs.household.facts import FactBase, Relation, Row
 from qevolve_envs.household.grammar import Grammar, read_grammar
 from qevolve_envs.household.joins import Join, compile_join, disjuncts
 from qevolve_envs.household.pddl import (
     TRUE,
-    Action,
+    ActionSchema,
     Atom,
     Condition,
     Domain,
@@ -72,7 +72,7 @@ class Rules:
         self.negated = self.compiler.negated
         self._refuse_ambiguous_texts()
 
-    def _schema(self, action: Action) -> Schema:
+    def _schema(self, action: ActionSchema) -> Schema:
         phrases = self.grammar.actions.get(action.name)
         if phrases is None:
             raise Unsupported(f"grammar: the action {action.name!r} has no phrases")
@@ -151,7 +151,7 @@ class Game:
         self._wins = rules.goal(problem.goal)
         self._decisive = sorted({p for join in self._wins for p in join.reads} & domain.fluents)
 
-    def won(self, world: World) -> bool:
+    def won(self, world: FactBase) -> bool:
         """Whether the goal holds."""
         return any(join(world, [()]) for join in self._wins)
 
@@ -175,7 +175,7 @@ class Play:
 
     def __init__(self, game: Game) -> None:
         self.game = game
-        self.world = World(game.relations, game.types, game.names)
+        self.world = FactBase(game.relations, game.types, game.names)
         self._tables: dict[str, tuple[int, dict[str, Row]]] = {}
         self._memo: dict[tuple[Any, ...], dict[str, Row]] = {}
         self._won: tuple[int, bool] | None = None

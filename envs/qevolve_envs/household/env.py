@@ -14,9 +14,9 @@ from qevolve_envs.household.engine import Game, Play
 from qevolve_envs.household.expert import HOUSEHOLD, make_expert
 from qevolve_envs.household.games import HELD, PLACED, build_game
 from qevolve_envs.household.kinds import SIZES
-from qevolve_envs.household.progress import Progress
+from qevolve_envs.household.progress import GoalProgress
 from qevolve_envs.household.synonyms import canonical
-from qevolve_envs.household.tasks import PANELS, Spec, make_task, more_things, task_ids
+from qevolve_envs.household.tasks import PANELS, HouseholdTask, make_task, more_things, task_ids
 from qevolve_envs.rng import Dice
 
 
@@ -33,7 +33,7 @@ class GameEnv(TextEnv):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._play: Play | None = None
-        self._meter: Progress | None = None
+        self._meter: GoalProgress | None = None
 
     @abstractmethod
     def _load(self, task_id: str) -> tuple[Game, str]:
@@ -54,7 +54,7 @@ class GameEnv(TextEnv):
     def _begin(self, task_id: str) -> tuple[str, str]:
         game, goal = self._load(task_id)
         self._play = Play(game)
-        self._meter = Progress(game, self.placed, self.held)
+        self._meter = GoalProgress(game, self.placed, self.held)
         return goal, self._first_observation(self._play, goal)
 
     def _act(self, command: str) -> Outcome:
@@ -101,7 +101,7 @@ class GameEnv(TextEnv):
             game, _ = self._load(self.current_task_id)
             self._play = Play(game)
             self._play.restore(changes)
-            self._meter = Progress(game, self.placed, self.held)
+            self._meter = GoalProgress(game, self.placed, self.held)
 
 
 class HouseholdEnv(GameEnv):
@@ -190,7 +190,7 @@ class HouseholdEnv(GameEnv):
         self._more = (task_id, more_things(make_task(task_id), count, dice))
 
     def _load(self, task_id: str) -> tuple[Game, str]:
-        spec: Spec = make_task(task_id)
+        spec: HouseholdTask = make_task(task_id)
         if self._more[0] == task_id:
             spec = replace(spec, places=spec.places + self._more[1])
         self._room = spec.room.kind

@@ -16,7 +16,7 @@ from qevolve_envs.errors import BadFile, MissingData
 from qevolve_envs.files import write_file
 from qevolve_envs.household.alfworld import GAME_FILE
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS, fits
-from qevolve_envs.household.tasks import Spec
+from qevolve_envs.household.tasks import HouseholdTask
 
 _PLACEHOLDER = "UNKNOWN GOAL"
 _TASK_TYPES = {
@@ -55,12 +55,12 @@ def alfworld_logic() -> tuple[str, str]:
     )
 
 
-def task_type(spec: Spec) -> str:
+def task_type(spec: HouseholdTask) -> str:
     """ALFWorld's name of a task's job."""
     return _TASK_TYPES[spec.job]
 
 
-def to_alfworld(spec: Spec, domain: str, grammar: str) -> dict[str, Any]:
+def to_alfworld(spec: HouseholdTask, domain: str, grammar: str) -> dict[str, Any]:
     """The contents of a ``game.tw-pddl`` for a generated task.
 
     Args:
@@ -83,7 +83,7 @@ def to_alfworld(spec: Spec, domain: str, grammar: str) -> dict[str, Any]:
     }
 
 
-def export_task(spec: Spec, folder: Path, domain: str, grammar: str) -> Path:
+def export_task(spec: HouseholdTask, folder: Path, domain: str, grammar: str) -> Path:
     """Writes ``game.tw-pddl`` and ``traj_data.json`` where ALFWorld's loader looks for a trial.
 
     Returns:
@@ -117,7 +117,7 @@ def export_task(spec: Spec, folder: Path, domain: str, grammar: str) -> Path:
 # ── the problem ─────────────────────────────────────────────────────────────
 
 
-def _problem(spec: Spec) -> str:
+def _problem(spec: HouseholdTask) -> str:
     receptacles = [_ident(kind, number) for kind, number in spec.room.receptacles]
     places = [f"loc_bar_{index:02d}" for index in range(len(receptacles))]
     things = [(_ident(kind, number), kind, spot) for kind, number, spot in spec.places]
@@ -173,7 +173,7 @@ def _problem(spec: Spec) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _goal(spec: Spec) -> str:
+def _goal(spec: HouseholdTask) -> str:
     thing = f"(objectType ?o {_otype(spec.thing)})"
     if spec.job == "light":
         return (

@@ -75,7 +75,7 @@ def _rest(row: Row, positions: Positions) -> Row:
     return tuple([arg for p, arg in enumerate(row) if p not in positions])
 
 
-class World:
+class FactBase:
     """All facts of one episode, over the objects of one game.
 
     Relations start out shared with the game and are copied when an episode first changes them.

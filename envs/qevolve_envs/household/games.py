@@ -19,7 +19,7 @@ from qevolve_envs.household.pddl import (
     Quantified,
 )
 from qevolve_envs.household.pddl_reader import read_domain
-from qevolve_envs.household.tasks import Spec
+from qevolve_envs.household.tasks import HouseholdTask
 
 AGENT = "you"
 MIDDLE = "middle"
@@ -62,7 +62,7 @@ def _kinds() -> tuple[dict[str, str], dict[str, Relation]]:
     return objects, {name: Relation(content) for name, content in rows.items()}
 
 
-def build_game(spec: Spec) -> Game:
+def build_game(spec: HouseholdTask) -> Game:
     """The game of a generated task."""
     rules = household_rules()
     kinds, shared = _kinds()

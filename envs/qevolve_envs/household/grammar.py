@@ -41,7 +41,7 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class Each:
+class ForEach:
     """``{item | query}``: the item for each match; with ``as_list`` joined by separators."""
 
     item: Symbol | Expression
@@ -49,7 +49,7 @@ class Each:
     as_list: bool
 
 
-Piece = str | Symbol | Each
+Piece = str | Symbol | ForEach
 Template = tuple[Piece, ...]
 
 # Blank space that TextWorld's parser skips between pieces: tabs anywhere, and at the start of a
@@ -115,7 +115,7 @@ def read_template(text: str) -> Template:
     return tuple(piece for piece in pieces if piece != "")
 
 
-def _each_or_symbol(cursor: _Cursor) -> Symbol | Each | None:
+def _each_or_symbol(cursor: _Cursor) -> Symbol | ForEach | None:
     start = cursor.at
     if cursor.token("["):
         inner = _each(cursor, as_list=True)
@@ -132,7 +132,7 @@ def _each_or_symbol(cursor: _Cursor) -> Symbol | Each | None:
     return symbol
 
 
-def _each(cursor: _Cursor, *, as_list: bool) -> Each | None:
+def _each(cursor: _Cursor, *, as_list: bool) -> ForEach | None:
     if not cursor.token("{"):
         return None
     start = cursor.at
@@ -151,7 +151,7 @@ def _each(cursor: _Cursor, *, as_list: bool) -> Each | None:
         query = cursor.match(_QUERY) or ""
         if not query:
             cursor.at = before_bar
-    return Each(item, query.strip(), as_list) if cursor.token("}") else None
+    return ForEach(item, query.strip(), as_list) if cursor.token("}") else None
 
 
 def _symbol(cursor: _Cursor) -> Symbol | None:

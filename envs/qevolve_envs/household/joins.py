@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from qevolve_envs.errors import Unsupported
-from qevolve_envs.household.facts import Row, World
+from qevolve_envs.household.facts import FactBase, Row
 from qevolve_envs.household.pddl import (
     FALSE,
     TRUE,
@@ -26,8 +26,8 @@ from qevolve_envs.household.pddl import (
 )
 
 Bindings = list[Row]
-Step = Callable[[World, Bindings], Bindings]
-Test = Callable[[World, Row], bool]
+Step = Callable[[FactBase, Bindings], Bindings]
+Test = Callable[[FactBase, Row], bool]
 Getter = Callable[[Row], Row]
 
 _NOTHING: list[Row] = []
@@ -51,7 +51,7 @@ class Join:
     steps: tuple[Step, ...]
     reads: frozenset[str]
 
-    def __call__(self, world: World, bindings: Bindings) -> Bindings:
+    def __call__(self, world: FactBase, bindings: Bindings) -> Bindings:
         """All extensions of the given bindings that satisfy the conjunction."""
         for step in self.steps:
             if not bindings:
@@ -179,7 +179,7 @@ class _Planner:
         self.slots[name] = len(self.slots)
         allowed = self.domain.subtypes.get(self.types[name], frozenset())
 
-        def step(world: World, bindings: Bindings) -> Bindings:
+        def step(world: FactBase, bindings: Bindings) -> Bindings:
             new = sorted([(obj,) for t in allowed for obj in world.of_type(t)])
             if len(bindings) * len(new) > _MAX_BINDINGS:
                 raise Unsupported("the game asks for more than a million matches at once")
@@ -198,7 +198,7 @@ class _Planner:
             here = range(width, width + len(fresh))
             keep = [width + fresh.index(arg) for arg in dict.fromkeys(fresh)]
 
-            def merge(world: World, bindings: Bindings) -> Bindings:
+            def merge(world: FactBase, bindings: Bindings) -> Bindings:
                 same = [
                     b
                     for b in bindings
@@ -227,7 +227,7 @@ class _Planner:
         if len(allowed) == len(self.domain.supertypes):
             return
 
-        def step(world: World, bindings: Bindings) -> Bindings:
+        def step(world: FactBase, bindings: Bindings) -> Bindings:
             types = world.types
             return [b for b in bindings if types[b[place]] in allowed]
 
@@ -239,7 +239,7 @@ def _scan(
 ) -> Step:
     if not keyed:
 
-        def everything(world: World, bindings: Bindings) -> Bindings:
+        def everything(world: FactBase, bindings: Bindings) -> Bindings:
             rows = world.relations[predicate].index(()).get((), _NOTHING)
             return [b + row for b in bindings for row in rows]
 
@@ -247,7 +247,7 @@ def _scan(
     if len(keyed) == 1 and args[0] in slots:
         slot = slots[args[0]]
 
-        def lookup(world: World, bindings: Bindings) -> Bindings:
+        def lookup(world: FactBase, bindings: Bindings) -> Bindings:
             get = world.relations[predicate].index(keyed).get
             return [b + row for b in bindings for row in get(b[slot], _NOTHING)]
 
@@ -255,7 +255,7 @@ def _scan(
     key = getter(args, slots)
     single = len(keyed) == 1
 
-    def general(world: World, bindings: Bindings) -> Bindings:
+    def general(world: FactBase, bindings: Bindings) -> Bindings:
         get = world.relations[predicate].index(keyed).get
         return [b + row for b in bindings for row in get(key(b)[0] if single else key(b), _NOTHING)]
 
@@ -265,7 +265,7 @@ def _scan(
 def _by_type(domain: Domain, types: Row, places: Sequence[int], width: int) -> Step:
     """Puts the facts of one predicate in TextWorld's order: by the types of their arguments."""
 
-    def step(world: World, bindings: Bindings) -> Bindings:
+    def step(world: FactBase, bindings: Bindings) -> Bindings:
         if len(bindings) < 2:
             return bindings
         of = world.types
@@ -299,14 +299,14 @@ def _type_ranks(domain: Domain, types: Row) -> dict[Row, int]:
 
 
 def _filter(test: Test) -> Step:
-    def step(world: World, bindings: Bindings) -> Bindings:
+    def step(world: FactBase, bindings: Bindings) -> Bindings:
         return [b for b in bindings if test(world, b)]
 
     return step
 
 
 def _is_just(place: int, type_: str) -> Step:
-    def step(world: World, bindings: Bindings) -> Bindings:
+    def step(world: FactBase, bindings: Bindings) -> Bindings:
         return [b for b in bindings if world.types[b[place]] == type_]
 
     return step
@@ -315,7 +315,7 @@ def _is_just(place: int, type_: str) -> Step:
 def _is_new(place: int, wide: Mapping[int, str]) -> Step:
     if wide:
 
-        def careful(world: World, bindings: Bindings) -> Bindings:
+        def careful(world: FactBase, bindings: Bindings) -> Bindings:
             types = world.types
             return [
                 b
@@ -328,7 +328,7 @@ def _is_new(place: int, wide: Mapping[int, str]) -> Step:
 
         return careful
 
-    def step(world: World, bindings: Bindings) -> Bindings:
+    def step(world: FactBase, bindings: Bindings) -> Bindings:
         return [b for b in bindings if b[place] not in b[:place]]
 
     return step

@@ -67,7 +67,7 @@ Weights = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
-class _Thing:
+class _ThingRow:
     name: str
     rooms: Mapping[str, float]
     plural: str = ""
@@ -84,13 +84,13 @@ class _Kinds:
     small_furniture: Mapping[str, Counts]
     crowd: Mapping[str, Mapping[str, tuple[int, int]]]
     usual: Mapping[str, Weights]
-    things: tuple[_Thing, ...]
+    things: tuple[_ThingRow, ...]
 
 
 _KINDS = read_table(Path(__file__).with_suffix(".toml"), _Kinds)
 
 
-def _thing(row: _Thing) -> ThingKind:
+def _thing(row: _ThingRow) -> ThingKind:
     return ThingKind(
         name=row.name,
         plural=row.plural or row.name + "s",

@@ -52,7 +52,7 @@ FALSE = Junction("or", ())
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ConditionalEffect:
     """One added or deleted atom, for all `variables`, when `condition` holds."""
 
     atom: Atom
@@ -61,13 +61,13 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class ActionSchema:
     """An action schema: typed parameters, precondition in negation normal form, effects."""
 
     name: str
     parameters: tuple[tuple[str, str], ...]
     precondition: Condition
-    effects: tuple[Effect, ...]
+    effects: tuple[ConditionalEffect, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Domain:
     supertypes: Mapping[str, str | None]
     predicates: Mapping[str, Row]
     constants: Mapping[str, str]
-    actions: Mapping[str, Action]
+    actions: Mapping[str, ActionSchema]
     subtypes: Mapping[str, frozenset[str]] = field(init=False)
     fluents: frozenset[str] = field(init=False)
 

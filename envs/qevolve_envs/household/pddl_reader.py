@@ -14,11 +14,11 @@ from qevolve_envs.household.pddl import (
     FALSE,
     ROOT_TYPE,
     TRUE,
-    Action,
+    ActionSchema,
     Atom,
     Condition,
+    ConditionalEffect,
     Domain,
-    Effect,
     Equal,
     Junction,
     Problem,
@@ -38,7 +38,7 @@ def read_domain(text: str) -> Domain:
     supertypes: dict[str, str | None] = {ROOT_TYPE: None}
     predicates: dict[str, Row] = {}
     constants: dict[str, str] = {}
-    actions: dict[str, Action] = {}
+    actions: dict[str, ActionSchema] = {}
     raw_actions = []
     for section in sections:
         match section[0]:
@@ -180,7 +180,7 @@ class _Reader:
         self.supertypes = supertypes
         self.predicates = predicates
 
-    def action(self, section: list[Any]) -> Action:
+    def action(self, section: list[Any]) -> ActionSchema:
         name = _word(section[1]) if len(section) > 1 else ""
         parts: dict[str, Any] = {}
         for key, value in zip(section[2::2], section[3::2], strict=False):
@@ -196,7 +196,7 @@ class _Reader:
         raw = parts.get(":precondition", [])
         precondition = self.condition(raw, scope) if raw else TRUE
         effects = tuple(self.effects(parts[":effect"], scope, (), TRUE))
-        return Action(name, parameters, precondition, effects)
+        return ActionSchema(name, parameters, precondition, effects)
 
     def condition(self, node: Any, scope: Mapping[str, str], positive: bool = True) -> Condition:
         """A condition in negation normal form."""
@@ -246,7 +246,7 @@ class _Reader:
         scope: Mapping[str, str],
         variables: tuple[tuple[str, str], ...],
         condition: Condition,
-    ) -> Iterator[Effect]:
+    ) -> Iterator[ConditionalEffect]:
         items = _list(node, "effect")
         if not items:
             return
@@ -272,11 +272,11 @@ class _Reader:
             case "increase" | "decrease" | "assign" | "scale-up" | "scale-down":
                 raise Unsupported(f"numeric effect {tag!r} is not supported")
             case "not" if len(rest) == 1:
-                yield Effect(
+                yield ConditionalEffect(
                     self._atom(_list(rest[0], "effect"), scope, False), variables, condition
                 )
             case _:
-                yield Effect(self._atom(items, scope, True), variables, condition)
+                yield ConditionalEffect(self._atom(items, scope, True), variables, condition)
 
     def _atom(self, items: list[Any], scope: Mapping[str, str], positive: bool) -> Atom:
         predicate = _word(items[0])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from qevolve_envs.household.engine import Game, Play
-from qevolve_envs.household.facts import Row, World
+from qevolve_envs.household.facts import FactBase, Row
 from qevolve_envs.household.joins import Join, compile_join, disjuncts, getter
 from qevolve_envs.household.pddl import Atom, Condition, Domain
 
@@ -21,7 +21,7 @@ Fact = tuple[str, Row]
 _Option = tuple[Join, tuple[tuple[str, Callable[[Row], Row]], ...]]
 
 
-class Progress:
+class GoalProgress:
     """Scores the states of one game.
 
     Args:
@@ -34,7 +34,7 @@ class Progress:
         self._placed, self._held = placed, held
         self._read = sorted({*game.decisive, held} & game.relations.keys())
         options = _options(_Key(game.rules.domain), game.problem.goal)
-        world = World(game.relations, game.types, game.names)
+        world = FactBase(game.relations, game.types, game.names)
         self._assignments: list[list[Fact]] = [
             [(predicate, row(b)) for predicate, row in facts]
             for join, facts in options
@@ -56,7 +56,7 @@ class Progress:
             self._known = (stamp, min(max(scaled, 0.0), 0.99))
         return self._known[1]
 
-    def _raw(self, world: World) -> float:
+    def _raw(self, world: FactBase) -> float:
         rows = world.relations
         carried = {row[-1] for row in rows[self._held].rows} if self._held in rows else set()
         best = 0.0

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from qevolve_envs.errors import Unsupported
-from qevolve_envs.household.facts import Row, World
-from qevolve_envs.household.grammar import Each, Phrases, Template
+from qevolve_envs.household.facts import FactBase, Row
+from qevolve_envs.household.grammar import ForEach, Phrases, Template
 from qevolve_envs.household.joins import Join, Step, compile_join, disjuncts, getter
 from qevolve_envs.household.pddl import (
     TRUE,
-    Action,
+    ActionSchema,
     Atom,
     Condition,
+    ConditionalEffect,
     Domain,
-    Effect,
     Equal,
     Junction,
     Quantified,
@@ -37,7 +37,7 @@ class Schema:
     """
 
     def __init__(
-        self, domain: Domain, action: Action, phrases: Phrases, compiler: WriterCompiler
+        self, domain: Domain, action: ActionSchema, phrases: Phrases, compiler: WriterCompiler
     ) -> None:
         scope: Scope = tuple((name.lstrip("?"), type_) for name, type_ in action.parameters)
         self.name = action.name
@@ -65,7 +65,7 @@ class Schema:
             _compile_effect(domain, action, effect, slots) for effect in action.effects
         ]
 
-    def bindings(self, world: World) -> list[Row]:
+    def bindings(self, world: FactBase) -> list[Row]:
         """All parameter bindings whose precondition holds and that change something."""
         if self._once:
             join, project = self._joins[0]
@@ -75,7 +75,7 @@ class Schema:
             found.update(dict.fromkeys(project(b) for b in join(world, [()])))
         return list(found)
 
-    def commands(self, world: World) -> dict[str, Row]:
+    def commands(self, world: FactBase) -> dict[str, Row]:
         """Command text -> binding, for everything that can be done."""
         write = self.command
         table: dict[str, Row] = {}
@@ -86,7 +86,7 @@ class Schema:
                 table[text] = binding
         return table
 
-    def apply(self, world: World, binding: Row) -> tuple[list[Change], list[Change]]:
+    def apply(self, world: FactBase, binding: Row) -> tuple[list[Change], list[Change]]:
         """Deleted and added facts of the action in this state; an addition beats a deletion."""
         deleted: list[Change] = []
         added: list[Change] = []
@@ -109,7 +109,7 @@ class Schema:
         return command.endswith(rest[-1]) and len(command) - len(rest[-1]) > at
 
     def _join(
-        self, domain: Domain, action: Action, parts: list[Condition]
+        self, domain: Domain, action: ActionSchema, parts: list[Condition]
     ) -> tuple[Join, Callable[[Row], Row]]:
         types = dict(action.parameters)
         join = compile_join(domain, parts, types, wanted=self._parameters)
@@ -118,8 +118,8 @@ class Schema:
 
 
 def _compile_effect(
-    domain: Domain, action: Action, effect: Effect, slots: Mapping[str, int]
-) -> tuple[bool, Callable[[World, Row], list[Change]]]:
+    domain: Domain, action: ActionSchema, effect: ConditionalEffect, slots: Mapping[str, int]
+) -> tuple[bool, Callable[[FactBase, Row], list[Change]]]:
     atom = effect.atom
     predicate = atom.predicate
     if effect.condition == TRUE and not effect.variables:
@@ -133,14 +133,14 @@ def _compile_effect(
         join = compile_join(domain, parts, types, bound, wanted=quantified)
         compiled.append((join, getter(atom.args, join.slots)))
 
-    def changes(world: World, b: Row) -> list[Change]:
+    def changes(world: FactBase, b: Row) -> list[Change]:
         return [(predicate, row(c)) for join, row in compiled for c in join(world, [b])]
 
     return atom.positive, changes
 
 
 def _effective(
-    action: Action, parts: Sequence[Condition], slots: Mapping[str, int]
+    action: ActionSchema, parts: Sequence[Condition], slots: Mapping[str, int]
 ) -> tuple[Step, ...]:
     """A step that drops bindings under which the action cannot change any fact."""
     plain = [e for e in action.effects if e.condition == TRUE and not e.variables]
@@ -174,7 +174,7 @@ def _effective(
     needs = [(a.predicate, getter(a.args, slots)) for a in required]
     nots = [(a.predicate, getter(a.args, slots)) for a in denied]
 
-    def step(world: World, bindings: list[Row]) -> list[Row]:
+    def step(world: FactBase, bindings: list[Row]) -> list[Row]:
         kept = []
         for b in bindings:
             gains = {(predicate, row(b)) for predicate, row in adds}
@@ -234,8 +234,8 @@ def _without_implied_queries(
         )
 
     return tuple(
-        Each(piece.item, "", False)
-        if isinstance(piece, Each) and piece.query and implied(piece.query)
+        ForEach(piece.item, "", False)
+        if isinstance(piece, ForEach) and piece.query and implied(piece.query)
         else piece
         for piece in template
     )

@@ -46,7 +46,7 @@ _HELD_OUT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FurnishedRoom:
     """A room and its furniture.
 
     Attributes:
@@ -61,7 +61,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class HouseholdTask:
     """A generated task, complete.
 
     Attributes:
@@ -80,7 +80,7 @@ class Spec:
     id: str
     split: str
     size: str
-    room: Room
+    room: FurnishedRoom
     job: str
     thing: str
     target: str
@@ -123,7 +123,7 @@ def parse_id(task_id: str) -> tuple[str, str, int]:
 
 
 @cache
-def make_room(kind: str, number: int, size: str) -> Room:
+def make_room(kind: str, number: int, size: str) -> FurnishedRoom:
     """The furniture of a room."""
     plan = SMALL_FURNITURE[kind] if size == "small" else FURNITURE[kind]
     for attempt in range(1000):
@@ -135,7 +135,7 @@ def make_room(kind: str, number: int, size: str) -> Room:
                 # Half as much again of what there may be several of.
                 low, high = (low, high) if high == 1 else (low + high // 2, high + high // 2)
             pieces += [(name, i) for i in range(1, dice.between(low, high) + 1)]
-        room = Room(f"{kind} {number:02d}", kind, tuple(pieces))
+        room = FurnishedRoom(f"{kind} {number:02d}", kind, tuple(pieces))
         # A room of the unseen split is furnished like none of the known ones.
         if number < KNOWN_ROOMS or room.receptacles not in _known_furniture(kind, size):
             return room
@@ -158,7 +158,7 @@ class _Layout:
         crowd: Kinds of things, and running sums of how common they are.
     """
 
-    room: Room
+    room: FurnishedRoom
     kinds: frozenset[str]
     spots: Mapping[str, tuple[list[int], list[float]]]
     crowd: tuple[list[str], list[float]]
@@ -221,7 +221,7 @@ def _choices(
     return tuple(pairs)
 
 
-def make_task(task_id: str) -> Spec:
+def make_task(task_id: str) -> HouseholdTask:
     """Generates a task from its id.
 
     Raises:
@@ -250,7 +250,9 @@ def make_task(task_id: str) -> Spec:
     hinged = [i for i, (name, _) in enumerate(layout.room.receptacles) if RECEPTACLES[name].hinged]
     opened = tuple(i for i in hinged if dice.chance(_OPEN_AT_FIRST))
     goal = _goal(dice, job, thing, target)
-    return Spec(task_id, split, size, layout.room, job, thing, target, goal, places, opened)
+    return HouseholdTask(
+        task_id, split, size, layout.room, job, thing, target, goal, places, opened
+    )
 
 
 def _furnish(
@@ -287,7 +289,7 @@ def _spot(dice: Dice, layout: _Layout, thing: str, avoid: str | None = None) -> 
             return index
 
 
-def more_things(spec: Spec, count: int, dice: Dice) -> tuple[tuple[str, int, int], ...]:
+def more_things(spec: HouseholdTask, count: int, dice: Dice) -> tuple[tuple[str, int, int], ...]:
     """Further places for a task: things of kinds that the task is not about, and no lamps.
 
     Args:

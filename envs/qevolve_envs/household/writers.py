@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 
 from qevolve_envs.errors import BadFile, Unsupported
-from qevolve_envs.household.facts import Row, World
-from qevolve_envs.household.grammar import Each, Expression, Grammar, Piece, Symbol, Template
+from qevolve_envs.household.facts import FactBase, Row
+from qevolve_envs.household.grammar import Expression, ForEach, Grammar, Piece, Symbol, Template
 from qevolve_envs.household.joins import Join, compile_join
 from qevolve_envs.household.pddl import Atom, Condition, Domain
 
-Writer = Callable[[World, Row], str]
+Writer = Callable[[FactBase, Row], str]
 #: Placeholders in scope, each with its type, in the order of the binding.
 Scope = tuple[tuple[str, str], ...]
 
@@ -150,7 +150,7 @@ class WriterCompiler:
                 return lambda world, b: piece
             case Symbol(name):
                 return self.symbol(name, scope)
-            case Each(item, query, as_list):
+            case ForEach(item, query, as_list):
                 join, inner = self.query(query, scope) if query else (None, scope)
                 write = self._item(item, inner)
                 if not as_list:
@@ -169,7 +169,7 @@ class WriterCompiler:
         comma = self.symbol("list_separator", scope)
         last = self.symbol("list_last_separator", scope)
 
-        def writer(world: World, b: Row) -> str:
+        def writer(world: FactBase, b: Row) -> str:
             texts = [write(world, c) for c in (join(world, [b]) if join else [b])]
             if not texts:
                 return empty(world, b)
@@ -211,7 +211,7 @@ def _plain_template(template: Template, scope: Scope) -> Writer | None:
         if isinstance(piece, str):
             pattern += piece.replace("%", "%%")
             continue
-        if not isinstance(piece, Each) or piece.query or not isinstance(piece.item, Expression):
+        if not isinstance(piece, ForEach) or piece.query or not isinstance(piece.item, Expression):
             return None
         slot = slots.get(piece.item.source.removesuffix(".name"))
         if slot is None:
@@ -230,7 +230,7 @@ def _choose(choices: list[tuple[Join, Writer]], default: Writer) -> Writer:
     if not choices:
         return default
 
-    def writer(world: World, b: Row) -> str:
+    def writer(world: FactBase, b: Row) -> str:
         for join, write in choices:
             if join(world, [b]):
                 return write(world, b)
@@ -279,7 +279,7 @@ def _expression(node: ast.expr, slots: Mapping[str, int], source: str) -> Writer
         case ast.BoolOp(op=ast.Or(), values=values):
             options = [_expression(value, slots, source) for value in values]
 
-            def either(world: World, b: Row) -> str:
+            def either(world: FactBase, b: Row) -> str:
                 text = ""
                 for option in options:
                     text = option(world, b)

@@ -9,7 +9,7 @@ from qevolve_envs.lab import wording
 from qevolve_envs.lab.life import POT_HOLDS
 from qevolve_envs.lab.physics import Slide
 from qevolve_envs.lab.things import HOLDERS, Thing
-from qevolve_envs.lab.world import World, is_vessel
+from qevolve_envs.lab.world import LabWorld, is_vessel
 
 Answer = tuple[str, bool]
 #: A command takes a minute, except for waiting.
@@ -30,7 +30,7 @@ def carried(thing: Thing) -> Thing:
     return thing.parent if thing.kind == "sample" and thing.parent is not None else thing
 
 
-def open_(world: World, thing: Thing) -> Answer:
+def open_(world: LabWorld, thing: Thing) -> Answer:
     """Opens a lid."""
     if thing.open is None:
         return no(f"The {thing.title} cannot be opened.")
@@ -41,7 +41,7 @@ def open_(world: World, thing: Thing) -> Answer:
     return "\n".join([f"You open the {thing.title}.", *wording.content(world, thing)]), True
 
 
-def close(world: World, thing: Thing) -> Answer:
+def close(world: LabWorld, thing: Thing) -> Answer:
     """Closes a lid."""
     if thing.open is None:
         return no(f"The {thing.title} cannot be closed.")
@@ -52,7 +52,7 @@ def close(world: World, thing: Thing) -> Answer:
     return f"You close the {thing.title}.", True
 
 
-def take(world: World, thing: Thing) -> Answer:
+def take(world: LabWorld, thing: Thing) -> Answer:
     """Picks up, with whatever is in it."""
     thing = carried(thing)
     if not thing.portable:
@@ -66,7 +66,7 @@ def take(world: World, thing: Thing) -> Answer:
     return f"You pick up the {thing.title}.", True
 
 
-def drop(world: World, thing: Thing) -> Answer:
+def drop(world: LabWorld, thing: Thing) -> Answer:
     """Puts down on the floor."""
     thing = carried(thing)
     if thing.parent is not world.hands:
@@ -76,7 +76,7 @@ def drop(world: World, thing: Thing) -> Answer:
     return f"You put down the {thing.title}.", True
 
 
-def put(world: World, thing: Thing, holder: Thing) -> Answer:
+def put(world: LabWorld, thing: Thing, holder: Thing) -> Answer:
     """Puts something into or onto something."""
     thing = carried(thing)
     if not thing.portable:
@@ -100,7 +100,7 @@ def put(world: World, thing: Thing, holder: Thing) -> Answer:
     return f"You put the {thing.title} {'in' if holder.inside else 'on'} the {holder.title}.", True
 
 
-def pour(world: World, vessel: Thing, to: Thing) -> Answer:
+def pour(world: LabWorld, vessel: Thing, to: Thing) -> Answer:
     """All content of a vessel into another one, or down a sink."""
     vessel, to = carried(vessel), carried(to)
     if not is_vessel(vessel) or not (is_vessel(to) or to.kind == "tap") or vessel is to:
@@ -121,7 +121,7 @@ def pour(world: World, vessel: Thing, to: Thing) -> Answer:
     return f"You pour the {names} from the {vessel.title} into the {to.title}.", True
 
 
-def mix(world: World, vessel: Thing) -> Answer:
+def mix(world: LabWorld, vessel: Thing) -> Answer:
     """Stirs the content of a vessel."""
     vessel = carried(vessel)
     samples = [s for s in vessel.things if s.kind == "sample"]
@@ -132,7 +132,7 @@ def mix(world: World, vessel: Thing) -> Answer:
     return "\n".join([f"You stir. {new}", *wording.content(world, vessel)]), True
 
 
-def activate(world: World, thing: Thing) -> Answer:
+def activate(world: LabWorld, thing: Thing) -> Answer:
     """Switches on."""
     if thing.on is None:
         return no(f"The {thing.title} has no switch.")
@@ -143,7 +143,7 @@ def activate(world: World, thing: Thing) -> Answer:
     return _news(world, f"You switch on the {thing.title}.", thing), True
 
 
-def deactivate(world: World, thing: Thing) -> Answer:
+def deactivate(world: LabWorld, thing: Thing) -> Answer:
     """Switches off."""
     if thing.on is None:
         return no(f"The {thing.title} has no switch.")
@@ -166,7 +166,7 @@ def can_connect(one: Thing, two: Thing) -> str:
     return ""
 
 
-def connect(world: World, one: Thing, two: Thing) -> Answer:
+def connect(world: LabWorld, one: Thing, two: Thing) -> Answer:
     """Joins two free ends."""
     if reason := can_connect(one, two):
         return no(reason)
@@ -176,7 +176,7 @@ def connect(world: World, one: Thing, two: Thing) -> Answer:
     return _news(world, f"You connect the {one.title} to the {two.title}.", one), True
 
 
-def disconnect(world: World, part: Thing) -> Answer:
+def disconnect(world: LabWorld, part: Thing) -> Answer:
     """Takes a part out of its circuit."""
     if not part.ends:
         return no(f"The {part.title} is not connected to anything.")
@@ -184,7 +184,7 @@ def disconnect(world: World, part: Thing) -> Answer:
     return f"You disconnect the {part.title}.", True
 
 
-def _news(world: World, text: str, part: Thing) -> str:
+def _news(world: LabWorld, text: str, part: Thing) -> str:
     """Adds what a circuit does that has just been closed, and notes what it tests."""
     for circuit in world.circuits():
         if part not in circuit.parts:
@@ -200,7 +200,7 @@ def _news(world: World, text: str, part: Thing) -> str:
     return text
 
 
-def focus(world: World, thing: Thing) -> Answer:
+def focus(world: LabWorld, thing: Thing) -> Answer:
     """Declares what the agent is working on."""
     key = f"{thing.key}@{thing.stage}" if thing.species else thing.key
     world.events[f"focus:{key}"] = None
@@ -208,7 +208,7 @@ def focus(world: World, thing: Thing) -> Answer:
     return f"You focus on the {thing.title}.", True
 
 
-def read(world: World, thing: Thing) -> Answer:
+def read(world: LabWorld, thing: Thing) -> Answer:
     """Reads a document."""
     if thing.kind != "document":
         return no(f"There is nothing to read on the {thing.title}.")
@@ -218,7 +218,7 @@ def read(world: World, thing: Thing) -> Answer:
 # ── instruments ─────────────────────────────────────────────────────────────
 
 
-def use(world: World, tool: Thing, thing: Thing) -> Answer:
+def use(world: LabWorld, tool: Thing, thing: Thing) -> Answer:
     """Applies a tool."""
     if tool.kind == "tap":
         return _fill(world, tool, carried(thing))
@@ -228,7 +228,7 @@ def use(world: World, tool: Thing, thing: Thing) -> Answer:
     return method(world, tool, thing)
 
 
-def _fill(world: World, tap: Thing, vessel: Thing) -> Answer:
+def _fill(world: LabWorld, tap: Thing, vessel: Thing) -> Answer:
     if vessel.kind != "vessel":
         return no(f"The {vessel.title} cannot be filled.")
     if any(s.substance == "water" and s.mass > TAP_GRAMS for s in vessel.things):
@@ -237,7 +237,7 @@ def _fill(world: World, tap: Thing, vessel: Thing) -> Answer:
     return f"You fill the {vessel.title} with water from the {tap.title}.", True
 
 
-def _thermometer(world: World, tool: Thing, thing: Thing) -> Answer:
+def _thermometer(world: LabWorld, tool: Thing, thing: Thing) -> Answer:
     samples = [thing] if thing.kind == "sample" else [s for s in thing.things if s.kind == "sample"]
     if not samples:
         celsius, state = _device_temperature(thing), ""
@@ -267,7 +267,7 @@ def _device_temperature(thing: Thing) -> float | None:
     return None
 
 
-def _scale(world: World, tool: Thing, thing: Thing) -> Answer:
+def _scale(world: LabWorld, tool: Thing, thing: Thing) -> Answer:
     weighed = carried(thing)
     grams = weighed.mass + sum(s.mass for s in weighed.things)
     if not weighed.portable or grams <= 0:
@@ -277,7 +277,7 @@ def _scale(world: World, tool: Thing, thing: Thing) -> Answer:
     return f"The {tool.title} shows {round_to(grams, SCALE_STEP):.0f} g for {what}.", True
 
 
-def _stopwatch(world: World, tool: Thing, plane: Thing) -> Answer:
+def _stopwatch(world: LabWorld, tool: Thing, plane: Thing) -> Answer:
     if plane.kind == "block" and plane.parent is not None:
         plane = plane.parent
     if plane.kind != "plane" or not plane.things:
@@ -295,7 +295,7 @@ def _stopwatch(world: World, tool: Thing, plane: Thing) -> Answer:
     )
 
 
-def _brush(world: World, tool: Thing, plant: Thing) -> Answer:
+def _brush(world: LabWorld, tool: Thing, plant: Thing) -> Answer:
     if not plant.species or "flowering" not in plant.title or plant.dead:
         return no(f"The {tool.title} finds no flower there.")
     plant.pollinated = True
@@ -307,13 +307,13 @@ def round_to(value: float, step: float) -> float:
     return math.floor(value / step + 0.5) * step
 
 
-_TOOLS: dict[str, Callable[[World, Thing, Thing], Answer]] = {
+_TOOLS: dict[str, Callable[[LabWorld, Thing, Thing], Answer]] = {
     "thermometer": _thermometer,
     "scale": _scale,
     "stopwatch": _stopwatch,
     "brush": _brush,
 }
-ONE: dict[str, Callable[[World, Thing], Answer]] = {
+ONE: dict[str, Callable[[LabWorld, Thing], Answer]] = {
     "open": open_,
     "close": close,
     "take": take,
@@ -325,7 +325,7 @@ ONE: dict[str, Callable[[World, Thing], Answer]] = {
     "focus": focus,
     "read": read,
 }
-TWO: dict[str, Callable[[World, Thing, Thing], Answer]] = {
+TWO: dict[str, Callable[[LabWorld, Thing, Thing], Answer]] = {
     "put": put,
     "pour": pour,
     "connect": connect,

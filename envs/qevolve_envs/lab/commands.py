@@ -13,7 +13,7 @@ from qevolve_envs.lab import actions, wording
 from qevolve_envs.lab.grammar import parse, seconds
 from qevolve_envs.lab.life import POT_HOLDS
 from qevolve_envs.lab.things import HOLDERS, VESSELS, Thing
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.world import LabWorld
 
 _MALFORMED = Outcome("That is not something you know how to do.", Feedback.MALFORMED)
 _FOCUSABLE = frozenset(
@@ -46,7 +46,7 @@ class Interpreter:
         question: What the agent has been asked, if anything.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LabWorld) -> None:
         self.world = world
         self.question: Question | None = None
 

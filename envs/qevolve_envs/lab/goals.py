@@ -5,68 +5,68 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qevolve_envs.lab.spec import Spec
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.spec import LabTask
+from qevolve_envs.lab.world import LabWorld
 
 
-def _event(world: World, *names: Any) -> bool:
+def _event(world: LabWorld, *names: Any) -> bool:
     """Any of these was done."""
     return any(name in world.events for name in names)
 
 
-def _phase(world: World, key: Any, phases: Any) -> bool:
+def _phase(world: LabWorld, key: Any, phases: Any) -> bool:
     thing = world.keys[key]
     return thing.kind == "sample" and thing.phase in phases
 
 
-def _inside(world: World, key: Any, holder: Any) -> bool:
+def _inside(world: LabWorld, key: Any, holder: Any) -> bool:
     return world.keys[key].within(world.keys[holder])
 
 
-def _any_inside(world: World, keys: Any, holder: Any) -> bool:
+def _any_inside(world: LabWorld, keys: Any, holder: Any) -> bool:
     return any(_inside(world, key, holder) for key in keys)
 
 
-def _carried(world: World, key: Any) -> bool:
+def _carried(world: LabWorld, key: Any) -> bool:
     return world.keys[key].within(world.hands)
 
 
-def _heated(world: World, key: Any) -> bool:
+def _heated(world: LabWorld, key: Any) -> bool:
     return world.source(world.keys[key])[0].kind == "heater"
 
 
-def _cooled(world: World, key: Any) -> bool:
+def _cooled(world: LabWorld, key: Any) -> bool:
     return world.source(world.keys[key])[0].kind == "cooler"
 
 
-def _wired(world: World, key: Any) -> bool:
+def _wired(world: LabWorld, key: Any) -> bool:
     return len(world.keys[key].ends) == 2
 
 
-def _works(world: World, key: Any) -> bool:
+def _works(world: LabWorld, key: Any) -> bool:
     return world.works(world.keys[key])
 
 
-def _switched(world: World, lamp: Any, switch: Any) -> bool:
+def _switched(world: LabWorld, lamp: Any, switch: Any) -> bool:
     one, two = world.keys[lamp], world.keys[switch]
     return any(one in c.parts and two in c.parts for c in world.circuits()) and world.works(one)
 
 
-def _made(world: World, substance: Any, grams: Any) -> bool:
+def _made(world: LabWorld, substance: Any, grams: Any) -> bool:
     return any(s.substance == substance and s.mass >= grams for s in world.samples)
 
 
-def _together(world: World, one: Any, two: Any) -> bool:
+def _together(world: LabWorld, one: Any, two: Any) -> bool:
     """Two substances are in one vessel, or have been."""
     homes = [s.parent for s in world.samples if s.substance == one]
     return any(s.parent is home for home in homes for s in world.samples if s.substance == two)
 
 
-def _wet(world: World, pot: Any) -> bool:
+def _wet(world: LabWorld, pot: Any) -> bool:
     return any(s.substance == "water" for s in world.keys[pot].things)
 
 
-def _stage(world: World, key: Any, stage: Any) -> bool:
+def _stage(world: LabWorld, key: Any, stage: Any) -> bool:
     thing = world.keys[key]
     return thing.stage >= stage and not thing.dead
 
@@ -98,14 +98,14 @@ class Meter:
         failed: The task cannot be done any more, by the agent's own doing.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: LabTask) -> None:
         self._subgoals = spec.subgoals
         self._wrong = spec.wrong
         self.reached = 0
         self.points = 0
         self.failed = False
 
-    def update(self, world: World) -> None:
+    def update(self, world: LabWorld) -> None:
         """Looks at the world after a command."""
         while self.reached < len(self._subgoals):
             points, kind, arguments = self._subgoals[self.reached]
@@ -118,12 +118,12 @@ class Meter:
         if self.reached < len(self._subgoals):
             self.failed = self.failed or any(self._is_wrong(world, *rule) for rule in self._wrong)
 
-    def _next_done(self, world: World) -> bool:
+    def _next_done(self, world: LabWorld) -> bool:
         _, kind, arguments = self._subgoals[self.reached + 1]
         return _CHECKS[kind](world, *arguments)
 
     @staticmethod
-    def _is_wrong(world: World, kind: str, arguments: tuple[Any, ...]) -> bool:
+    def _is_wrong(world: LabWorld, kind: str, arguments: tuple[Any, ...]) -> bool:
         if kind == "focus":  # On anything but these.
             return any(key not in arguments for key in world.focused)
         key, holder = arguments

@@ -19,13 +19,13 @@ from qevolve_envs.lab.spec import build_world
 from qevolve_envs.lab.tasks import make_task
 from qevolve_envs.lab.things import Thing
 from qevolve_envs.lab.wording import room
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.world import LabWorld
 
 
 class Oracle(Explorer):
     """Knows the world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LabWorld) -> None:
         super().__init__()
         self._world = world
         self.study(world.keys["house plan"].text)

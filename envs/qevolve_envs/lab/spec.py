@@ -9,7 +9,7 @@ from typing import Any
 
 from qevolve_envs.lab.houses import ROLES, House, make_house
 from qevolve_envs.lab.things import Thing
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.world import LabWorld
 
 #: (points, kind, arguments): what `goals` checks. All values are JSON.
 SubGoal = tuple[int, str, tuple[Any, ...]]
@@ -17,7 +17,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class LabTask:
     """A generated task, complete.
 
     Attributes:
@@ -81,10 +81,10 @@ def plan_text(house: House) -> str:
     return "\n".join(lines)
 
 
-def build_world(spec: Spec, *, easy: bool = False) -> World:
+def build_world(spec: LabTask, *, easy: bool = False) -> LabWorld:
     """The initial state of a task."""
     house = make_house(spec.house)
-    world = World(easy=easy)
+    world = LabWorld(easy=easy)
     spots: dict[tuple[str, str], Thing] = {}
     for role in ROLES:
         room = Thing(house.room(role), "room")
@@ -128,7 +128,7 @@ def _plan_of(number: int) -> str:
 _PLAIN = frozenset({"name", "kind", "at", "samples", "key", "portable"})
 
 
-def _add(world: World, item: Item, spots: Mapping[tuple[str, str], Thing]) -> None:
+def _add(world: LabWorld, item: Item, spots: Mapping[tuple[str, str], Thing]) -> None:
     thing = Thing(
         item["name"], item["kind"], key=item.get("key", ""), portable=item.get("portable", False)
     )

@@ -20,7 +20,7 @@ from qevolve_envs.lab import heat_tasks as heat
 from qevolve_envs.lab import life_tasks as life
 from qevolve_envs.lab.draft import Draft
 from qevolve_envs.lab.houses import CHANCE, HOUSES, KNOWN_HOUSES, ROLES, make_house
-from qevolve_envs.lab.spec import Item, Spec
+from qevolve_envs.lab.spec import Item, LabTask
 from qevolve_envs.rng import Dice
 
 #: Number of tasks of each split, those of the literature on ScienceWorld.
@@ -106,7 +106,7 @@ def parse_id(task_id: str) -> tuple[str, int]:
     raise UnknownName.of("task id", task_id, known, "ids look like 'lab/unseen/0013'.")
 
 
-def make_task(task_id: str) -> Spec:
+def make_task(task_id: str) -> LabTask:
     """Generates a task from its id.
 
     Raises:
@@ -126,7 +126,7 @@ def make_task(task_id: str) -> Spec:
             break
     start = dice.choice(list(ROLES))
     closed = tuple(door for door in house.doors if dice.uniform() < _CLOSED)
-    return Spec(
+    return LabTask(
         id=task_id,
         split=split,
         family=family,
@@ -152,7 +152,7 @@ _CLUTTER = (
 )  # fmt: skip
 
 
-def more_clutter(spec: Spec, count: int, dice: Dice) -> tuple[Item, ...]:
+def more_clutter(spec: LabTask, count: int, dice: Dice) -> tuple[Item, ...]:
     """Further items for a task: things that do nothing, in rooms that the instruction names not.
 
     Args:

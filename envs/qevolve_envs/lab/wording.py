@@ -5,7 +5,7 @@ from __future__ import annotations
 from qevolve_envs.lab.life import SPECIES
 from qevolve_envs.lab.substances import SUBSTANCES
 from qevolve_envs.lab.things import Thing
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.world import LabWorld
 
 _PHASE_NAMES = {("water", "solid"): "ice", ("water", "gas"): "steam"}
 
@@ -33,7 +33,7 @@ def alias(sample: Thing) -> str:
     return _PHASE_NAMES.get((sample.substance, sample.phase), sample.title)
 
 
-def short(world: World, thing: Thing) -> str:
+def short(world: LabWorld, thing: Thing) -> str:
     """A thing in a list, with what one sees at a glance."""
     title = thing.title
     if thing.kind == "sample":
@@ -48,7 +48,7 @@ def short(world: World, thing: Thing) -> str:
     return f"{title} ({', '.join(notes)})" if notes else title
 
 
-def glow(world: World, lamp: Thing) -> str:
+def glow(world: LabWorld, lamp: Thing) -> str:
     """How a lamp, motor or buzzer works now."""
     power = world.power(lamp)
     if power >= lamp.rated:
@@ -56,7 +56,7 @@ def glow(world: World, lamp: Thing) -> str:
     return "working weakly" if power >= 0.1 * lamp.rated else "not working"
 
 
-def content(world: World, holder: Thing) -> list[str]:
+def content(world: LabWorld, holder: Thing) -> list[str]:
     """Lines that say what is in or on a thing, and in or on that."""
     lines = []
     if holder.things and not holder.shut:
@@ -67,7 +67,7 @@ def content(world: World, holder: Thing) -> list[str]:
     return lines
 
 
-def room(world: World) -> str:
+def room(world: LabWorld) -> str:
     """The view of the room that the agent is in."""
     here = world.here
     names = ", ".join(short(world, t) for t in here.things)
@@ -82,12 +82,12 @@ def room(world: World) -> str:
     return "\n".join(lines)
 
 
-def is_open(world: World, one: str, two: str) -> bool:
+def is_open(world: LabWorld, one: str, two: str) -> bool:
     """Whether the door between two rooms is open."""
     return world.doors[(one, two) if one < two else (two, one)]
 
 
-def inventory(world: World) -> str:
+def inventory(world: LabWorld) -> str:
     """What the agent carries."""
     if not world.hands.things:
         return "You carry nothing."
@@ -98,7 +98,7 @@ def inventory(world: World) -> str:
     return "\n".join(lines)
 
 
-def examine(world: World, thing: Thing) -> str:
+def examine(world: LabWorld, thing: Thing) -> str:
     """A closer look."""
     title, kind = thing.title, thing.kind
     lines = []

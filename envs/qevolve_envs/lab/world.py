@@ -1,9 +1,9 @@
 """The state of a house and the passing of time.
 
-Energy and matter only move. What leaves or enters the samples is booked in `World.ledger` under the
-name of its source or sink: the device or the room for heat, ``mains`` and ``drain`` for water,
-``plants`` for what plants drink, ``reactions`` for the heat of reactions (products take over the
-temperature of what they arise from). Vapour stays in its vessel, whose lid is loose; vessels
+Energy and matter only move. What leaves or enters the samples is recorded in `LabWorld.ledger`
+under the name of its source or sink: the device or the room for heat, ``mains`` and ``drain`` for
+water, ``plants`` for what plants drink, ``reactions`` for the heat of reactions (products take over
+the temperature of what they arise from). Vapour stays in its vessel, whose lid is loose; vessels
 themselves have no heat capacity.
 """
 
@@ -53,7 +53,7 @@ class Circuit:
         return self.amperes * self.amperes * part.ohms
 
 
-class World:
+class LabWorld:
     """A house, everything in it, and the clock.
 
     Attributes:

@@ -42,7 +42,7 @@ BARE = frozenset(
 )
 
 
-class Action(NamedTuple):
+class ShopCommand(NamedTuple):
     """A command that was understood.
 
     Attributes:
@@ -54,7 +54,7 @@ class Action(NamedTuple):
     words: str
 
 
-def parse(command: str) -> Action | None:
+def parse(command: str) -> ShopCommand | None:
     """What a command asks for; None for what is not of the language.
 
     >>> parse("Search[ Red Shoes ]")
@@ -67,16 +67,16 @@ def parse(command: str) -> Action | None:
     command = command.strip()
     if brackets := _BRACKETS.match(command):
         search, words = brackets[1].lower() == "search", label_of(brackets[2])
-        return Action(search, words) if words else None
+        return ShopCommand(search, words) if words else None
     plain = label_of(command).removesuffix(".").strip()
     if plain in BARE or plain in ALIASES:
-        return Action(False, plain)
+        return ShopCommand(False, plain)
     if "[" in plain.split(" ")[0]:
         return None
     if found := SEARCH_FOR.fullmatch(plain):
-        return Action(True, found[1])
+        return ShopCommand(True, found[1])
     if found := CLICK_ON.fullmatch(plain):
-        return Action(False, found[1])
+        return ShopCommand(False, found[1])
     return None
 
 

@@ -10,7 +10,7 @@ from qevolve_envs.errors import UnknownName
 from qevolve_envs.rng import Dice
 from qevolve_envs.shop.catalogue import Goal
 from qevolve_envs.shop.pages import WRITERS, Page, shuffle_page
-from qevolve_envs.shop.session import Place, Shop, Visit
+from qevolve_envs.shop.session import Shop, Visit, VisitState
 
 
 class ShopBase(TextEnv):
@@ -84,7 +84,7 @@ class ShopBase(TextEnv):
         self._page = page
         return self._write(page)
 
-    def _visit_of(self, task_id: str, place: Place | None) -> Visit:
+    def _visit_of(self, task_id: str, place: VisitState | None) -> Visit:
         sponsored = self._sponsored[1] if self._sponsored[0] == task_id else ()
         return Visit(self._shop(), self._goal_of(task_id), place, sponsored)
 

@@ -91,7 +91,7 @@ def read_page(observation: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ParsedRequest:
     """What the expert understands of an instruction.
 
     Attributes:
@@ -103,7 +103,7 @@ class Wish:
     limit: float
 
     @classmethod
-    def read(cls, instruction: str) -> Wish:
+    def read(cls, instruction: str) -> ParsedRequest:
         """Takes an instruction apart."""
         text = instruction.lower()
         limit = float("inf")
@@ -193,7 +193,7 @@ class Shopper:
 
     task: TaskView
     steps: int = 0
-    wish: Wish = field(default_factory=lambda: Wish((), 0.0))
+    wish: ParsedRequest = field(default_factory=lambda: ParsedRequest((), 0.0))
     results: dict[str, Candidate] = field(default_factory=dict)
     here: Candidate | None = None
     clicked: list[str] = field(default_factory=list)
@@ -203,7 +203,7 @@ class Shopper:
     def __call__(self, observation: str) -> str:
         """The next command."""
         if not self.steps:
-            self.wish = Wish.read(self.task.goal)
+            self.wish = ParsedRequest.read(self.task.goal)
         texts = read_page(observation)
         place = self._read(texts)
         command = self._plan(place)

@@ -71,7 +71,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _Variant:
     """What a member is, before it is put into words."""
 
     attributes: tuple[str, ...]
@@ -89,7 +89,7 @@ def catalogue() -> Catalogue:
             dice = CHANCE.dice("family", *kind.category, index)
             noun = dice.choice(kind.nouns)
             first = len(products)
-            writer = _Writer(dice, kind, noun)
+            writer = _ProductWriter(dice, kind, noun)
             for member, facts in enumerate(_members(dice, kind)):
                 products.append(writer.write(facts, f"{'/'.join(kind.category)}/{index}/{member}"))
             families.append(Family(number, index, noun, range(first, len(products))))
@@ -99,11 +99,11 @@ def catalogue() -> Catalogue:
 # ── what things are ─────────────────────────────────────────────────────────
 
 
-def _members(dice: Dice, kind: ProductKind) -> list[_Facts]:
+def _members(dice: Dice, kind: ProductKind) -> list[_Variant]:
     """The members of a family, no two alike."""
     low, high = map(math.log, kind.prices)
     price = math.exp(low + (high - low) * dice.uniform())
-    facts = _Facts(
+    facts = _Variant(
         _attributes(dice, kind, dice.between(3, 5)),
         tuple((name, _values(dice, values)) for name, values in kind.options.items()),
         _price(dice, price),
@@ -117,7 +117,7 @@ def _members(dice: Dice, kind: ProductKind) -> list[_Facts]:
     return members
 
 
-def _change(dice: Dice, kind: ProductKind, facts: _Facts) -> _Facts:
+def _change(dice: Dice, kind: ProductKind, facts: _Variant) -> _Variant:
     """A near-duplicate: one thing differs, or two."""
     attributes, options, price = facts.attributes, facts.options, facts.price
     for what in dice.some(("attributes", "options", "price"), 1 + dice.chance(0.3)):
@@ -137,7 +137,7 @@ def _change(dice: Dice, kind: ProductKind, facts: _Facts) -> _Facts:
             about = price * factor if dice.chance(0.5) else price / factor
             low, high = kind.prices
             price = _price(dice, min(max(about, 0.7 * low), 1.5 * high))
-    return _Facts(attributes, options, price)
+    return _Variant(attributes, options, price)
 
 
 def fits(attribute: str, others: Sequence[str]) -> bool:
@@ -196,7 +196,7 @@ def code_of(name: str) -> str:
     return "Q0" + "".join(letters)
 
 
-class _Writer:
+class _ProductWriter:
     """Words for the members of a family: the same brand, line and form of title."""
 
     def __init__(self, dice: Dice, kind: ProductKind, noun: str) -> None:
@@ -214,7 +214,7 @@ class _Writer:
             "s": "" if many else "s",
         }
 
-    def write(self, facts: _Facts, name: str) -> Product:
+    def write(self, facts: _Variant, name: str) -> Product:
         department = self._kind.category[0]
         return Product(
             ident=code_of(name),
@@ -229,7 +229,7 @@ class _Writer:
             price_text=f"${facts.price:.2f}",
         )
 
-    def _write_title(self, facts: _Facts) -> str:
+    def _write_title(self, facts: _Variant) -> str:
         first, second = (self._in_title(attribute) for attribute in facts.attributes[:2])
         noun = title_case(self._words["noun"])
         return self._title.format_map(
@@ -241,7 +241,7 @@ class _Writer:
         phrase = ATTRIBUTES[attribute].phrase
         return title_case(phrase if phrase.startswith("for ") else attribute)
 
-    def _write_description(self, facts: _Facts) -> str:
+    def _write_description(self, facts: _Variant) -> str:
         dice = self._dice
         one, two = (capitals(ATTRIBUTES[a].phrase) for a in dice.some(facts.attributes, 2))
         words = {**self._words, "use": dice.choice(self._kind.uses), "one": one, "two": two}
@@ -249,7 +249,7 @@ class _Writer:
         parts = [dice.choice(sentences) for sentences in forms]
         return " ".join(part.format_map(words) for part in parts)
 
-    def _write_bullets(self, facts: _Facts) -> tuple[str, ...]:
+    def _write_bullets(self, facts: _Variant) -> tuple[str, ...]:
         dice = self._dice
         bullets: list[str] = []
         for name in dice.some(facts.attributes, len(facts.attributes)):

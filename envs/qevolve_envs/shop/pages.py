@@ -18,7 +18,7 @@ from qevolve_envs.rng import Dice
 SEPARATOR = " [SEP] "
 
 
-class Kind(StrEnum):
+class ElementKind(StrEnum):
     """What an element of a page is."""
 
     TEXT = "text"
@@ -38,7 +38,7 @@ class Element(NamedTuple):
         group: The name of the option.
     """
 
-    kind: Kind
+    kind: ElementKind
     text: str
     marked: bool = False
     group: str = ""
@@ -63,7 +63,7 @@ def label_of(text: str) -> str:
 
 def write_text(page: Page) -> str:
     """The texts, joined; without the elements that are empty."""
-    texts = [*page.notices, *(e.text for e in page.elements if e.kind is not Kind.FIELD)]
+    texts = [*page.notices, *(e.text for e in page.elements if e.kind is not ElementKind.FIELD)]
     return SEPARATOR.join(text for text in map(str.strip, texts) if text)
 
 
@@ -72,13 +72,13 @@ def write_rich(page: Page) -> str:
     lines = list(page.notices)
     for kind, text, marked, _ in page.elements:
         text = text.strip()
-        if not text or kind is Kind.FIELD:
+        if not text or kind is ElementKind.FIELD:
             continue
-        if kind is Kind.TEXT:
+        if kind is ElementKind.TEXT:
             lines.append(text)
             continue
         name = "clicked button" if marked else "button"
-        indent = {Kind.OPTION: "  ", Kind.PRODUCT: "\n"}.get(kind, "")
+        indent = {ElementKind.OPTION: "  ", ElementKind.PRODUCT: "\n"}.get(kind, "")
         lines.append(f"{indent}[{name}] {text} [{name}_]")
     return "\n".join(lines)
 
@@ -105,14 +105,14 @@ def _html(page: Page, longest: int, most: int) -> str:
         elements = [*elements[: most // 2], *elements[-(most - most // 2) :]]
     for kind, text, marked, group in elements:
         shown = clip(text)
-        if kind is Kind.FIELD:
+        if kind is ElementKind.FIELD:
             lines.append(f'<input type="text" name="search" aria-label="{shown}">')
-        elif kind is Kind.BUTTON:
+        elif kind is ElementKind.BUTTON:
             lines.append(f"<button>{shown}</button>")
-        elif kind is Kind.PRODUCT:
+        elif kind is ElementKind.PRODUCT:
             visited = ' class="visited"' if marked else ""
             lines.append(f'<p><a href="#{shown}"{visited}>{shown}</a></p>')
-        elif kind is Kind.OPTION:
+        elif kind is ElementKind.OPTION:
             checked = " checked" if marked else ""
             lines.append(
                 f'<label><input type="radio" name="{clip(group)}"{checked}> {shown}</label>'
@@ -132,7 +132,7 @@ WRITERS: dict[str, Callable[[Page], str]] = {
 
 def texts(values: Iterable[str]) -> list[Element]:
     """Plain elements."""
-    return [Element(Kind.TEXT, value) for value in values]
+    return [Element(ElementKind.TEXT, value) for value in values]
 
 
 def shuffle_page(page: Page, probability: float, dice: Dice) -> Page:
@@ -142,10 +142,10 @@ def shuffle_page(page: Page, probability: float, dice: Dice) -> Page:
     group: str | None = None
     for element in page.elements:
         # A result is its code with the two texts that follow.
-        if rows and rows[-1][0].kind is Kind.PRODUCT and len(rows[-1]) < 3:
+        if rows and rows[-1][0].kind is ElementKind.PRODUCT and len(rows[-1]) < 3:
             rows[-1].append(element)
             continue
-        listed = element.kind in (Kind.PRODUCT, Kind.OPTION)
+        listed = element.kind in (ElementKind.PRODUCT, ElementKind.OPTION)
         this = f"{element.kind}/{element.group}" if listed else None
         if this is not None and this == group:
             lists[-1].append(len(rows))

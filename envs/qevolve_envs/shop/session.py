@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from qevolve_envs.core import MAX_ACTION, Feedback
-from qevolve_envs.shop.actions import Action, button_of, parse
+from qevolve_envs.shop.actions import ShopCommand, button_of, parse
 from qevolve_envs.shop.catalogue import Goal, Product
-from qevolve_envs.shop.pages import Element, Kind, Page, label_of, texts
+from qevolve_envs.shop.pages import Element, ElementKind, Page, label_of, texts
 from qevolve_envs.shop.reward import Reward, reward_of
 from qevolve_envs.shop.search import Index
 
@@ -73,7 +73,7 @@ class Shop:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class VisitState:
     """Where a customer is and what he has done: all that changes in an episode.
 
     Attributes:
@@ -93,10 +93,10 @@ class Place:
     visited: frozenset[int] = frozenset()
 
 
-class _Target(NamedTuple):
+class _Click(NamedTuple):
     """What a click does: the kind of element, and which one."""
 
-    kind: Kind
+    kind: ElementKind
     name: str
     value: str = ""
     item: int = -1
@@ -116,16 +116,16 @@ class Visit:
         self,
         shop: Shop,
         goal: Goal,
-        place: Place | None = None,
+        place: VisitState | None = None,
         sponsored: Sequence[int] = (),
     ) -> None:
         self.shop = shop
         self.goal = goal
         self.sponsored = tuple(sponsored)
-        self._move(place or Place())
+        self._move(place or VisitState())
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VisitState:
         """The state: with it and the same arguments another `Visit` goes on from here."""
         return self._place
 
@@ -175,22 +175,22 @@ class Visit:
 
     # ── what actions do ─────────────────────────────────────────────────────
 
-    def _do(self, action: Action) -> bool:
+    def _do(self, action: ShopCommand) -> bool:
         place = self._place
         if action.search:
             # As upstream, whose search works wherever the customer is.
             if self.over:
                 return False
             found = self.shop.search(action.words)
-            self._move(Place("results", found, visited=place.visited))
+            self._move(VisitState("results", found, visited=place.visited))
             return True
         label = button_of(action.words, self._targets)
         if label is None:
             return False
         target = self._targets[label]
-        if target.kind is Kind.OPTION:
+        if target.kind is ElementKind.OPTION:
             self._move(replace(place, chosen={**place.chosen, target.name: target.value}))
-        elif target.kind is Kind.PRODUCT:
+        elif target.kind is ElementKind.PRODUCT:
             visited = place.visited | {target.item}
             self._move(replace(place, page="item", item=target.item, chosen={}, visited=visited))
         else:
@@ -202,7 +202,7 @@ class Visit:
         if button == BUY:
             self._move(replace(place, page="done"))
         elif button == BACK:
-            self._move(Place())
+            self._move(VisitState())
         elif button in SUB_PAGES:
             self._move(replace(place, page=button))
         elif place.page in SUB_PAGES:
@@ -213,13 +213,13 @@ class Visit:
             step = 1 if button == NEXT else -1
             self._move(replace(place, number=place.number + step))
 
-    def _move(self, place: Place) -> None:
+    def _move(self, place: VisitState) -> None:
         self._place = place
         self._result: Reward | None = None
         if place.page == "done":
             product = self.shop.products[place.item]
             self._result = reward_of(product, place.chosen.values(), self.goal)
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, _Click] = {}
         self._elements = list(self._draw())
 
     # ── what pages show ─────────────────────────────────────────────────────
@@ -229,15 +229,15 @@ class Visit:
         if page == "done":
             assert self._result is not None
             yield from texts(["Thank you for shopping with us!", "Your score (min 0.0, max 1.0)"])
-            yield Element(Kind.TEXT, str(self._result.total))
+            yield Element(ElementKind.TEXT, str(self._result.total))
             return
         if page == "search":
-            yield Element(Kind.TEXT, self.shop.name)
+            yield Element(ElementKind.TEXT, self.shop.name)
         yield from texts(["Instruction:", self.goal.instruction])
         if page == "search":
-            yield Element(Kind.FIELD, "Search")
+            yield Element(ElementKind.FIELD, "Search")
             # Not a target: pressing it without words does nothing.
-            yield Element(Kind.BUTTON, "Search")
+            yield Element(ElementKind.BUTTON, "Search")
             return
         yield self._button(BACK)
         if page == "results":
@@ -248,17 +248,17 @@ class Visit:
             yield self._button(PREVIOUS)
             product = self.shop.products[self._place.item]
             if page == "Description":
-                yield Element(Kind.TEXT, product.description)
+                yield Element(ElementKind.TEXT, product.description)
             elif page == "Features":
                 yield from texts(product.bullets)
 
     def _button(self, name: str) -> Element:
-        self._targets[name.lower()] = _Target(Kind.BUTTON, name)
-        return Element(Kind.BUTTON, name)
+        self._targets[name.lower()] = _Click(ElementKind.BUTTON, name)
+        return Element(ElementKind.BUTTON, name)
 
     def _results(self) -> Iterator[Element]:
         place = self._place
-        yield Element(Kind.TEXT, f"Page {place.number} (Total results: {len(place.found)})")
+        yield Element(ElementKind.TEXT, f"Page {place.number} (Total results: {len(place.found)})")
         if place.number > 1:
             yield self._button(PREVIOUS)
         yield self._button(NEXT)
@@ -267,21 +267,21 @@ class Visit:
             product = self.shop.products[item]
             label = label_of(product.ident)
             if label and label not in self._targets:
-                self._targets[label] = _Target(Kind.PRODUCT, product.ident, item=item)
-            yield Element(Kind.PRODUCT, product.ident, marked=item in place.visited)
+                self._targets[label] = _Click(ElementKind.PRODUCT, product.ident, item=item)
+            yield Element(ElementKind.PRODUCT, product.ident, marked=item in place.visited)
             yield from texts([product.title, product.price_text])
 
     def _item(self) -> Iterator[Element]:
         place = self._place
         product = self.shop.products[place.item]
         yield self._button(PREVIOUS)
-        options: dict[str, _Target] = {}
+        options: dict[str, _Click] = {}
         for name, values in product.options.items():
-            yield Element(Kind.TEXT, name)
+            yield Element(ElementKind.TEXT, name)
             for value in values:
                 # Of equal values of two options the last is clicked, as upstream.
-                options[label_of(value)] = _Target(Kind.OPTION, name, value)
-                yield Element(Kind.OPTION, value, place.chosen.get(name) == value, name)
+                options[label_of(value)] = _Click(ElementKind.OPTION, name, value)
+                yield Element(ElementKind.OPTION, value, place.chosen.get(name) == value, name)
         yield from texts([product.title, f"Price: {product.price_text}", "Rating: N.A."])
         for sub_page in SUB_PAGES:
             yield self._button(sub_page)

@@ -5,9 +5,9 @@ and a budget above its price. Where the product has near-duplicates, the goal pr
 what sets it apart from them.
 
 Splits
-    ``unseen`` asks for things of the categories that are held out (`Kind.held_out`); ``train`` and
-    ``seen`` for things of all others. A family of near-duplicates belongs to ``seen`` for one in
-    ten, and to ``train`` otherwise, so that seen goals are new ones.
+    ``unseen`` asks for things of the categories that are held out (`ProductKind.held_out`);
+    ``train`` and ``seen`` for things of all others. A family of near-duplicates belongs to ``seen``
+    for one in ten, and to ``train`` otherwise, so that seen goals are new ones.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SET_APART = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ShopTask:
     """A task, complete.
 
     Attributes:
@@ -109,7 +109,7 @@ def split_of(family: Family) -> str:
     return "seen" if CHANCE.share("seen", *kind.category, family.number) < _SEEN_SHARE else "train"
 
 
-def make_task(task_id: str) -> Spec:
+def make_task(task_id: str) -> ShopTask:
     """Generates a task from its id.
 
     Raises:
@@ -133,7 +133,7 @@ def make_task(task_id: str) -> Spec:
         options=options,
         budget=float(budget),
     )
-    return Spec(task_id, split, product, goal)
+    return ShopTask(task_id, split, product, goal)
 
 
 def _siblings(shop: Catalogue, family: Family, number: int) -> list[Product]:

@@ -39,7 +39,7 @@ _GOAL_FILE = "goals.jsonl"
 
 
 @dataclass(frozen=True)
-class Sources:
+class WebShopFiles:
     """The official files.
 
     Attributes:
@@ -55,7 +55,7 @@ class Sources:
     limit: int | None
 
 
-def find_sources(data: str | os.PathLike[str] | None, num_products: int | str) -> Sources:
+def find_files(data: str | os.PathLike[str] | None, num_products: int | str) -> WebShopFiles:
     """Finds the official files in a folder, or in ``data/`` below it.
 
     Args:
@@ -76,7 +76,7 @@ def find_sources(data: str | os.PathLike[str] | None, num_products: int | str) -
         lacking = [name for name in names if not (root / name).is_file()]
         if not lacking:
             products, attributes, human = (root / name for name in names)
-            return Sources(products, attributes, human, 1000 if size == "1000" else None)
+            return WebShopFiles(products, attributes, human, 1000 if size == "1000" else None)
         missing = min(missing, lacking, key=len)
     where = f"no {', '.join(missing)} in {str(given)!r}" if given else "no folder was given"
     raise MissingData(
@@ -93,7 +93,7 @@ def _open(folder: Path) -> tuple[Shop, tuple[Goal, ...]]:
 
 
 def load(
-    sources: Sources, goals: str = "human", cache: str | os.PathLike[str] | None = None
+    sources: WebShopFiles, goals: str = "human", cache: str | os.PathLike[str] | None = None
 ) -> tuple[Shop, tuple[Goal, ...]]:
     """The shop and its goals in the official order, built at the first call and then mapped.
 
@@ -237,7 +237,7 @@ class WebShopEnv(ShopBase):
             raise UnknownName.of("goals", goals, GOALS)
         self.goals = goals
         self.cache = cache
-        self.sources = find_sources(data, num_products)
+        self.sources = find_files(data, num_products)
         self._loaded = load(self.sources, goals, cache)
 
     def task_ids(self, split: str) -> Sequence[str]:

@@ -30,7 +30,7 @@ Sentences = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Wording:
+class _WordTables:
     brands: Sentences
     lines: Sentences
     acronyms: frozenset[str]
@@ -61,7 +61,7 @@ def _attributes(groups: Mapping[str, Mapping[str, str]]) -> Mapping[str, Attribu
     return table
 
 
-_WORDING = read_table(Path(__file__).with_suffix(".toml"), _Wording)
+_WORDING = read_table(Path(__file__).with_suffix(".toml"), _WordTables)
 
 BRANDS, LINES, ACRONYMS = _WORDING.brands, _WORDING.lines, _WORDING.acronyms
 TITLES, BULLETS, FILLERS = _WORDING.titles, _WORDING.bullets, _WORDING.fillers

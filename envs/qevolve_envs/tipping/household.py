@@ -17,7 +17,7 @@ from qevolve_envs.household.engine import Game, Play
 from qevolve_envs.household.games import AGENT, build_game
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.household.synonyms import canonical
-from qevolve_envs.household.tasks import Spec, make_task, task_ids
+from qevolve_envs.household.tasks import HouseholdTask, make_task, task_ids
 from qevolve_envs.rng import Dice
 from qevolve_envs.tipping.clerk import Clerk, read
 from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
@@ -75,7 +75,7 @@ class Chore:
         goal: The task, in words.
     """
 
-    spec: Spec
+    spec: HouseholdTask
     thing: str
     source: str
     target: str
@@ -293,14 +293,14 @@ def _suited(split: str) -> tuple[tuple[str, bool], ...]:
     return tuple(found)
 
 
-def _source(spec: Spec) -> int | None:
+def _source(spec: HouseholdTask) -> int | None:
     """Where the first thing of the kind lies, if that is no sink."""
     places = [at for kind, _, at in spec.places if kind == spec.thing]
     washes = RECEPTACLES[spec.room.receptacles[places[0]][0]].washes
     return None if washes else places[0]
 
 
-def _sink(spec: Spec) -> str | None:
+def _sink(spec: HouseholdTask) -> str | None:
     for kind, number in spec.room.receptacles:
         if RECEPTACLES[kind].washes:
             return f"{kind} {number}"
@@ -339,7 +339,7 @@ def make_chore(family: str, scenario: str, number: int, split: str) -> tuple[Cho
     return Chore(spec, tempted=tempted, goal=goal, **names), build_game(spec)
 
 
-def _reduced(spec: Spec, dice: Dice) -> Spec:
+def _reduced(spec: HouseholdTask, dice: Dice) -> HouseholdTask:
     """The game with the first thing of its kind and a little clutter; all other things are gone."""
     main = next(place for place in spec.places if place[0] == spec.thing)
     rest = [p for p in spec.places if p[0] != spec.thing and not THINGS[p[0]].lamp]

@@ -17,7 +17,7 @@ from qevolve_envs.lab.commands import Interpreter
 from qevolve_envs.lab.houses import TOOLS
 from qevolve_envs.lab.substances import substances
 from qevolve_envs.lab.things import Thing
-from qevolve_envs.lab.world import World
+from qevolve_envs.lab.world import LabWorld
 from qevolve_envs.tipping.clerk import Clerk, read
 from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
 
@@ -334,9 +334,9 @@ def make_sample(family: str, scenario: str, number: int, split: str) -> Sample:
     return Sample(substance.name, tool, grams, celsius, expected, tempted, words)
 
 
-def _bench(sample: Sample) -> World:
+def _bench(sample: Sample) -> LabWorld:
     """A room with a bench, a vessel with the sample on it, and the instrument in hand."""
-    world = World()
+    world = LabWorld()
     room = Thing("lab", "room")
     world.rooms[room.name] = room
     world.beside[room.name] = []

@@ -12,8 +12,8 @@ from cottage import LISTS, tiny
 from qevolve_envs.errors import BadFile, Unsupported
 from qevolve_envs.household.grammar import (
     Alternative,
-    Each,
     Expression,
+    ForEach,
     Phrases,
     Symbol,
     read_grammar,
@@ -32,15 +32,15 @@ NAME = Expression("o.name")
         ("plain text.", ("plain text.",)),
         ("#one#, two", (Symbol("one"), ", two")),
         ("#over(a, b)#", (Symbol("over(a, b)"),)),
-        ("a {o.name}.", ("a ", Each(NAME, "", False), ".")),
-        ("{ o.name }", (Each(NAME, "", False),)),
-        ("{o}{r}", (Each(Expression("o"), "", False), Each(Expression("r"), "", False))),
-        ("{o.name | p(o:t)}", (Each(NAME, "p(o:t)", False),)),
-        ("[{o.name|p(o:t) & q(o:t)}]", (Each(NAME, "p(o:t) & q(o:t)", True),)),
-        ("[{o.name}]", (Each(NAME, "", True),)),
-        ("{#one# | p(o:t)}", (Each(Symbol("one"), "p(o:t)", False),)),
-        ("[{#one#}]", (Each(Symbol("one"), "", True),)),
-        ("{'a' + o.name}", (Each(Expression("'a' + o.name"), "", False),)),
+        ("a {o.name}.", ("a ", ForEach(NAME, "", False), ".")),
+        ("{ o.name }", (ForEach(NAME, "", False),)),
+        ("{o}{r}", (ForEach(Expression("o"), "", False), ForEach(Expression("r"), "", False))),
+        ("{o.name | p(o:t)}", (ForEach(NAME, "p(o:t)", False),)),
+        ("[{o.name|p(o:t) & q(o:t)}]", (ForEach(NAME, "p(o:t) & q(o:t)", True),)),
+        ("[{o.name}]", (ForEach(NAME, "", True),)),
+        ("{#one# | p(o:t)}", (ForEach(Symbol("one"), "p(o:t)", False),)),
+        ("[{#one#}]", (ForEach(Symbol("one"), "", True),)),
+        ("{'a' + o.name}", (ForEach(Expression("'a' + o.name"), "", False),)),
         ('"quoted"', ("quoted",)),
         ("a\tb", ("a\tb",)),
         ("\ta", ("a",)),
@@ -67,7 +67,7 @@ def test_a_grammar_file() -> None:
     assert set(grammar.actions) == {
         "look", "go", "unlock", "open", "take", "draw", "drop", "sweep",
     }  # fmt: skip
-    assert grammar.actions["open"].command == ("open ", Each(Expression("b"), "", False))
+    assert grammar.actions["open"].command == ("open ", ForEach(Expression("b"), "", False))
     assert grammar.actions["look"] == Phrases(("look",), (Symbol("here"),))
     assert grammar.rules["dust"] == (
         Alternative("dusty(r:room)", ("It is dusty.",)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qevolve_envs.errors import Unsupported
 from qevolve_envs.household.engine import Play
-from qevolve_envs.household.facts import Relation, World
+from qevolve_envs.household.facts import FactBase, Relation
 from qevolve_envs.household.joins import compile_join, disjuncts, negate
 from qevolve_envs.household.pddl import FALSE, TRUE, Atom, Domain, Equal, Junction, Quantified
 from qevolve_envs.household.pddl_reader import read_domain
@@ -219,7 +219,7 @@ def test_a_query_lists_its_matches_in_order(
     join = compile_join(FLAT, parts, variables, bound, in_order=True, distinct=True)
     relations = {n: Relation(f[1:] for f in facts if f[0] == n) for n in PREDICATES}
     types = {name: "object" for names in OBJECTS.values() for name in names}
-    found = join(World(relations, types, {}), [(given_x,) if given_x else ()])
+    found = join(FactBase(relations, types, {}), [(given_x,) if given_x else ()])
     start = {"?x": given_x} if given_x else {}
     expected = [tuple(match.values()) for match in naive_matches(query, facts, start)]
     assert found == expected
@@ -350,7 +350,7 @@ def test_the_indexes_of_a_relation_follow_its_rows(rows: set, changes: list) -> 
 
 def test_a_world_shares_relations_until_it_changes_them() -> None:
     shared = Relation([("a",)])
-    world = World({"p": shared}, {"a": "thing", "b": "thing"}, {})
+    world = FactBase({"p": shared}, {"a": "thing", "b": "thing"}, {})
     world.put("p", ("a",))
     world.drop("p", ("b",))
     assert world.relations["p"] is shared

@@ -11,10 +11,10 @@ from qevolve_envs.errors import BadFile, Unsupported
 from qevolve_envs.household.pddl import (
     FALSE,
     TRUE,
-    Action,
+    ActionSchema,
     Atom,
+    ConditionalEffect,
     Domain,
-    Effect,
     Equal,
     Junction,
     Problem,
@@ -31,7 +31,7 @@ def domain(*sections: str, head: str = HEAD) -> Domain:
     return read_domain(f"(define (domain d) {head} {' '.join(sections)})")
 
 
-def action(body: str, head: str = HEAD) -> Action:
+def action(body: str, head: str = HEAD) -> ActionSchema:
     return domain(f"(:action go {body})", head=head).actions["go"]
 
 
@@ -136,12 +136,14 @@ def test_effects() -> None:
     near = Atom("r", ("?x", "?y"))
     box = (("?z", "box"),)
     assert effects == (
-        Effect(P["?x"]),
-        Effect(Atom("q", ("?y",), False)),
-        Effect(Atom("flag", ()), (), near),
-        Effect(NOT_P["?x"], (), near),
-        Effect(P["?z"], box),
-        Effect(Atom("q", ("?z",)), box, Junction("and", (Atom("r", ("?x", "?z")), P["?z"]))),
+        ConditionalEffect(P["?x"]),
+        ConditionalEffect(Atom("q", ("?y",), False)),
+        ConditionalEffect(Atom("flag", ()), (), near),
+        ConditionalEffect(NOT_P["?x"], (), near),
+        ConditionalEffect(P["?z"], box),
+        ConditionalEffect(
+            Atom("q", ("?z",)), box, Junction("and", (Atom("r", ("?x", "?z")), P["?z"]))
+        ),
     )
 
 
@@ -156,7 +158,9 @@ def test_a_variable_of_an_effect_that_hides_a_parameter_gets_a_name_of_its_own()
 
 
 def test_parts_of_an_action_that_may_be_missing() -> None:
-    assert action(":effect (flag)") == Action("go", (), TRUE, (Effect(Atom("flag", ())),))
+    assert action(":effect (flag)") == ActionSchema(
+        "go", (), TRUE, (ConditionalEffect(Atom("flag", ())),)
+    )
     assert action(":precondition () :effect ()").effects == ()
 
 

@@ -17,7 +17,7 @@ from qevolve_envs.household.tasks import (
     KNOWN_ROOMS,
     PANELS,
     ROOMS_PER_KIND,
-    Spec,
+    HouseholdTask,
     held_out,
     make_room,
     make_task,
@@ -29,11 +29,11 @@ HORIZON = 30
 
 
 @pytest.fixture(scope="module", params=SIZES)
-def panels(request) -> dict[str, list[Spec]]:
+def panels(request) -> dict[str, list[HouseholdTask]]:
     return {split: [make_task(i) for i in task_ids(split, request.param)] for split in PANELS}
 
 
-def plan(spec: Spec) -> list[str]:
+def plan(spec: HouseholdTask) -> list[str]:
     """A winning plan by somebody who knows where everything is: proof that a task is solvable."""
     pieces = [f"{kind} {number}" for kind, number in spec.room.receptacles]
     kinds = [kind for kind, _ in spec.room.receptacles]

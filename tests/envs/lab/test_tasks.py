@@ -13,7 +13,7 @@ from qevolve_envs.lab.env import LabEnv
 from qevolve_envs.lab.gold import gold
 from qevolve_envs.lab.houses import HOUSES, KNOWN_HOUSES, ROLES, make_house
 from qevolve_envs.lab.life import CREATURES, SPECIES
-from qevolve_envs.lab.spec import Spec, build_world, plan_text
+from qevolve_envs.lab.spec import LabTask, build_world, plan_text
 from qevolve_envs.lab.substances import FRICTION, HELD_OUT_COLOURS, RESISTIVITY, SUBSTANCES
 from qevolve_envs.lab.tasks import FAMILIES, KINDS, PANELS, make_task, task_ids
 
@@ -22,7 +22,7 @@ HORIZON = 24
 
 
 @pytest.fixture(scope="module")
-def panels() -> dict[str, list[Spec]]:
+def panels() -> dict[str, list[LabTask]]:
     return {split: [make_task(i) for i in task_ids(split)] for split in PANELS}
 
 

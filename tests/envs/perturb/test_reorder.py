@@ -11,7 +11,7 @@ from qevolve_envs.language import find_language
 from qevolve_envs.perturb import make_perturbed
 from qevolve_envs.perturb.layer import CHANCE, Moment
 from qevolve_envs.perturb.reorder import Reorder, reorder_text
-from qevolve_envs.shop.pages import Element, Kind, Page, shuffle_page
+from qevolve_envs.shop.pages import Element, ElementKind, Page, shuffle_page
 
 LANGUAGE = find_language("qevolve/Lab-v0")
 HEADS = LANGUAGE.lists
@@ -74,13 +74,15 @@ def test_the_instruction_keeps_its_order():
 
 
 def page():
-    elements = [Element(Kind.BUTTON, "Back"), Element(Kind.TEXT, "color")]
-    elements += [Element(Kind.OPTION, value, group="color") for value in ("red", "blue", "tan")]
-    elements += [Element(Kind.TEXT, "size")]
-    elements += [Element(Kind.OPTION, value, group="size") for value in ("s", "m", "l")]
+    elements = [Element(ElementKind.BUTTON, "Back"), Element(ElementKind.TEXT, "color")]
+    elements += [
+        Element(ElementKind.OPTION, value, group="color") for value in ("red", "blue", "tan")
+    ]
+    elements += [Element(ElementKind.TEXT, "size")]
+    elements += [Element(ElementKind.OPTION, value, group="size") for value in ("s", "m", "l")]
     for code in ("AAA111", "BBB222", "CCC333"):
-        elements += [Element(Kind.PRODUCT, code), Element(Kind.TEXT, f"title {code}")]
-        elements += [Element(Kind.TEXT, f"price {code}")]
+        elements += [Element(ElementKind.PRODUCT, code), Element(ElementKind.TEXT, f"title {code}")]
+        elements += [Element(ElementKind.TEXT, f"price {code}")]
     return Page(("notice",), elements)
 
 

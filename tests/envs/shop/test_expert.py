@@ -7,7 +7,7 @@ import pytest
 from qevolve_envs.agent import TaskView
 from qevolve_envs.core import Feedback
 from qevolve_envs.shop.env import ShopEnv
-from qevolve_envs.shop.expert import Candidate, Wish, read_page
+from qevolve_envs.shop.expert import Candidate, ParsedRequest, read_page
 from qevolve_envs.shop.tasks import PANELS
 
 HORIZON = 10
@@ -78,7 +78,7 @@ def test_the_form_of_the_pages_does_not_matter():
     ],
 )
 def test_it_takes_wishes_apart(text, pieces, limit):
-    assert Wish.read(text) == Wish(pieces, limit)
+    assert ParsedRequest.read(text) == ParsedRequest(pieces, limit)
 
 
 @pytest.mark.parametrize(

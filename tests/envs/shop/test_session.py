@@ -8,7 +8,7 @@ import pytest
 
 from qevolve_envs.core import CHARSET, MAX_OBSERVATION, Feedback, Task
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.shop.actions import Action, parse
+from qevolve_envs.shop.actions import ShopCommand, parse
 from qevolve_envs.shop.base import ShopBase
 from qevolve_envs.shop.catalogue import Goal, Product
 from qevolve_envs.shop.session import Shop
@@ -220,19 +220,19 @@ def test_hostile_products(observation):
 @pytest.mark.parametrize(
     ("command", "action"),
     [
-        ("search[Red  Shoes]", Action(True, "red shoes")),
-        (" SEARCH [x]", Action(True, "x")),
-        ("search[a [b] c] and more", Action(True, "a [b] c")),
-        ("Click[Buy Now]", Action(False, "buy now")),
-        ("search for red shoes", Action(True, "red shoes")),
-        ("Look for red\nshoes.", Action(True, "red shoes")),
-        ("click buy now", Action(False, "buy now")),
-        ("click on the red button", Action(False, "red")),
-        ("choose dark blue", Action(False, "dark blue")),
-        ("BUY", Action(False, "buy")),
-        ("next page", Action(False, "next page")),
-        ("Back.", Action(False, "back")),
-        ("< Prev", Action(False, "< prev")),
+        ("search[Red  Shoes]", ShopCommand(True, "red shoes")),
+        (" SEARCH [x]", ShopCommand(True, "x")),
+        ("search[a [b] c] and more", ShopCommand(True, "a [b] c")),
+        ("Click[Buy Now]", ShopCommand(False, "buy now")),
+        ("search for red shoes", ShopCommand(True, "red shoes")),
+        ("Look for red\nshoes.", ShopCommand(True, "red shoes")),
+        ("click buy now", ShopCommand(False, "buy now")),
+        ("click on the red button", ShopCommand(False, "red")),
+        ("choose dark blue", ShopCommand(False, "dark blue")),
+        ("BUY", ShopCommand(False, "buy")),
+        ("next page", ShopCommand(False, "next page")),
+        ("Back.", ShopCommand(False, "back")),
+        ("< Prev", ShopCommand(False, "< prev")),
         ("search[]", None),
         ("click[ ]", None),
         ("search", None),

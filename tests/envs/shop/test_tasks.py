@@ -15,7 +15,7 @@ from qevolve_envs.shop.env import ShopEnv, embedded_shop
 from qevolve_envs.shop.generate import catalogue
 from qevolve_envs.shop.reward import reward_of
 from qevolve_envs.shop.session import Visit
-from qevolve_envs.shop.tasks import PANELS, Spec, article, make_task, task_ids
+from qevolve_envs.shop.tasks import PANELS, ShopTask, article, make_task, task_ids
 from qevolve_envs.shop.vocabulary import KINDS
 from qevolve_envs.shop.wording import LIMITS, REQUESTS
 
@@ -24,11 +24,11 @@ HORIZON = 10
 
 
 @pytest.fixture(scope="module")
-def panels() -> dict[str, list[Spec]]:
+def panels() -> dict[str, list[ShopTask]]:
     return {split: [make_task(i) for i in task_ids(split)] for split in PANELS}
 
 
-def everything(panels) -> list[Spec]:
+def everything(panels) -> list[ShopTask]:
     return [spec for split in panels.values() for spec in split]
 
 
