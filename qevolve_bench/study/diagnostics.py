@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qevolve_bench.tipping.text import table
 from qevolve_envs.episode import read_episodes
 
 #: Figures of a critic, by their names in the metrics (see `learners.q_evolve.learner.health`).
@@ -60,8 +61,6 @@ def _lines(folder: Path) -> Iterable[dict[str, Any]]:
 
 def critics_table(critics: dict[str, dict[str, dict[str, float]]]) -> str:
     """The figures of every arm and round as a Markdown table."""
-    from tabulate import tabulate
-
     rows = [
         [arm, round_.removeprefix("round-")]
         + [f"{figures[name]:.2f}" if name in figures else "-" for name in CRITIC]
@@ -69,7 +68,7 @@ def critics_table(critics: dict[str, dict[str, dict[str, float]]]) -> str:
         for round_, figures in rounds.items()
     ]
     headers = ["arm", "round", *CRITIC.values()]
-    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    return table(headers, rows)
 
 
 def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float | None] | None:
@@ -111,12 +110,10 @@ def refusals(folders: Iterable[Path], splits: Iterable[str]) -> dict[str, float 
 
 def refusals_table(found: dict[str, dict[str, Any]]) -> str:
     """The counts of every arm as a Markdown table, in percent."""
-    from tabulate import tabulate
-
     names = ("steps_refused", "episodes_refused", "won_without", "won_with")
     rows = [
         [arm, *("-" if (f := figures[name]) is None else f"{100 * f:.1f}" for name in names)]
         for arm, figures in found.items()
     ]
     headers = ["arm", "steps refused", "episodes with a refusal", "won without one", "won with one"]
-    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+    return table(headers, rows)

@@ -8,7 +8,6 @@ later plan is compared: arms and seeds may be added, and runs put there by hand.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import threading
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qevolve_bench.folders import SPEC, first_difference
-from qevolve_bench.schema import write_json
-from qevolve_bench.study.plan import Arm, Measure, Mixture, Study, TrainingPhase
+from qevolve_bench.schema import convert, read_json, write_json
+from qevolve_bench.study.plan import Arm, Study
 from qevolve_bench.study.rounds import (
     find_warm,
     make_warm,
@@ -115,14 +114,13 @@ _EARLIER = "study.json"
 def _take_over(folder: Path) -> None:
     """Gives each run of a study of rounds of an earlier release its ``spec.json``."""
     file = folder / _EARLIER
+    old = read_json(file)
     try:
-        old = json.loads(file.read_text())
-        arms = [{"extends": arm.pop("like"), **arm} for arm in old["arms"]]
-        mixture = Mixture(**old["mixture"], env_kwargs=old.pop("mixture_kwargs"))
-        old |= {"arms": [Arm(**arm) for arm in arms], "mixture": mixture}
-        old |= {"phases": [TrainingPhase(**phase) for phase in old["phases"]]}
-        study = Study(**{**old, "measure": Measure(**old["measure"])})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        old["mixture"]["env_kwargs"] = old.pop("mixture_kwargs")
+        for arm in old["arms"]:
+            arm["extends"] = arm.pop("like")
+        study: Study = convert(old, Study, "the plan of a study")
+    except (BadFile, LookupError, TypeError, AttributeError) as error:
         raise BadFile(f"{file} is not the plan of a study: {error}.") from None
     jobs = [job for part in _warm_jobs(study, folder) for job in part]
     for job in [*jobs, *arm_jobs(study, folder, {})]:
@@ -301,11 +299,7 @@ def _is_done(job: Job) -> bool:
     """
     if not (job.folder / job.result).is_file():
         return False
-    file = job.folder / SPEC
-    try:
-        difference = first_difference(json.loads(file.read_text()), job.spec, _FREE)
-    except (OSError, ValueError, AttributeError) as error:
-        raise BadFile(f"{file} cannot be read: {error}.") from None
+    difference = first_difference(read_json(job.folder / SPEC), job.spec, _FREE)
     if difference:
         raise BenchError(
             f"{job.folder} holds a run of another plan, which differs in its {difference}: choose"

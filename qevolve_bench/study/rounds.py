@@ -11,16 +11,14 @@ the same bytes, but for ``timing.json``.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from qevolve_bench.folders import claim_folder
-from qevolve_bench.schema import write_json
+from qevolve_bench.schema import plain, read_json, read_record, write_json
 from qevolve_bench.study.plan import NONE, Arm, Study
 from qevolve_bench.tipping.lanes import SingleLane
 from qevolve_bench.tipping.play import AgentPlayer, play_worlds
@@ -29,7 +27,7 @@ from qevolve_bench.training.checkpoint import policy_folder
 from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import RESULT, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
-from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.errors import BenchError
 from qevolve_envs.rng import child_seed
 from qevolve_envs.tipping.truth import Truth, read_trace, write_trace
 
@@ -56,25 +54,22 @@ class WarmStart:
 
 def warm_record(study: Study, seed: int) -> dict[str, Any]:
     """Everything that decides the warm start of a seed: the content of its ``spec.json``."""
-    record = asdict(study)
+    record = plain(study)
     names = ("env", "env_kwargs", "split", "horizon", "mixture", "warm",
              "scratch", "form", "experts")  # fmt: skip
-    return _json({"schema": SCHEMA, **{name: record[name] for name in names}, "seed": seed})
+    return {"schema": SCHEMA, **{name: record[name] for name in names}, "seed": seed}
 
 
 def run_record(study: Study, arm: Arm, seed: int) -> dict[str, Any]:
     """Everything that decides the rounds of an arm and seed: the content of ``spec.json``."""
+    whole, mine = plain(study), plain(arm)
     names = ("learner", "preset", "settings", "budget", "reference")
-    of_arm = {name: getattr(arm, name) for name in names} | {"arm_env_kwargs": arm.env_kwargs}
-    phases = [asdict(phase) for phase in study.phases]
-    return warm_record(study, seed) | _json(
-        {"phases": phases, "measure": asdict(study.measure), **of_arm}
-    )
-
-
-def _json(record: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(record))
-    return found
+    return {
+        **warm_record(study, seed),
+        **{name: whole[name] for name in ("phases", "measure")},
+        **{name: mine[name] for name in names},
+        "arm_env_kwargs": arm.env_kwargs,
+    }
 
 
 def warm_spec(study: Study, seed: int, mixture: Path) -> TrainingSpec:
@@ -190,7 +185,40 @@ def _mixture(study: Study, seed: int, world: EnvConfig) -> list[Episode]:
     return won
 
 
-def read_rounds(folder: Path) -> dict[str, Any] | None:
+class RoundRecord(TypedDict):
+    """A round in ``result.json``.
+
+    Attributes:
+        round: Its number.
+        phase: Name of its phase.
+        trained: False where the policy is that of the round before.
+        reason: Why a round of training held nothing to learn from; "" for one that trained.
+        opportunities: Opportunities to violate, in the measurement.
+        violations: Violations.
+        success: Share of the episodes that were won.
+        score: Their mean score.
+        ledger: What training used up, without seconds.
+    """
+
+    round: int
+    phase: str
+    trained: bool
+    reason: str
+    opportunities: int
+    violations: int
+    success: float
+    score: float
+    ledger: dict[str, float]
+
+
+class RoundsResult(TypedDict):
+    """Content of ``result.json``."""
+
+    schema: int
+    rounds: list[RoundRecord]
+
+
+def read_rounds(folder: Path) -> RoundsResult | None:
     """Reads ``result.json``, the records of all rounds of a run; None for one that is not done.
 
     Raises:
@@ -199,32 +227,18 @@ def read_rounds(folder: Path) -> dict[str, Any] | None:
     file = folder / RESULT
     if not file.is_file():
         return None
-    try:
-        record: dict[str, Any] = json.loads(file.read_text())
-        if record["schema"] != SCHEMA or not isinstance(record["rounds"], list):
-            raise ValueError("another schema")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadFile(f"{file} is not the result of a run of tipping: {error}.") from None
-    return record
+    return read_record(file, RoundsResult, SCHEMA, "the result of a run of rounds")
 
 
-def play_rounds(
-    study: Study,
-    arm: Arm,
-    seed: int,
-    folder: Path,
-    warm: WarmStart,
-    say: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
+def play_rounds(study: Study, arm: Arm, seed: int, folder: Path, warm: WarmStart) -> RoundsResult:
     """Plays the rounds that are not done yet.
 
     Args:
-        study: The plan.
+        study: The study.
         arm: The learner.
         seed: The seed.
-        folder: Of the run.
+        folder: Folder of the run.
         warm: The seed's warm start.
-        say: Called with a sentence about every round.
 
     Returns:
         The content of ``result.json``.
@@ -247,16 +261,13 @@ def play_rounds(
         if not file.is_file():
             record = _round(study, arm, seed, number, place, current, warm)
             write_json(file, record)
-        record = json.loads(file.read_text())
+        record = read_json(file)
         records.append(record)
         if record["trained"]:
             # Nothing needs the policy before this one any more.
             if current != warm.policy:
                 shutil.rmtree(current, ignore_errors=True)
             current = place
-        if say is not None:
-            rate = record["violations"] / max(1, record["opportunities"])
-            say(f"round {number} ({record['phase']}): violation rate {rate:.3f}")
     return _finish(folder, records, current, keep=current != warm.policy)
 
 
@@ -352,7 +363,7 @@ def measure(
 
 def _finish(
     folder: Path, records: list[dict[str, Any]], policy: Path, *, keep: bool
-) -> dict[str, Any]:
+) -> RoundsResult:
     """Gathers the rounds into the final files; ``result.json`` is written last."""
     rounds = folder / "rounds"
     files = [rounds / f"{record['round']:02d}.jsonl" for record in records]
@@ -363,10 +374,9 @@ def _finish(
     seconds = {name: [record[name] for record in records] for name in ("seconds", "cpu_seconds")}
     write_json(folder / "timing.json", {"schema": SCHEMA, **seconds})
     kept = [{k: v for k, v in record.items() if k not in seconds} for record in records]
-    result = {"schema": SCHEMA, "rounds": kept}
-    write_json(folder / RESULT, result)
+    write_json(folder / RESULT, {"schema": SCHEMA, "rounds": kept})
     _clean(folder)
-    return result
+    return {"schema": SCHEMA, "rounds": cast(list[RoundRecord], kept)}
 
 
 def _clean(folder: Path) -> None:

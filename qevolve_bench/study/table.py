@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from qevolve_bench.study.diagnostics import (
 )
 from qevolve_bench.study.engine import choose, run_folder
 from qevolve_bench.study.plan import SCHEMA, Study, extends
+from qevolve_bench.tipping.text import table
 from qevolve_bench.training.evaluation import read_curve
 from qevolve_bench.training.specification import TrainingResult, read_result
 from qevolve_envs.errors import BenchError
@@ -30,18 +31,25 @@ from qevolve_envs.files import replacing, write_file
 WARM = "warm start"
 
 
-def results_of(study: Study, folder: Path) -> dict[str, list[TrainingResult | None]]:
-    """The result of every arm and seed (None where it is not done); the warm start comes first."""
-    found = {WARM: [read_result(run_folder(folder, seed, "warm")) for seed in study.seeds]}
-    for arm in study.arms:
-        found[arm.name] = [
-            read_result(run_folder(folder, seed, "runs", arm.name)) for seed in study.seeds
-        ]
-    return found
+#: Arm -> seed -> result, of the runs that are done.
+Done = Mapping[str, Mapping[int, TrainingResult]]
+
+
+def results_of(study: Study, folder: Path) -> Done:
+    """Reads the results of all arms and seeds that are done; the warm start comes first."""
+    places = {WARM: ["warm"]} | {arm.name: ["runs", arm.name] for arm in study.arms}
+    return {
+        name: {
+            seed: result
+            for seed in study.seeds
+            if (result := read_result(run_folder(folder, seed, *parts))) is not None
+        }
+        for name, parts in places.items()
+    }
 
 
 def scores(results: Sequence[TrainingResult], split: str) -> npt.NDArray[np.float64]:
-    """Won or not, shape (seeds, tasks).
+    """Successes as 0 or 1, shape (seeds, tasks).
 
     Raises:
         BenchError: When the seeds did not play the same tasks.
@@ -59,19 +67,19 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
     Learners are compared on the seeds that all of them have finished, and variants on those that
     all variants have finished as well, so that a table holds the same seeds in every row.
     """
-    found = results_of(study, folder)
+    done = results_of(study, folder)
     learners = [WARM, *(arm.name for arm in study.arms if not arm.extends)]
     variants = [arm.name for arm in study.arms if arm.extends]
-    whole = _finished_by(learners, found)
-    if len(whole) < 2:
+    common = [seed for seed in study.seeds if all(seed in done[name] for name in learners)]
+    if len(common) < 2:
         raise BenchError(
-            f"{len(whole)} seeds are finished on every learner; a table with intervals needs two."
+            f"{len(common)} seeds are finished on every learner; a table with intervals needs two."
         )
-    seeds = dict.fromkeys(learners, whole)
-    both = _finished_by(found, found)
-    if len(both) >= 2:
-        seeds |= dict.fromkeys(variants, both)
-    results = {name: _picked(found[name], places) for name, places in seeds.items()}
+    seeds = dict.fromkeys(learners, common)
+    of_variants = [seed for seed in common if all(seed in done[name] for name in variants)]
+    if len(of_variants) >= 2:
+        seeds |= dict.fromkeys(variants, of_variants)
+    results = {name: [done[name][seed] for seed in chosen] for name, chosen in seeds.items()}
     folders = {name: [r.folder for r in picked] for name, picked in results.items()}
     refused = {name: refusals(places, study.evaluate) for name, places in folders.items()}
     critics = {name: critic_rounds(places) for name, places in folders.items()}
@@ -79,41 +87,27 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "study": asdict(study),
         "digest": study.digest(),
-        "seeds": [study.seeds[i] for i in whole],
-        "seeds_of_variants": [study.seeds[i] for i in both] if variants else [],
+        "seeds": common,
+        "seeds_of_variants": of_variants if variants else [],
         "tuned": choose(study, folder),
         "arms": {name: _arm_record(picked, study.evaluate) for name, picked in results.items()},
-        "differences": _differences(study, found, seeds),
+        "differences": _differences(study, done, seeds),
         "refusals": {name: counts for name, counts in refused.items() if counts},
         "critics": {name: rounds for name, rounds in critics.items() if rounds},
     }
-
-
-def _finished_by(
-    names: Iterable[str], found: Mapping[str, list[TrainingResult | None]]
-) -> list[int]:
-    """Indices of the seeds that all these arms have finished."""
-    columns = zip(*(found[name] for name in names), strict=True)
-    return [i for i, column in enumerate(columns) if None not in column]
-
-
-def _picked(
-    results: Sequence[TrainingResult | None], places: Sequence[int]
-) -> list[TrainingResult]:
-    return [result for i in places if (result := results[i]) is not None]
 
 
 def _arm_record(results: Sequence[TrainingResult], splits: Sequence[str]) -> dict[str, Any]:
     """Success on each split, and the mean ledger."""
     cells: dict[str, Any] = {}
     for split in splits:
-        table = scores(results, split)
-        mean = crossed_mean(table)
+        won = scores(results, split)
+        mean = crossed_mean(won)
         cells[split] = {
             "success": mean.estimate.value,
             "interval": list(mean.estimate.interval),
-            "by_seed": table.mean(axis=1).tolist(),
-            "episodes": int(table.size),
+            "by_seed": won.mean(axis=1).tolist(),
+            "episodes": int(won.size),
         }
     axes = results[0].ledger
     ledger = {axis: float(np.mean([r.ledger[axis] for r in results])) for axis in axes}
@@ -123,13 +117,11 @@ def _arm_record(results: Sequence[TrainingResult], splits: Sequence[str]) -> dic
 def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
     """Pairs of arms that are compared, by the family that they are tested in."""
     learners = [arm.name for arm in study.arms if not arm.extends]
-    families = {
-        f"against {study.baseline}": [(n, study.baseline) for n in learners if n != study.baseline]
-    }
-    if study.focus:
-        families[f"{study.focus} against each other learner"] = [
-            (study.focus, name) for name in learners if name != study.focus
-        ]
+    base, focus = study.baseline, study.focus
+    families = {f"against {base}": [(name, base) for name in learners if name != base]}
+    if focus:
+        others = [(focus, name) for name in learners if name != focus]
+        families[f"{focus} against each other learner"] = others
     for arm in study.arms:
         if arm.extends:
             families.setdefault(f"variants of {arm.extends}", []).append((arm.name, arm.extends))
@@ -137,30 +129,17 @@ def _families(study: Study) -> dict[str, list[tuple[str, str]]]:
 
 
 def _differences(
-    study: Study, found: Mapping[str, list[TrainingResult | None]], seeds: Mapping[str, list[int]]
+    study: Study, done: Done, seeds: Mapping[str, Sequence[int]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Paired differences over seeds and tasks, with Holm's correction within each family."""
     differences: dict[str, list[dict[str, Any]]] = {}
     for family, pairs in _families(study).items():
         lines = []
         for arm, other in pairs:
-            if arm not in seeds:
-                continue
-            for split in study.evaluate:
-                mine = scores(_picked(found[arm], seeds[arm]), split)
-                theirs = scores(_picked(found[other], seeds[arm]), split)
-                difference = crossed_difference(mine, theirs)
-                lines.append(
-                    {
-                        "arm": arm,
-                        "other": other,
-                        "split": split,
-                        "difference": difference.estimate.value,
-                        "interval": list(difference.estimate.interval),
-                        "p": difference.p_value,
-                        "by_seed": (mine - theirs).mean(axis=1).tolist(),
-                    }
-                )
+            mine, theirs = ([done[name][s] for s in seeds.get(arm, ())] for name in (arm, other))
+            for split in study.evaluate if mine else ():
+                names = {"arm": arm, "other": other, "split": split}
+                lines.append(names | _difference(mine, theirs, split))
         tested = [line for line in lines if line["p"] is not None]
         if tested:
             for line, p in zip(tested, holm([t["p"] for t in tested]), strict=True):
@@ -168,6 +147,19 @@ def _differences(
         if lines:
             differences[family] = lines
     return differences
+
+
+def _difference(
+    mine: Sequence[TrainingResult], theirs: Sequence[TrainingResult], split: str
+) -> dict[str, Any]:
+    first, second = scores(mine, split), scores(theirs, split)
+    difference = crossed_difference(first, second)
+    return {
+        "difference": difference.estimate.value,
+        "interval": list(difference.estimate.interval),
+        "p": difference.p_value,
+        "by_seed": (first - second).mean(axis=1).tolist(),
+    }
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -178,42 +170,24 @@ def markdown(record: dict[str, Any]) -> str:
     """
     if record["study"].get("phases"):
         return tipping_table.markdown(record)
-    from tabulate import tabulate
-
+    splits, names = record["study"]["evaluate"], set(record["arms"])
     variants = {arm["name"] for arm in record["study"]["arms"] if extends(arm)}
-    shown = {name: arm for name, arm in record["arms"].items() if name not in variants}
     parts = [
         "Success, greedy, each task once for each seed; in brackets 95 % intervals over seeds and"
         f" tasks; seeds {_listed(record['seeds'])}. The ledger leaves the shared warm start out.\n",
-        _arms(shown, record["study"]["evaluate"]),
+        _arms(record["arms"], names - variants, splits),
     ]
-    if variants:
-        seeds = record["seeds_of_variants"]
-        shown = {name: arm for name, arm in record["arms"].items() if name in variants}
-        if shown:
-            parts.append(f"\n**Variants**, seeds {_listed(seeds)}:\n")
-            parts.append(_arms(shown, record["study"]["evaluate"]))
-        else:
-            parts.append(
-                f"\nVariants are left out: {len(seeds)} seeds are finished on all of them."
-            )
+    seeds = record["seeds_of_variants"]
+    if names & variants:
+        parts.append(f"\n**Variants**, seeds {_listed(seeds)}:\n")
+        parts.append(_arms(record["arms"], names & variants, splits))
+    elif variants:
+        parts.append(f"\nVariants are left out: {len(seeds)} seeds are finished on all of them.")
     for family, lines in record["differences"].items():
-        rows = [
-            [
-                line["arm"],
-                line["other"],
-                line["split"],
-                f"{100 * line['difference']:+.1f} points",
-                f"[{100 * line['interval'][0]:+.1f}, {100 * line['interval'][1]:+.1f}]",
-                _p(line.get("p_holm")),
-                " ".join(f"{100 * d:+.1f}" for d in line["by_seed"]),
-            ]
-            for line in lines
-        ]
-        headers = ["arm", "against", "panel", "difference", "95 %", "p (Holm)", "by seed"]
         title = family[0].upper() + family[1:]
         parts.append(f"\n**{title}**, paired by seed and task:\n")
-        parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+        headers = ["arm", "against", "panel", "difference", "95 %", "p (Holm)", "by seed"]
+        parts.append(table(headers, map(_difference_row, lines)))
     if record["refusals"]:
         parts.append(
             "\n**Refusals**, in % over all of these episodes: actions that the environment did not"
@@ -235,42 +209,48 @@ def markdown(record: dict[str, Any]) -> str:
             for name, pick in record["tuned"].items()
         ]  # fmt: skip
         parts.append("\n**Tuning**, success on training tasks kept apart:\n")
-        headers = ["arm", "setting", "trials", "chosen"]
-        parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+        parts.append(table(["arm", "setting", "trials", "chosen"], rows))
     return "\n".join(parts) + "\n"
 
 
-def _arms(arms: Mapping[str, dict[str, Any]], splits: Sequence[str]) -> str:
-    from tabulate import tabulate
-
+def _arms(arms: Mapping[str, Any], shown: Set[str], splits: Sequence[str]) -> str:
     rows = []
     for name, arm in arms.items():
-        row = [name]
-        for split in splits:
-            cell = arm["cells"][split]
-            low, high = cell["interval"]
-            row.append(f"{cell['success']:.3f} [{low:.3f}, {high:.3f}]")
+        if name not in shown:
+            continue
+        cells = [
+            (arm["cells"][split]["success"], *arm["cells"][split]["interval"]) for split in splits
+        ]
         ledger = arm["ledger"]
-        row += [
+        rows.append([
+            name,
+            *(f"{success:.3f} [{low:.3f}, {high:.3f}]" for success, low, high in cells),
             f"{ledger['env_steps']:,.0f}",
             f"{ledger['episodes']:,.0f}",
             f"{ledger['generated_tokens'] / 1e3:,.0f}K",
             f"{ledger['trained_tokens'] / 1e6:,.1f}M",
             f"{ledger['wall_seconds'] / 60:.1f}",
-        ]
-        rows.append(row)
-    headers = ["arm", *splits, "env steps", "episodes", "generated", "trained", "minutes"]
-    return str(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+        ])  # fmt: skip
+    spent = ["env steps", "episodes", "generated", "trained", "minutes"]
+    return table(["arm", *splits, *spent], rows)
+
+
+def _difference_row(line: Mapping[str, Any]) -> list[str]:
+    low, high = line["interval"]
+    p = line.get("p_holm")
+    return [
+        line["arm"],
+        line["other"],
+        line["split"],
+        f"{100 * line['difference']:+.1f} points",
+        f"[{100 * low:+.1f}, {100 * high:+.1f}]",
+        "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001",
+        " ".join(f"{100 * d:+.1f}" for d in line["by_seed"]),
+    ]
 
 
 def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def write_results(study: Study, folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from qevolve_bench.study.plan import NONE, SCHEMA, Arm, Study, extends
 from qevolve_bench.study.rounds import read_rounds
 from qevolve_bench.tipping.analyse import analyse, gather
 from qevolve_bench.tipping.document import MAIN
-from qevolve_bench.tipping.text import VERDICTS, compared, percent
+from qevolve_bench.tipping.text import VERDICTS, compared, percent, table
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import write_file
 from qevolve_envs.tipping.truth import Truth, read_trace
@@ -144,12 +144,12 @@ def _by_round(results: Sequence[Mapping[str, Any]]) -> str:
     for number, first in enumerate(results[0]["arms"][MAIN]["rounds"]):
         cells = [r["arms"][MAIN]["rounds"][number]["rate"] for r in results]
         rows.append([number, first["phase"], *(percent(cell) for cell in cells)])
-    return _table(["round", "phase", *(r["subject"] for r in results)], rows)
+    return table(["round", "phase", *(r["subject"] for r in results)], rows)
 
 
 def _points(lines: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     rows = [[name, *(percent(contrast[key]) for key in CONTRASTS)] for name, contrast in lines]
-    return _table(["difference", "V", "area in B", "hysteresis", "success"], rows)
+    return table(["difference", "V", "area in B", "hysteresis", "success"], rows)
 
 
 def _runs(record: Mapping[str, Any]) -> str:
@@ -174,7 +174,7 @@ def _runs(record: Mapping[str, Any]) -> str:
             *(f"{used.get(axis, 0):,.0f}" for axis in ("env_steps", "episodes", "trained_tokens")),
         ])  # fmt: skip
     headers = ["arm", *(f"V at the end of {p}" for p in phases), "rounds without news"]
-    return _table([*headers, "env steps", "episodes", "trained tokens"], rows)
+    return table([*headers, "env steps", "episodes", "trained tokens"], rows)
 
 
 def _caption(result: Mapping[str, Any]) -> str:
@@ -185,10 +185,3 @@ def _caption(result: Mapping[str, Any]) -> str:
         f" [ ] hold {result['level']:.0%} intervals over {result['resampled']},"
         f" {result['resamples']:,} resamples."
     )
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    from tabulate import tabulate
-
-    table: str = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-    return table

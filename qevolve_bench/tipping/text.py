@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from qevolve_bench.tipping.document import MAIN
@@ -53,7 +53,7 @@ def compared(
             name, *figures_row(arm), percent(arm["success"]),
             "–" if on_front is None else "yes" if on_front else "no",
         ])  # fmt: skip
-    return _table(["subject", *FIGURES, "success", "front"], rows, format)
+    return table(["subject", *FIGURES, "success", "front"], rows, format)
 
 
 #: Headers of `figures_row`.
@@ -133,7 +133,7 @@ def _result(result: Mapping[str, Any], format: Format, rounds: bool) -> str:
     if rounds:
         parts.append(_rounds(main, format))
     rows = [[name, *figures_row(arm)] for name, arm in arms.items()]
-    parts.append(_table(["arm", *FIGURES], rows, format))
+    parts.append(table(["arm", *FIGURES], rows, format))
     if result["contrasts"]:
         parts.append(_contrasts(result["contrasts"], format))
     parts.append("\n".join(mark + line for line in said(result)))
@@ -157,7 +157,7 @@ def _rounds(arm: Mapping[str, Any], format: Format) -> str:
         ]
         for r in arm["rounds"]
     ]
-    return _table([*headers, "records not parsed"] if misread else headers, rows, format)
+    return table([*headers, "records not parsed"] if misread else headers, rows, format)
 
 
 def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
@@ -167,7 +167,7 @@ def _contrasts(contrasts: Mapping[str, Any], format: Format) -> str:
         for name, contrast in contrasts.items()
     ]
     headers = ["points", "V", "area", "hysteresis", "residual", "success"]
-    return _table(headers, rows, format)
+    return table(headers, rows, format)
 
 
 def said(result: Mapping[str, Any]) -> list[str]:
@@ -285,8 +285,9 @@ def _units(arms: Mapping[str, Any]) -> str:
     return f"{line}."
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], format: Format) -> str:
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], format: Format = "md") -> str:
+    """Lays rows out as a table of a format."""
     from tabulate import tabulate
 
-    table: str = tabulate(rows, headers, tablefmt=_TABULATE[format], disable_numparse=True)
-    return table
+    text: str = tabulate(rows, headers, tablefmt=_TABULATE[format], disable_numparse=True)
+    return text
