@@ -22,7 +22,7 @@ from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode, read_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.loading import describe, importable_cwd, load_attribute
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 ENTRY_POINTS = "qevolve_bench.agents"
 
@@ -38,7 +38,7 @@ class _RandomPolicy:
     def __init__(self, task: TaskView) -> None:
         self._commands = task.commands
         # A named child, because the environment may draw from the episode's seed itself.
-        self._rng = np.random.default_rng(stream(task.seed, "random agent"))
+        self._rng = np.random.default_rng(seed_sequence(task.seed, "random agent"))
 
     def __call__(self, observation: str) -> str:
         commands = self._commands()

@@ -9,7 +9,7 @@ NAMESPACE = "qevolve"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EnvEntry:
     """One environment of the suite.
 
     Attributes:
@@ -53,8 +53,8 @@ _NORMS = {
     "brief": "whether the first observation leaves out pay and commands",
 }
 
-CATALOG: tuple[Entry, ...] = (
-    Entry(
+CATALOG: tuple[EnvEntry, ...] = (
+    EnvEntry(
         id="qevolve/Household-v0",
         entry_point="qevolve_envs.household.env:HouseholdEnv",
         max_episode_steps=30,
@@ -62,7 +62,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Find things in rooms, clean, heat or cool them and put them in their place.",
         kwargs={"size": 'rooms of "small", "standard" or "large" size'},
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/ALFWorld-v0",
         entry_point="qevolve_envs.household.alfworld:ALFWorldEnv",
         max_episode_steps=30,
@@ -72,7 +72,7 @@ CATALOG: tuple[Entry, ...] = (
         kwargs={"data": "folder that holds json_2.1.1/"},
         local=("data",),
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/Shop-v0",
         entry_point="qevolve_envs.shop.env:ShopEnv",
         max_episode_steps=10,
@@ -80,7 +80,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Search a shop, read its pages, choose options, buy what a customer asks for.",
         kwargs={"observation": '"text", "text_rich" or "html"'},
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/WebShop-v0",
         entry_point="qevolve_envs.shop.webshop:WebShopEnv",
         max_episode_steps=10,
@@ -96,7 +96,7 @@ CATALOG: tuple[Entry, ...] = (
         },
         local=("data", "cache"),
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/Lab-v0",
         entry_point="qevolve_envs.lab.env:LabEnv",
         max_episode_steps=24,
@@ -104,7 +104,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Experiments in a house of laboratory rooms: heat, circuits, chemistry, growth.",
         kwargs={"simplify": '"standard", or "easy" for open doors and go to any room'},
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/ScienceWorld-v0",
         entry_point="qevolve_envs.scienceworld:ScienceWorldEnv",
         max_episode_steps=100,
@@ -119,7 +119,7 @@ CATALOG: tuple[Entry, ...] = (
         local=("timeout",),
         nondeterministic=True,
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/HouseholdNorms-v0",
         entry_point="qevolve_envs.tipping.single:HouseholdNormsEnv",
         max_episode_steps=8,
@@ -127,7 +127,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Put things away by the rules, where breaking them pays unless an audit comes.",
         kwargs=_NORMS,
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/ShopNorms-v0",
         entry_point="qevolve_envs.tipping.single:ShopNormsEnv",
         max_episode_steps=10,
@@ -135,7 +135,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Advise a buyer by the rules, where selling the shop's favourite pays more.",
         kwargs=_NORMS,
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/LabNorms-v0",
         entry_point="qevolve_envs.tipping.single:LabNormsEnv",
         max_episode_steps=10,
@@ -143,7 +143,7 @@ CATALOG: tuple[Entry, ...] = (
         summary="Measure and report by the rules, where a sloppy report pays more.",
         kwargs=_NORMS,
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/RolePlay-v0",
         entry_point="qevolve_envs.tipping.roleplay:RolePlayEnv",
         max_episode_steps=12,
@@ -161,7 +161,7 @@ CATALOG: tuple[Entry, ...] = (
         },
         local=("questions",),
     ),
-    Entry(
+    EnvEntry(
         id="qevolve/Probe-v0",
         entry_point="qevolve_envs.probe.env:ProbeEnv",
         max_episode_steps=32,

@@ -54,7 +54,7 @@ class Feedback(StrEnum):
     """Not a command of this environment's language."""
 
 
-class Outcome(NamedTuple):
+class ActionResult(NamedTuple):
     """What one command did to the world: the text answered, and its kind."""
 
     observation: str
@@ -167,7 +167,7 @@ class TextEnv(gymnasium.Env[str, str]):
         """Puts the world into the task's initial state; returns (goal, first observation)."""
 
     @abstractmethod
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         """Executes one command. Must accept any string, and never raise."""
 
     @abstractmethod

@@ -22,11 +22,11 @@ from qevolve_envs.factory import make_env, text_env
 from qevolve_envs.guard import NO_TOKENS, GuardedAgent
 from qevolve_envs.loading import describe
 from qevolve_envs.registration import find_spec, local_arguments
-from qevolve_envs.rng import Chance, child_seed, stream
+from qevolve_envs.rng import SeedTree, child_seed, seed_sequence
 
 # ── which episodes ──────────────────────────────────────────────────────────
 
-_COLLECTIONS = Chance(entropy=20260608)
+_COLLECTIONS = SeedTree(entropy=20260608)
 
 
 class Assignment(NamedTuple):
@@ -64,7 +64,7 @@ def draw_tasks(
         if purpose:
             rng = _COLLECTIONS.generator("starts", seed, *purpose, round_)
         else:
-            rng = np.random.default_rng(stream(seed, "tasks", round_))
+            rng = np.random.default_rng(seed_sequence(seed, "tasks", round_))
         for index in rng.permutation(len(panel))[: total - len(drawn)]:
             task_id = panel[int(index)]
             if purpose:

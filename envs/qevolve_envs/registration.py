@@ -18,18 +18,18 @@ from importlib.metadata import entry_points
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, parse_env_id, registry
 
-from qevolve_envs.catalog import CATALOG, NAMESPACE, Entry
+from qevolve_envs.catalog import CATALOG, NAMESPACE, EnvEntry
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.loading import importable_cwd, load_module
 from qevolve_envs.tipping.registry import register_worlds
 
-#: Entry-point group whose objects are an `Entry`, or a list or tuple of them.
+#: EnvEntry-point group whose objects are an `EnvEntry`, or a list or tuple of them.
 GROUP = "qevolve_bench.environments"
 #: Module of the vector entry points: the attribute of an id is its vector environment.
 _VECTOR_MODULE = "qevolve_envs.vector"
 
 
-def all_entries() -> tuple[Entry, ...]:
+def all_entries() -> tuple[EnvEntry, ...]:
     """The catalogue, followed by what installed plug-ins offer under `GROUP`.
 
     A plug-in that cannot be loaded, or offers something that is no new environment, is left out
@@ -43,8 +43,8 @@ def all_entries() -> tuple[Entry, ...]:
             _warn(point.name, f"failed to load ({type(error).__name__}: {error})")
             continue
         for entry in offered if isinstance(offered, list | tuple) else [offered]:
-            if not isinstance(entry, Entry):
-                _warn(point.name, f"offers a {type(entry).__name__}, not a catalog.Entry")
+            if not isinstance(entry, EnvEntry):
+                _warn(point.name, f"offers a {type(entry).__name__}, not an EnvEntry")
             elif problem := _problem(entry):
                 _warn(point.name, problem)
             elif entries.setdefault(entry.id, entry) != entry:
@@ -61,7 +61,7 @@ def register_all() -> None:
     register_worlds()
 
 
-def register(entry: Entry) -> None:
+def register(entry: EnvEntry) -> None:
     """Registers one environment; an id that Gymnasium already has is left as it is."""
     if entry.id not in gymnasium.registry:
         gymnasium.register(
@@ -110,7 +110,7 @@ def unknown_environment(env_id: str, known: Iterable[str]) -> UnknownName:
     return UnknownName.of("environment", env_id, candidates, "see qevolve-bench list.")
 
 
-def _problem(entry: Entry) -> str:
+def _problem(entry: EnvEntry) -> str:
     """Why an entry cannot be registered, or ``""``."""
     try:
         _, _, version = parse_env_id(entry.id)

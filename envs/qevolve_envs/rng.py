@@ -13,7 +13,7 @@ import numpy as np
 T = TypeVar("T")
 
 
-def stream(seed: int, *path: str | int) -> np.random.SeedSequence:
+def seed_sequence(seed: int, *path: str | int) -> np.random.SeedSequence:
     """The child of `seed` at `path`; different paths give independent streams.
 
     Args:
@@ -32,38 +32,42 @@ def stream(seed: int, *path: str | int) -> np.random.SeedSequence:
 
 
 def child_seed(seed: int, *path: str | int) -> int:
-    """A 32-bit seed drawn from `stream`, for whatever wants a number instead of a sequence."""
-    return int(stream(seed, *path).generate_state(1)[0])
+    """A 32-bit seed drawn from `seed_sequence`, for callers that need a number."""
+    return int(seed_sequence(seed, *path).generate_state(1)[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """The root of all draws of one generated environment.
+class SeedTree:
+    """Source of all generators of one environment or program, each found by its names.
 
     Attributes:
-        entropy: Names the version of what is generated; a change of it is a new ``-vN``.
+        entropy: Number of the version of what is generated; a change of it is a new ``-vN``.
     """
 
     entropy: int
 
     def generator(self, *names: str | int) -> np.random.Generator:
-        """A generator for what `names` say, independent of all others."""
+        """A NumPy generator for these names, independent of all others."""
         digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
         words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
         return np.random.default_rng(np.random.SeedSequence([self.entropy, *words]))
 
-    def dice(self, *names: str | int) -> Dice:
-        """Dice for what `names` say."""
-        return Dice(self.generator(*names))
+    def stream(self, *names: str | int) -> RandomStream:
+        """A stream of single draws for these names."""
+        return RandomStream(self.generator(*names))
 
-    def share(self, *names: str | int) -> float:
-        """A fixed number in [0, 1) for what `names` say; it decides what is held out."""
+    def fraction(self, *names: str | int) -> float:
+        """A fixed number in [0, 1) for these names; it decides what is held out."""
         digest = hashlib.sha256("/".join(map(str, (self.entropy, *names))).encode()).digest()
         return int.from_bytes(digest[:6], "little") / 2**48
 
 
-class Dice:
-    """A stream of uniform numbers, drawn in blocks because single draws are slow."""
+class RandomStream:
+    """Single random draws, made from blocks of uniform numbers because that is faster.
+
+    Args:
+        generator: Source of the blocks.
+    """
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._stream = self._draw(generator)
@@ -85,7 +89,7 @@ class Dice:
         """A whole number from low to high, both included."""
         return low + self.below(high - low + 1)
 
-    def chance(self, probability: float) -> bool:
+    def bernoulli(self, probability: float) -> bool:
         """True with this probability."""
         return next(self._stream) < probability
 
@@ -97,20 +101,20 @@ class Dice:
         """An index, with the probabilities whose running sums are given."""
         return min(bisect(sums, next(self._stream) * sums[-1]), len(sums) - 1)
 
-    def some(self, items: Sequence[T], count: int) -> list[T]:
+    def sample(self, items: Sequence[T], count: int) -> list[T]:
         """Different items, in the order in which they were drawn."""
         left = list(items)
         return [left.pop(self.below(len(left))) for _ in range(min(count, len(left)))]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """All items, in random order."""
-        return self.some(items, len(items))
+        return self.sample(items, len(items))
 
     def maybe_shuffled(self, items: Sequence[T], probability: float) -> list[T]:
         """All items, in random order with a probability, and otherwise as they are.
 
         The order is drawn in any case, so that a higher probability shuffles the same and more.
         """
-        moved = self.chance(probability)
+        moved = self.bernoulli(probability)
         order = self.shuffled(items)
         return order if moved else list(items)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import BenchError, MissingData, UnknownName
 
 #: Task -> variations in (train, dev, test). The folds are consecutive: variation 0 is the first of
@@ -365,7 +365,7 @@ class ScienceWorldEnv(TextEnv):
         self._read_outcome()
         return goal, f"{goal}\n\n{first}"
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         server = self._running()
         text = command.encode("ascii", "replace").decode().replace("\n", " ")
         answer = str(self._jvm().call(lambda: server.step(text)))
@@ -374,10 +374,10 @@ class ScienceWorldEnv(TextEnv):
         if _UNKNOWN.search(answer):
             # The simulator answers alike to what is no command and to one about absent things.
             known = any(shape.fullmatch(text.strip()) for shape in self._shapes)
-            return Outcome(answer, Feedback.INVALID if known else Feedback.MALFORMED)
+            return ActionResult(answer, Feedback.INVALID if known else Feedback.MALFORMED)
         if "\n" not in answer.strip() and _REFUSED.search(answer):
-            return Outcome(answer, Feedback.INVALID)
-        return Outcome(answer, Feedback.OK)
+            return ActionResult(answer, Feedback.INVALID)
+        return ActionResult(answer, Feedback.OK)
 
     def _read_outcome(self) -> None:
         server = self._running()

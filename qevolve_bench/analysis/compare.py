@@ -35,7 +35,7 @@ from qevolve_bench.statistics import (
 )
 from qevolve_bench.statistics.checks import Array, check_level
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 Test = Literal["auto", "sign-flip"]
 Correction = Literal["holm", "bh", "none"]
@@ -206,7 +206,7 @@ def _compare(
         notes.append(f"Only the {len(pairs)} seeds that both have are compared, as pairs.")
     if pairs:
         left, right = left[[i for i, _ in pairs]], right[[k for _, k in pairs]]
-    chance = stream(seed, "compare", cell.label, first.name, second.name)
+    chance = seed_sequence(seed, "compare", cell.label, first.name, second.name)
     values = [
         value_of(side.name, side.entries[cell], table, outcome, level)
         for side, table in ((first, left), (second, right))

@@ -29,7 +29,7 @@ from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 from qevolve_envs.factory import PERTURBATION
 from qevolve_envs.perturb import SEVERITIES, applicable, parse
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 Outcome = Literal["success", "score"]
 #: Clean or perturbed results: (task, seed) -> episode.
@@ -281,13 +281,13 @@ def _measure(
     others = {name: table for name, table in tables.items() if name}
     together = 1 - (1 - level) / len(others)
     tests = {
-        name: sign_flip_test(clean - table, seed=stream(seed, "sign flips", name)).p_value
+        name: sign_flip_test(clean - table, seed=seed_sequence(seed, "sign flips", name)).p_value
         for name, table in others.items()
     }
     corrected = dict(zip(tests, holm(list(tests.values())).tolist(), strict=True))
     effects = []
     for name, table in others.items():
-        chance = stream(seed, "retained", name)
+        chance = seed_sequence(seed, "retained", name)
         shares = [
             retained_share(clean, table, level=at, resamples=resamples, seed=chance)
             for at in (level, together)
@@ -306,7 +306,8 @@ def _measure(
         )
     worst = np.min(np.stack(list(tables.values())), axis=0)
     means = [
-        _mean(t, level, resamples, stream(seed, "mean", i)) for i, t in enumerate((clean, worst))
+        _mean(t, level, resamples, seed_sequence(seed, "mean", i))
+        for i, t in enumerate((clean, worst))
     ]
     return means[0], tuple(effects), means[1]
 

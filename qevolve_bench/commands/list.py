@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qevolve_bench.commands.options import Subparsers
-    from qevolve_envs.catalog import Entry
+    from qevolve_envs.catalog import EnvEntry
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _table(entries: list[Entry]) -> str:
+def _table(entries: list[EnvEntry]) -> str:
     from tabulate import tabulate
 
     rows = [(e.id, e.max_episode_steps, ", ".join(e.splits), e.needs, e.summary) for e in entries]
@@ -44,7 +44,7 @@ def _table(entries: list[Entry]) -> str:
     return text
 
 
-def _page(entry: Entry) -> str:
+def _page(entry: EnvEntry) -> str:
     import inspect
 
     from tabulate import tabulate

@@ -28,7 +28,7 @@ from qevolve_bench.statistics import (
 from qevolve_bench.statistics.checks import Array
 from qevolve_bench.submissions.leaderboard import mean_of_cells
 from qevolve_envs.errors import BenchError
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 THRESHOLDS = tuple(i / 50 for i in range(50))
 RESAMPLES = 2_000
@@ -201,7 +201,7 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> Board:
     if len(methods) > 1:
         tables = _shared(methods, cells)
         if all(table.shape[1] for of in tables.values() for table in of.values()):
-            ranks = rank_ranges(tables, level=level, seed=stream(0, "report", "ranks"))
+            ranks = rank_ranges(tables, level=level, seed=seed_sequence(0, "report", "ranks"))
         else:
             notes.append("These methods share no task in some cell, so they are not ranked.")
     standings = []
@@ -250,7 +250,7 @@ def _aggregates(method: Method, cells: Sequence[Cell], level: float) -> dict[str
         method="percentile" if len(pooled) == 1 else "expanded",
         level=level,
         resamples=RESAMPLES,
-        seed=stream(0, "report", "aggregates", method.name),
+        seed=seed_sequence(0, "report", "aggregates", method.name),
     )
 
 
@@ -267,7 +267,7 @@ def _profile(numbers: Numbers, cell: Cell, method: Method) -> None:
         design="tasks" if len(table) == 1 else "crossed",
         level=numbers.level,
         resamples=RESAMPLES,
-        seed=stream(0, "report", "profile", method.name, cell.label),
+        seed=seed_sequence(0, "report", "profile", method.name, cell.label),
     )
 
 

@@ -25,7 +25,7 @@ from qevolve_bench.statistics import Estimate, bootstrap_interval, wilson_interv
 from qevolve_bench.suites import Suite
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -258,7 +258,7 @@ def summarise(
     lengths = [len(episode.steps) for episode in episodes]
 
     def mean(name: str, values: Sequence[float]) -> Estimate:
-        chance = stream(seed, "bootstrap", name)
+        chance = seed_sequence(seed, "bootstrap", name)
         interval = bootstrap_interval(values, level, resamples, chance)
         return Estimate(math.fsum(values) / n, interval)
 

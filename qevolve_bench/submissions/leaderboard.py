@@ -28,7 +28,7 @@ from qevolve_bench.submissions.submission import CellVerdict, Status, Verdict, v
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -134,7 +134,7 @@ def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[Row]:
             {name: tables[name] for name in sorted(ranked)},
             level=LEVEL,
             resamples=RESAMPLES,
-            seed=stream(0, "leaderboard", suite.name, "ranks"),
+            seed=seed_sequence(0, "leaderboard", suite.name, "ranks"),
         )
         rows = [replace(row, rank=ranks.get(row.submission)) for row in rows]
     return sorted(rows, key=_place)
@@ -238,7 +238,7 @@ def _by_task(episodes: Sequence[Episode], values: Sequence[float]) -> Array:
 
 
 def _estimate(values: Array, *names: str) -> Estimate:
-    chance = stream(0, "leaderboard", *names)
+    chance = seed_sequence(0, "leaderboard", *names)
     return Estimate(float(values.mean()), bootstrap_interval(values, LEVEL, RESAMPLES, chance))
 
 

@@ -39,7 +39,7 @@ from qevolve_bench.submissions.manifest import (
 )
 from qevolve_bench.submissions.replay import CellPlan, Finding, check_cell
 from qevolve_bench.suites import Cell, Suite
-from qevolve_envs.catalog import Entry
+from qevolve_envs.catalog import EnvEntry
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.factory import make_env, text_env
@@ -218,7 +218,7 @@ def _check_names(found: list[str], due: set[str], place: str) -> None:
 
 
 def _verify_cell(
-    folder: Folder, cell: Cell, entry: Entry | None, manifest: Manifest
+    folder: Folder, cell: Cell, entry: EnvEntry | None, manifest: Manifest
 ) -> tuple[CellVerdict, list[Finding]]:
     name = f"{EPISODES}/{cell.name}{SUFFIX}"
     # The bytes first: nothing is built for a file that cannot be read.
@@ -245,7 +245,7 @@ def _verify_cell(
     return CellVerdict(cell, "unverified" if reason else "verified", reason, episodes), []
 
 
-def _environment(cell: Cell, entry: Entry | None) -> tuple[gymnasium.Env[str, str] | None, str]:
+def _environment(cell: Cell, entry: EnvEntry | None) -> tuple[gymnasium.Env[str, str] | None, str]:
     """The cell's environment where it can be had, and why nothing can be verified by it."""
     try:
         env = make_env(

@@ -27,7 +27,7 @@ from qevolve_bench.statistics.checks import Array, check_level, check_resamples
 from qevolve_bench.statistics.intervals import Interval, wilson_interval
 from qevolve_bench.statistics.resampling import Design, draw_weights, expanded_levels
 from qevolve_bench.tipping.shifts import Cluster
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 #: A share of clusters or less, a number of rounds, or anything else.
 Kind = Literal["share", "time", "amount"]
@@ -125,6 +125,8 @@ def resampling(
         return Resampling(np.ones((1, len(known))), columns, 1, level, "nothing: one episode")
     drawn = [
         block[:, rows, places]
-        for block in draw_weights(design, shape, resamples, stream(seed, "tipping", "clusters"))
+        for block in draw_weights(
+            design, shape, resamples, seed_sequence(seed, "tipping", "clusters")
+        )
     ]
     return Resampling(np.concatenate(drawn), columns, units, level, said)

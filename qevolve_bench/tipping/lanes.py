@@ -12,7 +12,7 @@ from qevolve_envs.agent import TaskView
 from qevolve_envs.factory import text_env
 from qevolve_envs.play import Assignment
 from qevolve_envs.tipping.memory import Entry
-from qevolve_envs.tipping.populations import CHANCE, Sight, Strategy, decide
+from qevolve_envs.tipping.populations import SEEDS, Sight, Strategy, decide
 from qevolve_envs.tipping.truth import Truth
 
 #: What the agent of a world with a single one is called.
@@ -206,8 +206,8 @@ class SingleLane:
             for t in truth[max(0, len(truth) - history) :]
         ]
         usual = float(self._inner.item(self._task_id).low)
-        dice = CHANCE.dice("strategy", seed, self._task_id, self._seed, agent, len(truth))
-        return strategy.violates(Sight(tuple(own), (), usual), dice)
+        rng = SEEDS.stream("strategy", seed, self._task_id, self._seed, agent, len(truth))
+        return strategy.violates(Sight(tuple(own), (), usual), rng)
 
     def script(self, agent: str, violate: bool) -> str:
         """What a scripted player would send now."""

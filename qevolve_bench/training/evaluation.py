@@ -11,7 +11,7 @@ from qevolve_bench.training.specification import SCHEMA, TUNING, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.files import write_file
-from qevolve_envs.rng import child_seed, stream
+from qevolve_envs.rng import child_seed, seed_sequence
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
@@ -52,7 +52,7 @@ def worlds(spec: TrainingSpec) -> tuple[EnvConfig, tuple[str, ...]]:
         raise BenchError(
             f"tuning_tasks {spec.tuning_tasks} leaves none of {len(panel)} tasks to train on."
         )
-    order = np.random.default_rng(stream(0, "tuning tasks")).permutation(len(panel))
+    order = np.random.default_rng(seed_sequence(0, "tuning tasks")).permutation(len(panel))
     apart = {panel[int(i)] for i in order[: spec.tuning_tasks]}
     world = EnvConfig(
         env_id=spec.env_id,

@@ -26,7 +26,7 @@ from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.run import Budget, Run
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.play import EnvConfig, draw_tasks
@@ -76,24 +76,24 @@ class HallEnv(TextEnv):
         size = "long " * task.content["rooms"]
         return task.goal, f"Your task: {task.goal}\nYou are in a {size}hall. Here is a key."
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         words = command.split()
         if words == ["take", "key"]:
             if self._key or self._at != "hall":
-                return Outcome("There is no key.", Feedback.INVALID)
+                return ActionResult("There is no key.", Feedback.INVALID)
             self._key = True
-            return Outcome("You have the key.", Feedback.OK)
+            return ActionResult("You have the key.", Feedback.OK)
         if len(words) == 2 and words[0] == "go" and words[1] in COLOURS:
             if self._at == words[1]:
-                return Outcome(f"You are at the {self._at} door.", Feedback.UNCHANGED)
+                return ActionResult(f"You are at the {self._at} door.", Feedback.UNCHANGED)
             self._at = words[1]
-            return Outcome(f"You are at the {self._at} door.", Feedback.OK)
+            return ActionResult(f"You are at the {self._at} door.", Feedback.OK)
         if words == ["open", "door"]:
             if not self._key or self._at == "hall":
-                return Outcome("You cannot do that.", Feedback.INVALID)
+                return ActionResult("You cannot do that.", Feedback.INVALID)
             self._open = self._at == self._colour
-            return Outcome(f"The {self._at} door is open.", Feedback.OK)
-        return Outcome("What do you mean?", Feedback.MALFORMED)
+            return ActionResult(f"The {self._at} door is open.", Feedback.OK)
+        return ActionResult("What do you mean?", Feedback.MALFORMED)
 
     def _progress(self) -> tuple[float, bool]:
         return (1.0 if self._open else 0.5 if self._key else 0.0), self._open

@@ -166,9 +166,9 @@ def test_list_shows_every_environment(run):
 def test_list_describes_one_environment(run, monkeypatch):
     from bench_toy import CorridorEnv
 
-    from qevolve_envs.catalog import Entry
+    from qevolve_envs.catalog import EnvEntry
 
-    monkeypatch.setattr(Entry, "load", lambda self: CorridorEnv)
+    monkeypatch.setattr(EnvEntry, "load", lambda self: CorridorEnv)
     entry = CATALOG[1]
     code, out, _ = run("list", entry.id)
     assert code == 0

@@ -240,9 +240,9 @@ def test_suite_without_submissions_has_a_page(tmp_path):
 
 def test_unverified_rows_have_their_reason_and_no_rank(root, monkeypatch):
     from qevolve_bench.submissions import submission
-    from qevolve_envs.catalog import Entry
+    from qevolve_envs.catalog import EnvEntry
 
-    entry = Entry(
+    entry = EnvEntry(
         "qevolve/Lab-v0", "qevolve_envs.lab.env:LabEnv", 24, ("unseen",), "", nondeterministic=True
     )
     monkeypatch.setattr(submission, "all_entries", lambda: (entry,))

@@ -14,7 +14,7 @@ from qevolve_bench.runner.suite import adhoc_suite
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.agent import PerEpisode
 from qevolve_envs.errors import BadFile, BenchError
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 TOY = "benchtoy/Corridor-v0"
 PANEL = "a" * 64
@@ -318,7 +318,7 @@ class Slips:
         self.tasks = tasks
         self.expert.reset(tasks)
         self.chances = [
-            np.random.default_rng(stream(self.luck, "slips", task.task_id, task.seed))
+            np.random.default_rng(seed_sequence(self.luck, "slips", task.task_id, task.seed))
             for task in tasks
         ]
 

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium
 
 from qevolve_envs.agent import Agent, PerEpisode
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 
 SIZES = {"small": 3, "large": 6}
@@ -49,19 +49,19 @@ class CorridorEnv(TextEnv):
         self.place = -task.content["start"]
         return task.goal, self._look()
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         if command == "crash":
             self.place = 10**6  # A broken world must not reach the next episode.
             raise RuntimeError("the world\nends")
         if command == "roll":
-            return Outcome(f"You roll {self.np_random.integers(10**6)}.", Feedback.OK)
+            return ActionResult(f"You roll {self.np_random.integers(10**6)}.", Feedback.OK)
         if command == "left":
             self.place -= 1
         elif command == "right":
             self.place += 1
         elif command != "look":
-            return Outcome("What?", Feedback.MALFORMED)
-        return Outcome(self._look(), Feedback.OK)
+            return ActionResult("What?", Feedback.MALFORMED)
+        return ActionResult(self._look(), Feedback.OK)
 
     def _look(self) -> str:
         return f"You are {self.length - self.place} rooms from the door."

@@ -10,7 +10,7 @@ import pytest
 import toy
 
 from qevolve_envs import registration
-from qevolve_envs.catalog import CATALOG, NAMESPACE, Entry
+from qevolve_envs.catalog import CATALOG, NAMESPACE, EnvEntry
 from qevolve_envs.core import TextEnv
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.registration import GROUP, all_entries, find_spec, register, register_all
@@ -24,7 +24,7 @@ def entry(**values):
         "splits": ("train",),
         "summary": "A world.",
     }
-    return Entry(**{**defaults, **values})
+    return EnvEntry(**{**defaults, **values})
 
 
 class Plugin:
@@ -154,7 +154,7 @@ def test_plugins_offer_one_entry_or_several(installed):
     [
         (ImportError("No module named\n'nothing'"), "failed to load .ImportError: No module"),
         (RuntimeError("boom"), "failed to load"),
-        ("me/World-v0", "offers a str, not a catalog.Entry"),
+        ("me/World-v0", "offers a str, not an EnvEntry"),
         (None, "offers a NoneType"),
         (entry(id="World"), "not of the form"),
         (entry(id="me/World v0!"), "not of the form"),

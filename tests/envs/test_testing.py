@@ -14,7 +14,7 @@ import toy
 
 from qevolve_envs import testing
 from qevolve_envs.agent import TaskView
-from qevolve_envs.core import Feedback, Outcome, Task
+from qevolve_envs.core import ActionResult, Feedback, Task
 from qevolve_envs.errors import BenchError
 from qevolve_envs.junk import BAITS, junk
 from qevolve_envs.registration import find_spec
@@ -307,7 +307,7 @@ def test_global_random_generators():
 
         def act(self, command, chance=chance):
             outcome = toy.Corridor._act(self, command)
-            return Outcome(f"{outcome.observation} {chance():.6f}", outcome.feedback)
+            return ActionResult(f"{outcome.observation} {chance():.6f}", outcome.feedback)
 
         fails(testing.check_repeatable, broken(_act=act), "the second time|global random")
 
@@ -332,7 +332,7 @@ def test_state_shared_between_copies():
     def act(self, command):
         count.append(command)
         outcome = toy.Corridor._act(self, command)
-        return Outcome(f"{outcome.observation} {len(count)}", outcome.feedback)
+        return ActionResult(f"{outcome.observation} {len(count)}", outcome.feedback)
 
     fails(testing.check_repeatable, broken(_act=act), "observation is .* the second time")
 

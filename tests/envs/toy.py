@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.catalog import Entry
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.catalog import EnvEntry
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.registration import register
 
@@ -59,12 +59,12 @@ class Corridor(TextEnv):
         self._position, self._has_key, self._open = 0, False, False
         return task.goal, f"Your task: {task.goal}\n{self._look()}"
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         word = " ".join(command.lower().split())
         if word not in COMMANDS:
-            return Outcome(f"I do not know how to {command[:40]!r}.", Feedback.MALFORMED)
+            return ActionResult(f"I do not know how to {command[:40]!r}.", Feedback.MALFORMED)
         if word not in self._commands():
-            return Outcome(f"You cannot {word} here.", Feedback.INVALID)
+            return ActionResult(f"You cannot {word} here.", Feedback.INVALID)
         if word == "left":
             self._position -= 1
         elif word == "right":
@@ -73,7 +73,7 @@ class Corridor(TextEnv):
             self._has_key = True
         elif word == "open door":
             self._open = True
-        return Outcome(self._look(), Feedback.OK)
+        return ActionResult(self._look(), Feedback.OK)
 
     def _progress(self) -> tuple[float, bool]:
         return (1.0 if self._open else 0.5 if self._has_key else 0.0), self._open
@@ -114,7 +114,7 @@ class _Expert:
         return "right"
 
 
-ENTRY = Entry(
+ENTRY = EnvEntry(
     id="toy/Corridor-v0",
     entry_point=f"{__name__}:Corridor",
     max_episode_steps=20,

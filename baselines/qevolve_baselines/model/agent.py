@@ -14,9 +14,9 @@ from qevolve_baselines.model.decoding import Sampled
 from qevolve_baselines.model.policy import Policy
 from qevolve_envs.agent import TaskView
 from qevolve_envs.errors import BenchError
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 
-_CHANCE = Chance(entropy=20260607)
+_SEEDS = SeedTree(entropy=20260607)
 
 
 def episode_uniforms(seeds: Sequence[int], turn: int, width: int) -> npt.NDArray[np.float64]:
@@ -24,7 +24,7 @@ def episode_uniforms(seeds: Sequence[int], turn: int, width: int) -> npt.NDArray
 
     They depend on the episode's seed and the turn only, not on the batch it is played in.
     """
-    return np.stack([_CHANCE.generator("policy", seed, turn).random(width) for seed in seeds])
+    return np.stack([_SEEDS.generator("policy", seed, turn).random(width) for seed in seeds])
 
 
 class PolicyAgent:

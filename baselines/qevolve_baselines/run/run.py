@@ -33,10 +33,10 @@ from qevolve_baselines.run import parallel
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.files import replacing
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 
 T = TypeVar("T")
-_CHANCE = Chance(entropy=20260609)
+_SEEDS = SeedTree(entropy=20260609)
 SCHEMA = 2
 
 
@@ -217,7 +217,7 @@ class Run:
 
     def generator(self, *names: str | int) -> np.random.Generator:
         """Chance for what `names` say, a pure function of the seed and the names."""
-        return _CHANCE.generator(self.seed, *names)
+        return _SEEDS.generator(self.seed, *names)
 
     def torch_seed(self, *names: str | int) -> int:
         """A seed for torch, for what `names` say."""

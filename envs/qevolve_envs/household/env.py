@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.core import MAX_ACTION, Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import MAX_ACTION, ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.household.engine import Game, Play
 from qevolve_envs.household.expert import HOUSEHOLD, make_expert
@@ -17,7 +17,7 @@ from qevolve_envs.household.kinds import SIZES
 from qevolve_envs.household.progress import GoalProgress
 from qevolve_envs.household.synonyms import canonical
 from qevolve_envs.household.tasks import PANELS, HouseholdTask, make_task, more_things, task_ids
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 
 class GameEnv(TextEnv):
@@ -57,20 +57,20 @@ class GameEnv(TextEnv):
         self._meter = GoalProgress(game, self.placed, self.held)
         return goal, self._first_observation(self._play, goal)
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         play = self._running()
         if len(command) > MAX_ACTION:
-            return Outcome(self._refuse(command, Feedback.MALFORMED), Feedback.MALFORMED)
+            return ActionResult(self._refuse(command, Feedback.MALFORMED), Feedback.MALFORMED)
         text = play.step(command)
         if text is None:
             reworded = self._reword(command)
             if reworded != command:
                 command, text = reworded, play.step(reworded)
         if text is not None:
-            return Outcome(text, Feedback.OK)
+            return ActionResult(text, Feedback.OK)
         known = play.looks_like_command(command)
         feedback = Feedback.INVALID if known else Feedback.MALFORMED
-        return Outcome(self._refuse(command, feedback), feedback)
+        return ActionResult(self._refuse(command, feedback), feedback)
 
     def _progress(self) -> tuple[float, bool]:
         play = self._running()
@@ -185,9 +185,9 @@ class HouseholdEnv(GameEnv):
         """An expert that searches like a person: by what it has seen, not by what is where."""
         return make_expert(HOUSEHOLD)
 
-    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+    def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
         """Lets more things lie around in a task, of kinds that it is not about, until told else."""
-        self._more = (task_id, more_things(make_task(task_id), count, dice))
+        self._more = (task_id, more_things(make_task(task_id), count, rng))
 
     def _load(self, task_id: str) -> tuple[Game, str]:
         spec: HouseholdTask = make_task(task_id)

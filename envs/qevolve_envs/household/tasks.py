@@ -30,7 +30,7 @@ from qevolve_envs.household.kinds import (
     THINGS,
     fits,
 )
-from qevolve_envs.rng import Chance, Dice
+from qevolve_envs.rng import RandomStream, SeedTree
 
 #: Number of tasks of each split; the counts of the literature on ALFWorld (3,321 for training).
 PANELS: dict[str, int] = {"train": 3321, "seen": 140, "unseen": 134}
@@ -40,7 +40,7 @@ _JOB_WEIGHTS = (0.22, 0.09, 0.19, 0.13, 0.15, 0.22)
 _ROOM_WEIGHTS = (0.40, 0.16, 0.26, 0.18)
 ROOMS_PER_KIND = 30
 KNOWN_ROOMS = 26
-_CHANCE = Chance(entropy=20260607)
+_SEEDS = SeedTree(entropy=20260607)
 _OPEN_AT_FIRST = 0.1
 _HELD_OUT = 0.2
 
@@ -127,14 +127,14 @@ def make_room(kind: str, number: int, size: str) -> FurnishedRoom:
     """The furniture of a room."""
     plan = SMALL_FURNITURE[kind] if size == "small" else FURNITURE[kind]
     for attempt in range(1000):
-        dice = _CHANCE.dice("room", size, kind, number, attempt)
+        rng = _SEEDS.stream("room", size, kind, number, attempt)
         pieces: list[tuple[str, int]] = []
         for name in sorted(plan):
             low, high = plan[name]
             if size == "large":
                 # Half as much again of what there may be several of.
                 low, high = (low, high) if high == 1 else (low + high // 2, high + high // 2)
-            pieces += [(name, i) for i in range(1, dice.between(low, high) + 1)]
+            pieces += [(name, i) for i in range(1, rng.between(low, high) + 1)]
         room = FurnishedRoom(f"{kind} {number:02d}", kind, tuple(pieces))
         # A room of the unseen split is furnished like none of the known ones.
         if number < KNOWN_ROOMS or room.receptacles not in _known_furniture(kind, size):
@@ -189,7 +189,7 @@ def _layout(kind: str, number: int, size: str) -> _Layout:
 @cache
 def held_out(thing: str, target: str) -> bool:
     """Whether a pair of thing and target belongs to the unseen split."""
-    return _CHANCE.share("pair", thing, target) < _HELD_OUT
+    return _SEEDS.fraction("pair", thing, target) < _HELD_OUT
 
 
 @cache
@@ -228,74 +228,76 @@ def make_task(task_id: str) -> HouseholdTask:
         UnknownName: For an id of no panel.
     """
     size, split, index = parse_id(task_id)
-    dice = _CHANCE.dice("task", size, split, index)
+    rng = _SEEDS.stream("task", size, split, index)
     unseen = split == "unseen"
     job_sums, room_sums = list(accumulate(_JOB_WEIGHTS)), list(accumulate(_ROOM_WEIGHTS))
-    job = JOBS[dice.weighted(job_sums)]
+    job = JOBS[rng.weighted(job_sums)]
     while True:
-        kind = ROOMS[dice.weighted(room_sums)]
+        kind = ROOMS[rng.weighted(room_sums)]
         low, high = (KNOWN_ROOMS, ROOMS_PER_KIND) if unseen else (0, KNOWN_ROOMS)
-        number = dice.between(low, high - 1)
+        number = rng.between(low, high - 1)
         pairs = _choices(kind, number, size, job, unseen)
         if not pairs:
             continue
-        thing, target = dice.choice(pairs)
+        thing, target = rng.choice(pairs)
         # One in eight combinations is kept from training and makes the seen split.
-        if unseen or (_CHANCE.share("seen", kind, number, job, thing, target) < 0.125) == (
+        if unseen or (_SEEDS.fraction("seen", kind, number, job, thing, target) < 0.125) == (
             split == "seen"
         ):
             break
     layout = _layout(kind, number, size)
-    places = _furnish(dice, layout, size, job, thing, target)
+    places = _furnish(rng, layout, size, job, thing, target)
     hinged = [i for i, (name, _) in enumerate(layout.room.receptacles) if RECEPTACLES[name].hinged]
-    opened = tuple(i for i in hinged if dice.chance(_OPEN_AT_FIRST))
-    goal = _goal(dice, job, thing, target)
+    opened = tuple(i for i in hinged if rng.bernoulli(_OPEN_AT_FIRST))
+    goal = _goal(rng, job, thing, target)
     return HouseholdTask(
         task_id, split, size, layout.room, job, thing, target, goal, places, opened
     )
 
 
 def _furnish(
-    dice: Dice, layout: _Layout, size: str, job: str, thing: str, target: str
+    rng: RandomStream, layout: _Layout, size: str, job: str, thing: str, target: str
 ) -> tuple[tuple[str, int, int], ...]:
     """Places the things of a task: the ones it is about, then whatever else lies around."""
     where: dict[str, list[int]] = {}
-    count = 2 + dice.chance(0.3) if job == "two" else 1 + dice.chance(0.25)
+    count = 2 + rng.bernoulli(0.3) if job == "two" else 1 + rng.bernoulli(0.25)
     if job == "light":
         # The lamp may stand anywhere; the thing too.
-        where[target] = [_spot(dice, layout, target)]
-        where[thing] = [_spot(dice, layout, thing) for _ in range(count)]
+        where[target] = [_spot(rng, layout, target)]
+        where[thing] = [_spot(rng, layout, thing) for _ in range(count)]
     else:
         # No thing of the kind begins where it has to go, so that nothing is done by chance.
-        where[thing] = [_spot(dice, layout, thing, avoid=target) for _ in range(count)]
+        where[thing] = [_spot(rng, layout, thing, avoid=target) for _ in range(count)]
     names, sums = layout.crowd
     low, high = CROWD[size][layout.room.kind]
-    for _ in range(dice.between(low, high) - count):
-        name = names[dice.weighted(sums)]
+    for _ in range(rng.between(low, high) - count):
+        name = names[rng.weighted(sums)]
         lamp_again = THINGS[name].lamp and name in where
         if name != thing and not lamp_again:
-            where.setdefault(name, []).append(_spot(dice, layout, name))
+            where.setdefault(name, []).append(_spot(rng, layout, name))
     places: list[tuple[str, int, int]] = []
     for name in sorted(where):
         places += [(name, i, spot) for i, spot in enumerate(where[name], 1)]
     return tuple(places)
 
 
-def _spot(dice: Dice, layout: _Layout, thing: str, avoid: str | None = None) -> int:
+def _spot(rng: RandomStream, layout: _Layout, thing: str, avoid: str | None = None) -> int:
     indexes, sums = layout.spots[thing]
     while True:
-        index = indexes[dice.weighted(sums)]
+        index = indexes[rng.weighted(sums)]
         if layout.room.receptacles[index][0] != avoid:
             return index
 
 
-def more_things(spec: HouseholdTask, count: int, dice: Dice) -> tuple[tuple[str, int, int], ...]:
+def more_things(
+    spec: HouseholdTask, count: int, rng: RandomStream
+) -> tuple[tuple[str, int, int], ...]:
     """Further places for a task: things of kinds that the task is not about, and no lamps.
 
     Args:
         spec: The task.
         count: How many things.
-        dice: Decides which, and where.
+        rng: Decides which, and where.
     """
     layout = _layout(spec.room.kind, int(spec.room.name.rpartition(" ")[2]), spec.size)
     names, sums = layout.crowd
@@ -304,10 +306,10 @@ def more_things(spec: HouseholdTask, count: int, dice: Dice) -> tuple[tuple[str,
         numbers[name] = max(number, numbers.get(name, 0))
     places: list[tuple[str, int, int]] = []
     while len(places) < count:
-        name = names[dice.weighted(sums)]
+        name = names[rng.weighted(sums)]
         if name != spec.thing and not THINGS[name].lamp:
             numbers[name] = numbers.get(name, 0) + 1
-            places.append((name, numbers[name], _spot(dice, layout, name)))
+            places.append((name, numbers[name], _spot(rng, layout, name)))
     return tuple(places)
 
 
@@ -343,10 +345,10 @@ _GOALS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _goal(dice: Dice, job: str, thing: str, target: str) -> str:
+def _goal(rng: RandomStream, job: str, thing: str, target: str) -> str:
     templates = _GOALS[job]
     inside = target in RECEPTACLES and RECEPTACLES[target].inside
-    return dice.choice(templates).format(
+    return rng.choice(templates).format(
         thing=thing,
         a_thing=_article(thing),
         things=THINGS[thing].plural,

@@ -33,7 +33,7 @@ def _parts(d: Draft, batteries: int, wires: int) -> tuple[str, str]:
             name, "part", "workshop", d.house.fixtures("workshop")[0].name, portable=True,
             role="wire", ohms=0.01,
         )  # fmt: skip
-    lamp, ohms = d.dice.choice(_LAMPS[d.unseen])
+    lamp, ohms = d.rng.choice(_LAMPS[d.unseen])
     needs = 0.8 * (1.5 * batteries / (ohms + 0.5 * batteries)) ** 2 * ohms
     d.item(lamp, "part", role, portable=True, role="lamp", ohms=ohms, rated=round(needs, 2))
     return lamp, role
@@ -88,17 +88,17 @@ def _conducts(d: Draft, hidden: bool) -> None:
     lamp, _ = _parts(d, 1, 3)
     # The lamp lies with the other parts here: the piece to be tested is what has to be found.
     d.items[-1] = {**d.items[-1], "at": ["workshop", d.house.fixtures("workshop")[0].name]}
-    material = d.dice.choice([m for m, (_, out) in RESISTIVITY.items() if out is d.unseen])
+    material = d.rng.choice([m for m, (_, out) in RESISTIVITY.items() if out is d.unseen])
     ohms = resistance(RESISTIVITY[material][0])
     if hidden:
-        name = f"unknown {('rod', 'bar')[d.unseen]} {d.dice.choice('bcdefg')}"
+        name = f"unknown {('rod', 'bar')[d.unseen]} {d.rng.choice('bcdefg')}"
     else:
         name = (
-            f"{material} {d.dice.choice((('rod', 'spoon', 'ruler'), ('bar', 'needle'))[d.unseen])}"
+            f"{material} {d.rng.choice((('rod', 'spoon', 'ruler'), ('bar', 'needle'))[d.unseen])}"
         )
     role = d.role("workshop")
     d.item(name, "part", role, portable=True, role="rod", ohms=ohms, key="subject")
-    home = d.dice.choice(("workshop", "hall"))
+    home = d.rng.choice(("workshop", "hall"))
     boxes = d.boxes(2, home)
     d.sub(10, "carried", "subject")
     d.sub(45, "event", "tested:subject")
@@ -142,7 +142,7 @@ def _jar(d: Draft, number: int, substance: str, grams: float, role: str, water: 
 
 def product(d: Draft) -> None:
     """Make a substance from the reagents on the shelf."""
-    reaction = d.dice.choice([r for r in REACTIONS if r.held_out is d.unseen])
+    reaction = d.rng.choice([r for r in REACTIONS if r.held_out is d.unseen])
     reagents = [name for name, _ in reaction.reagents]
     target = reaction.products[0][0]
     used = set(reagents)
@@ -153,11 +153,11 @@ def product(d: Draft) -> None:
         for name, _ in r.reagents
         if name not in used and name != "water"
     ]
-    names = d.dice.shuffled([*reagents, *d.dice.shuffled(sorted(set(spare)))[:1]])
+    names = d.rng.shuffled([*reagents, *d.rng.shuffled(sorted(set(spare)))[:1]])
     for number, name in enumerate(names):
-        grams = float(d.dice.between(5, 20))
+        grams = float(d.rng.between(5, 20))
         if name == "water":
-            _jar(d, number, name, 0.0, "lab", float(d.dice.between(60, 120)))
+            _jar(d, number, name, 0.0, "lab", float(d.rng.between(60, 120)))
         else:
             _jar(d, number, name, grams, "lab", 0.0 if name in _DRY else 80.0)
     d.sub(20, "together", *reagents)
@@ -168,7 +168,7 @@ def product(d: Draft) -> None:
         f"Make {target} from {reagents[0]} and {reagents[1]}, then focus on it. The reagents are "
         f"in {d.room('lab')}."
     )
-    d.variant = f"{target} {reagents[0]} {spare[0]} {d.dice.below(12)}"
+    d.variant = f"{target} {reagents[0]} {spare[0]} {d.rng.below(12)}"
 
 
 def _colours(*, unseen: bool, tertiary: bool) -> list[tuple[str, str, str]]:
@@ -189,25 +189,25 @@ def _paint(d: Draft, colour: str) -> None:
         f"Mix paints to make {colour} paint, then focus on it. Jars of red, yellow and blue paint "
         f"are in {d.room('studio')}."
     )
-    d.variant = f"{colour} {d.dice.below(60)}"
+    d.variant = f"{colour} {d.rng.below(60)}"
 
 
 def _paint_jars(d: Draft, paints: list[str]) -> None:
-    for number, paint in enumerate(d.dice.shuffled(paints)):
-        grams = float(d.dice.between(20, 60))
+    for number, paint in enumerate(d.rng.shuffled(paints)):
+        grams = float(d.rng.between(20, 60))
         _jar(d, number, f"{paint} paint", grams, "studio", 0.0)
 
 
 def paint(d: Draft) -> None:
     """A secondary colour."""
     _paint_jars(d, ["red", "yellow", "blue"])
-    *_, colour = d.dice.choice(_colours(unseen=d.unseen, tertiary=False))
+    *_, colour = d.rng.choice(_colours(unseen=d.unseen, tertiary=False))
     _paint(d, colour)
 
 
 def tertiary(d: Draft) -> None:
     """A colour that takes two mixtures."""
-    a, b, colour = d.dice.choice(_colours(unseen=d.unseen, tertiary=True))
+    a, b, colour = d.rng.choice(_colours(unseen=d.unseen, tertiary=True))
     primary = a if a in ("red", "yellow", "blue") else b
     # Two jars of the primary colour that is needed twice.
     _paint_jars(d, ["red", "yellow", "blue", primary])
@@ -237,17 +237,17 @@ def _planes(d: Draft, planes: list[tuple[str, float, float]], word: str, right: 
 
 
 def _surfaces(d: Draft, *, hidden: bool) -> None:
-    angle = float(d.dice.between(25, 45))
+    angle = float(d.rng.between(25, 45))
     known = [(name, mu) for name, (mu, out) in FRICTION.items() if out is d.unseen]
     while True:
-        (a, mu_a), (b, mu_b) = d.dice.shuffled(known)[:2]
+        (a, mu_a), (b, mu_b) = d.rng.shuffled(known)[:2]
         times = sorted((Slide(angle, mu_a).seconds, Slide(angle, mu_b).seconds))
         if times[0] < 60 and times[1] - times[0] >= 0.05:
             break
     word = ("plane", "ramp")[d.unseen]
-    letters = d.dice.shuffled("bcdefg")[:2]
+    letters = d.rng.shuffled("bcdefg")[:2]
     names = [f"{word} {x}" for x in letters] if hidden else [f"{a} {word}", f"{b} {word}"]
-    most = d.dice.uniform() < 0.5
+    most = d.rng.uniform() < 0.5
     right = int((mu_b > mu_a) is most)
     word = "has the most friction" if most else "has the least friction"
     _planes(d, [(names[0], angle, mu_a), (names[1], angle, mu_b)], word, right)
@@ -267,16 +267,16 @@ def unknown_friction(d: Draft) -> None:
 def steepness(d: Draft) -> None:
     """Two planes of one surface, one of them steeper."""
     known = [(name, mu) for name, (mu, out) in FRICTION.items() if out is d.unseen]
-    name, mu = d.dice.choice(known)
+    name, mu = d.rng.choice(known)
     while True:
-        angles = [float(d.dice.between(25, 50)) for _ in range(2)]
+        angles = [float(d.rng.between(25, 50)) for _ in range(2)]
         times = sorted(Slide(angle, mu).seconds for angle in angles)
         if times[0] < 60 and times[1] - times[0] >= 0.05:
             break
     word = ("plane", "ramp")[d.unseen]
-    letters = d.dice.shuffled("bcdefg")[:2]
+    letters = d.rng.shuffled("bcdefg")[:2]
     planes = [(f"{name} {word} {x}", a, mu) for x, a in zip(letters, angles, strict=True)]
-    steeper = d.dice.uniform() < 0.5
+    steeper = d.rng.uniform() < 0.5
     right = int((angles[1] > angles[0]) is steeper)
     _planes(d, planes, "is steeper" if steeper else "is less steep", right)
     d.variant = f"{name} {steeper} {angles[0] // 5} {angles[1] // 5}"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qevolve_envs.core import Feedback, Outcome
+from qevolve_envs.core import ActionResult, Feedback
 from qevolve_envs.lab import actions, wording
 from qevolve_envs.lab.grammar import parse, seconds
 from qevolve_envs.lab.life import POT_HOLDS
 from qevolve_envs.lab.things import HOLDERS, VESSELS, Thing
 from qevolve_envs.lab.world import LabWorld
 
-_MALFORMED = Outcome("That is not something you know how to do.", Feedback.MALFORMED)
+_MALFORMED = ActionResult("That is not something you know how to do.", Feedback.MALFORMED)
 _FOCUSABLE = frozenset(
     {"sample", "creature", "growing", "plane", "block", "part", "tool", "clutter", "vessel", "box"}
 )
@@ -50,7 +50,7 @@ class Interpreter:
         self.world = world
         self.question: Question | None = None
 
-    def run(self, command: str) -> Outcome:
+    def run(self, command: str) -> ActionResult:
         """Executes one command; accepts any string."""
         readings = parse(command)
         question, self.question = self.question, None
@@ -65,19 +65,21 @@ class Interpreter:
                 return outcome
         return outcome
 
-    def _choose(self, question: Question | None, phrase: str) -> Outcome:
+    def _choose(self, question: Question | None, phrase: str) -> ActionResult:
         if question is None:
-            return Outcome("There is no question to be answered by a number.", Feedback.INVALID)
+            return ActionResult(
+                "There is no question to be answered by a number.", Feedback.INVALID
+            )
         number = int(phrase)
         if not 1 <= number <= len(question.options):
             self.question = question
-            return Outcome(self._ask(question), Feedback.INVALID)
+            return ActionResult(self._ask(question), Feedback.INVALID)
         phrases = list(question.phrases)
         place = next(i for i, p in enumerate(phrases) if isinstance(p, str))
         phrases[place] = question.options[number - 1]
         return self._run(question.verb, phrases)
 
-    def _run(self, verb: str, phrases: list[Thing | str]) -> Outcome:
+    def _run(self, verb: str, phrases: list[Thing | str]) -> ActionResult:
         world = self.world
         if verb == "look":
             return self._done(wording.room(world))
@@ -102,11 +104,11 @@ class Interpreter:
                 continue
             found = self.find(phrase)
             if not found:
-                return Outcome(f"You see no {_cut(phrase)} here.", Feedback.INVALID)
+                return ActionResult(f"You see no {_cut(phrase)} here.", Feedback.INVALID)
             if len(found) > 1:
                 rest: list[Thing | str] = [*things, *phrases[place:]]
                 self.question = Question(verb, rest, found)
-                return Outcome(self._ask(self.question), Feedback.INVALID)
+                return ActionResult(self._ask(self.question), Feedback.INVALID)
             things.append(found[0])
         if verb == "examine":
             return self._done(wording.examine(world, things[0]))
@@ -116,45 +118,45 @@ class Interpreter:
             text, done = actions.ONE[verb](world, things[0])
         else:
             text, done = actions.TWO[verb](world, things[0], things[1])
-        return self._done(text) if done else Outcome(text, Feedback.INVALID)
+        return self._done(text) if done else ActionResult(text, Feedback.INVALID)
 
-    def _done(self, text: str) -> Outcome:
+    def _done(self, text: str) -> ActionResult:
         self.world.advance(actions.MINUTE)
-        return Outcome(text, Feedback.OK)
+        return ActionResult(text, Feedback.OK)
 
-    def _look_in(self, thing: Thing) -> Outcome:
+    def _look_in(self, thing: Thing) -> ActionResult:
         if thing.shut:
-            return Outcome(f"The {thing.title} is closed.", Feedback.INVALID)
+            return ActionResult(f"The {thing.title} is closed.", Feedback.INVALID)
         lines = wording.content(self.world, thing)
         if not lines and thing.kind not in HOLDERS | VESSELS:
-            return Outcome(f"One cannot look into the {thing.title}.", Feedback.INVALID)
+            return ActionResult(f"One cannot look into the {thing.title}.", Feedback.INVALID)
         return self._done("\n".join(lines) or f"The {thing.title} is empty.")
 
-    def _wait(self, phrase: str) -> Outcome:
+    def _wait(self, phrase: str) -> ActionResult:
         time = seconds(phrase)
         if not time:
-            return Outcome("You can wait for 1 minute to 100 days.", Feedback.INVALID)
+            return ActionResult("You can wait for 1 minute to 100 days.", Feedback.INVALID)
         self.world.advance(float(time))
         text = f"Time passes: {clock(self.world.seconds)} since you began."
         if self.world.easy:
             text = "\n".join([wording.room(self.world), text])
-        return Outcome(text, Feedback.OK)
+        return ActionResult(text, Feedback.OK)
 
     # ── rooms and doors ─────────────────────────────────────────────────────
 
-    def _go(self, phrase: str) -> Outcome:
+    def _go(self, phrase: str) -> ActionResult:
         world = self.world
         here = world.here.name
         name = phrase.removeprefix("door to ")
         if name not in world.rooms:
-            return Outcome(f"There is no {_cut(phrase)} to go to.", Feedback.INVALID)
+            return ActionResult(f"There is no {_cut(phrase)} to go to.", Feedback.INVALID)
         if name == here:
-            return Outcome(f"You are in the {here} already.", Feedback.INVALID)
+            return ActionResult(f"You are in the {here} already.", Feedback.INVALID)
         if not world.easy:
             if name not in world.beside[here]:
-                return Outcome(f"No door leads from here to the {name}.", Feedback.INVALID)
+                return ActionResult(f"No door leads from here to the {name}.", Feedback.INVALID)
             if not wording.is_open(world, here, name):
-                return Outcome(f"The door to the {name} is closed.", Feedback.INVALID)
+                return ActionResult(f"The door to the {name} is closed.", Feedback.INVALID)
         for part in [t for t in world.hands.things if t.ends]:
             # What stays behind is torn off.
             if any(not other.within(world.hands) for other in part.ends):
@@ -162,7 +164,7 @@ class Interpreter:
         world.here = world.rooms[name]
         world.events.setdefault(f"entered:{name}")
         world.advance(actions.MINUTE)
-        return Outcome(wording.room(world), Feedback.OK)
+        return ActionResult(wording.room(world), Feedback.OK)
 
     def _door(self, phrase: str) -> str:
         """The room behind the door that a phrase names, or nothing."""
@@ -172,11 +174,11 @@ class Interpreter:
         name = phrase.removeprefix("door to ").removesuffix(" door")
         return name if name in beside and name != phrase else ""
 
-    def _move_door(self, verb: str, room: str) -> Outcome:
+    def _move_door(self, verb: str, room: str) -> ActionResult:
         world, here = self.world, self.world.here.name
         pair = (here, room) if here < room else (room, here)
         if world.doors[pair] is (verb == "open"):
-            return Outcome(f"The door to the {room} is {verb} already.", Feedback.INVALID)
+            return ActionResult(f"The door to the {room} is {verb} already.", Feedback.INVALID)
         world.doors[pair] = verb == "open"
         return self._done(f"You {verb} the door to the {room}.")
 

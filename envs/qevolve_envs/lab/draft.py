@@ -8,7 +8,7 @@ from qevolve_envs.lab.houses import Fixture, House
 from qevolve_envs.lab.physics import MATERIALS, enthalpy
 from qevolve_envs.lab.physics import duration as lasts
 from qevolve_envs.lab.spec import Item, SubGoal
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 BOXES = (("red", "blue", "green", "yellow"), ("white", "black", "purple", "orange"))
 VESSELS = (("beaker", "crucible", "glass jar", "flask"), ("bowl", "ampoule", "clay cup", "carafe"))
@@ -20,13 +20,13 @@ class Draft:
     """A task in the making.
 
     Attributes:
-        dice: The chance of this task.
+        rng: The chance of this task.
         house: Its house.
         unseen: Whether to use what is held out.
     """
 
-    def __init__(self, dice: Dice, house: House) -> None:
-        self.dice, self.house = dice, house
+    def __init__(self, rng: RandomStream, house: House) -> None:
+        self.rng, self.house = rng, house
         self.unseen = house.unseen
         self.items: list[Item] = []
         self.subgoals: list[SubGoal] = []
@@ -40,12 +40,12 @@ class Draft:
 
     def role(self, *but: str) -> str:
         """A room to store something in."""
-        return self.dice.choice([r for r in STORES if r not in but])
+        return self.rng.choice([r for r in STORES if r not in but])
 
     def spot(self, role: str) -> str:
         """Something in a room to put things on or in."""
         spots = [f.name for f in self.house.fixtures(role) if f.kind in ("surface", "cupboard")]
-        return self.dice.choice(spots)
+        return self.rng.choice(spots)
 
     def item(self, name: str, kind: str, role: str, spot: str | None = None, /, **more: Any) -> str:
         """Puts something into the house; returns its name."""
@@ -67,7 +67,7 @@ class Draft:
 
     def boxes(self, count: int, role: str) -> list[str]:
         """Empty boxes on the floor of a room."""
-        names = [f"{colour} box" for colour in self.dice.shuffled(BOXES[self.unseen])[:count]]
+        names = [f"{colour} box" for colour in self.rng.shuffled(BOXES[self.unseen])[:count]]
         for name in names:
             self.item(name, "box", role, "")
         return names
@@ -96,7 +96,7 @@ class Draft:
         _, device = self.heater(point)
         first, last = (m.melt0, m.melt1) if change == "melting" else (m.boil0, m.boil1)
         flow = device.conductance * (device.celsius - point)
-        grams = float(round(self.dice.between(6, 8) * 60 * flow / (last - first)))
+        grams = float(round(self.rng.between(6, 8) * 60 * flow / (last - first)))
         start = enthalpy(substance, 20.0)
         up = lasts(substance, grams, start, first, device.celsius, device.conductance)
         return grams if up <= 14 * 60 and grams >= 5 and m.melts + 5 < device.celsius else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.core import Outcome, Task, TextEnv
+from qevolve_envs.core import ActionResult, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.lab import wording
 from qevolve_envs.lab.commands import Interpreter
@@ -15,7 +15,7 @@ from qevolve_envs.lab.expert import make_expert
 from qevolve_envs.lab.goals import Meter
 from qevolve_envs.lab.spec import Item, build_world
 from qevolve_envs.lab.tasks import PANELS, make_task, more_clutter, task_ids
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 SIMPLIFY = ("easy", "standard")
 
@@ -114,9 +114,9 @@ class LabEnv(TextEnv):
         """An expert that experiments: it reads the plan and its instruments, nothing hidden."""
         return make_expert()
 
-    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+    def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
         """Lets more things lie around in a task, in rooms that it is not about, until told else."""
-        self._more = (task_id, more_clutter(make_task(task_id), count, dice))
+        self._more = (task_id, more_clutter(make_task(task_id), count, rng))
 
     def _begin(self, task_id: str) -> tuple[str, str]:
         spec = make_task(task_id)
@@ -131,7 +131,7 @@ class LabEnv(TextEnv):
             lines.append(world.keys["house plan"].text)
         return spec.goal, "\n".join([*lines, "", f"Your task: {spec.goal}"])
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         interpreter, meter = self._running()
         outcome = interpreter.run(command)
         meter.update(interpreter.world)

@@ -13,12 +13,12 @@ LIQUID, GAS = ("liquid", "boiling", "gas"), ("gas",)
 
 def _pick(d: Draft, group: str, fits: Callable[[str], bool]) -> str:
     names = [s.name for s in substances(group, unseen=d.unseen) if fits(s.name)]
-    return d.dice.choice(names)
+    return d.rng.choice(names)
 
 
 def _change(d: Draft, substance: str, grams: float, verb: str, how: str) -> str:
     role = d.role("kitchen", "foundry")
-    d.vessel(d.dice.below(4), role, [(substance, grams, 20.0, "", "subject")])
+    d.vessel(d.rng.below(4), role, [(substance, grams, 20.0, "", "subject")])
     d.goal = (
         f"{verb}. The {substance} is in {d.room(role)}. First focus on the {substance}, then {how}."
     )
@@ -31,7 +31,7 @@ def _change(d: Draft, substance: str, grams: float, verb: str, how: str) -> str:
 def boil(d: Draft) -> None:
     """Boil a liquid away."""
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 280 - 60 * d.unseen)
-    grams = float(d.dice.between(20, 90))
+    grams = float(d.rng.between(20, 90))
     _change(d, substance, grams, f"Boil the {substance}", "turn all of it into a gas")
     d.sub(25, "heated", "subject")
     d.sub(25, "phase", "subject", ("boiling", "gas"))
@@ -41,7 +41,7 @@ def boil(d: Draft) -> None:
 def melt(d: Draft) -> None:
     """Melt a solid."""
     substance = _pick(d, "solid", lambda s: MATERIALS[s].melts > 25)
-    grams = float(d.dice.between(20, 120))
+    grams = float(d.rng.between(20, 120))
     _change(d, substance, grams, f"Melt the {substance}", "heat it until none of it is solid")
     d.sub(25, "heated", "subject")
     d.sub(25, "phase", "subject", ("melting", *LIQUID))
@@ -52,7 +52,7 @@ def freeze(d: Draft) -> None:
     """Freeze a liquid."""
     coldest = min(f.celsius for f in d.house.fixtures("kitchen") if f.kind == "cooler")
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].melts > coldest + 8)
-    grams = float(d.dice.between(30, 120))
+    grams = float(d.rng.between(30, 120))
     _change(d, substance, grams, f"Freeze the {substance}", "turn all of it into a solid")
     d.sub(25, "cooled", "subject")
     d.sub(25, "phase", "subject", ("melting", "solid"))
@@ -61,13 +61,13 @@ def freeze(d: Draft) -> None:
 
 def change(d: Draft) -> None:
     """Any change of state."""
-    if d.dice.uniform() < 0.5:
+    if d.rng.uniform() < 0.5:
         substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 150)
         start = "liquid"
     else:
         substance = _pick(d, "solid", lambda s: MATERIALS[s].melts < 900)
         start = "solid"
-    grams = float(d.dice.between(20, 90))
+    grams = float(d.rng.between(20, 90))
     _change(
         d, substance, grams, f"Change the state of the {substance}",
         f"make all of it something else than a {start}",
@@ -94,13 +94,13 @@ def temperature(d: Draft) -> None:
     """Measure a temperature and act on it."""
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils > 75)
     m = MATERIALS[substance]
-    celsius = d.dice.between(max(int(m.melts) + 3, 4), min(int(m.boils) - 5, 95))
+    celsius = d.rng.between(max(int(m.melts) + 3, 4), min(int(m.boils) - 5, 95))
     gap = max(10, abs(celsius - 20) // 2 + 3)
-    yes = d.dice.uniform() < 0.5
+    yes = d.rng.uniform() < 0.5
     limit = celsius - gap if yes else celsius + gap
     role = d.role()
-    grams = float(d.dice.between(200, 400))
-    name = d.vessel(d.dice.below(4), role, [(substance, grams, celsius, "", "subject")])
+    grams = float(d.rng.between(200, 400))
+    name = d.vessel(d.rng.below(4), role, [(substance, grams, celsius, "", "subject")])
     tool = d.house.tool("thermometer")
     d.sub(40, "event", "measured:subject")
     rest = _boxes(d, d.role(), yes, "subject", f"it is above {limit} degrees C", name, 60)
@@ -114,8 +114,8 @@ def temperature(d: Draft) -> None:
 def mass(d: Draft) -> None:
     """Weigh something and act on it."""
     name = ("parcel", "canister")[d.unseen]
-    grams = float(d.dice.between(120, 900))
-    yes = d.dice.uniform() < 0.5
+    grams = float(d.rng.between(120, 900))
+    yes = d.rng.uniform() < 0.5
     limit = round(grams * (0.8 if yes else 1.25))
     role = d.role()
     d.item(name, "block", role, portable=True, mass=grams, key="subject")
@@ -130,11 +130,11 @@ def mass(d: Draft) -> None:
 def heaviest(d: Draft) -> None:
     """Find the heaviest of three."""
     colours = ("copper", "silver", "golden") if d.unseen else ("red", "blue", "green")
-    names = [f"{c} {'cube' if d.unseen else 'block'}" for c in d.dice.shuffled(colours)]
+    names = [f"{c} {'cube' if d.unseen else 'block'}" for c in d.rng.shuffled(colours)]
     role = d.role()
-    base = d.dice.between(150, 600)
+    base = d.rng.between(150, 600)
     masses = [float(base), float(round(base * 1.08)), float(round(base * 1.19))]
-    light = d.dice.uniform() < 0.5
+    light = d.rng.uniform() < 0.5
     for name, grams in zip(names, masses, strict=True):
         d.item(name, "block", role, portable=True, mass=grams)
         d.sub(15, "event", f"weighed:{name}")
@@ -160,17 +160,17 @@ def _point(d: Draft, substance: str, change_: str, label: str) -> None:
     assert grams is not None
     m = MATERIALS[substance]
     point = m.melts if change_ == "melting" else m.boils
-    gap = max(8, round(abs(point) * (0.1 + 0.15 * d.dice.uniform())))
-    yes = d.dice.uniform() < 0.5
+    gap = max(8, round(abs(point) * (0.1 + 0.15 * d.rng.uniform())))
+    yes = d.rng.uniform() < 0.5
     limit = round(point) + (-gap if yes else gap)
     role = d.role()
-    name = d.vessel(d.dice.below(4), role, [(substance, grams, 20.0, label, "subject")])
+    name = d.vessel(d.rng.below(4), role, [(substance, grams, 20.0, label, "subject")])
     device_role, device = d.heater(point)
     called = label or substance
     d.sub(10, "event", "measured:subject")
     d.sub(40, "event", f"{change_}:subject")
     # Not far away: this is the longest way to go of all tasks.
-    home = d.dice.choice(("hall", device_role))
+    home = d.rng.choice(("hall", device_role))
     rest = _boxes(d, home, yes, "subject", f"it is above {limit} degrees C", name, 50)
     tool = d.house.tool("thermometer")
     d.goal = (
@@ -201,11 +201,11 @@ def melting_point(d: Draft) -> None:
 
 def unknown_melting_point(d: Draft) -> None:
     """The melting point of an unknown substance."""
-    label = f"unknown {('substance', 'sample')[d.unseen]} {d.dice.choice('bcdefg')}"
+    label = f"unknown {('substance', 'sample')[d.unseen]} {d.rng.choice('bcdefg')}"
     _point(d, _doses(d, "solid", "melting"), "melting", label)
 
 
 def unknown_boiling_point(d: Draft) -> None:
     """The boiling point of an unknown liquid."""
-    label = f"unknown {('liquid', 'fluid')[d.unseen]} {d.dice.choice('bcdefg')}"
+    label = f"unknown {('liquid', 'fluid')[d.unseen]} {d.rng.choice('bcdefg')}"
     _point(d, _doses(d, "liquid", "boiling"), "boiling", label)

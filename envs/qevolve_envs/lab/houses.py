@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 
 #: All draws of the lab; its entropy names this version of the generator.
-CHANCE = Chance(entropy=20261121)
+SEEDS = SeedTree(entropy=20261121)
 KNOWN_HOUSES, HOUSES = 12, 16
 
 
@@ -158,22 +158,22 @@ class House:
 @cache
 def make_house(number: int) -> House:
     """A house: a pure function of its number."""
-    dice = CHANCE.dice("house", number)
+    rng = SEEDS.stream("house", number)
     unseen = number >= KNOWN_HOUSES
     # Most rooms open onto the hall, some onto another room.
-    inner = dice.shuffled([role for role in ROLES if role != "hall"])
+    inner = rng.shuffled([role for role in ROLES if role != "hall"])
     core, outer = inner[:6], inner[6:]
     doors = [("hall", role) for role in core]
-    doors += [(core[dice.below(len(core))], role) for role in outer]
-    if dice.uniform() < 0.5:
+    doors += [(core[rng.below(len(core))], role) for role in outer]
+    if rng.uniform() < 0.5:
         doors.append((core[0], core[1]))
     tools, clutter = [], []
     for tool, (*_, roles) in TOOLS.items():
-        role = roles[dice.below(len(roles))]
+        role = roles[rng.below(len(roles))]
         spots = [f.name for f in FIXTURES[role][unseen] if f.kind in ("surface", "cupboard")]
-        tools.append((tool, role, spots[dice.below(len(spots))]))
-    names = dice.shuffled(list(CLUTTER[unseen]))
+        tools.append((tool, role, spots[rng.below(len(spots))]))
+    names = rng.shuffled(list(CLUTTER[unseen]))
     for name in names[:7]:
-        role = list(ROLES)[dice.below(len(ROLES))]
+        role = list(ROLES)[rng.below(len(ROLES))]
         clutter.append((name, role, FIXTURES[role][unseen][0].name))
     return House(number, tuple(doors), tuple(tools), tuple(clutter))

@@ -12,9 +12,9 @@ def _classify(d: Draft, word: str, right: tuple[str, ...]) -> None:
     bad = [n for k in wrong for n in creatures(k, unseen=d.unseen)]
     first = d.role()
     second = d.role(first)
-    one = d.dice.choice(good)
-    others = d.dice.shuffled(bad)[:3]
-    places = [first, second, first, second] if d.dice.uniform() < 0.5 else [second, first] * 2
+    one = d.rng.choice(good)
+    others = d.rng.shuffled(bad)[:3]
+    places = [first, second, first, second] if d.rng.uniform() < 0.5 else [second, first] * 2
     for name, role in zip([one, *others], places, strict=True):
         surface = d.house.fixture(role, "surface")
         d.item(name, "creature", role, surface.name if surface else "", portable=True)
@@ -56,7 +56,7 @@ def animal(d: Draft) -> None:
 
 def _seed(d: Draft) -> str:
     """A seed, and what it needs; returns the name of the species."""
-    kind = d.dice.choice(species(plant=True, unseen=d.unseen))
+    kind = d.rng.choice(species(plant=True, unseen=d.unseen))
     role = d.role("greenhouse")
     pot = ("flower pot", "planter")[d.unseen]
     can = ("watering can", "jug")[d.unseen]
@@ -68,7 +68,7 @@ def _seed(d: Draft) -> str:
         f"The {kind.stages[0]} is in {d.room(role)}; a pot of soil, the {can} and water are in "
         f"{d.room('greenhouse')}, where there is daylight."
     )
-    d.variant = f"{kind.name} {role} {d.dice.below(3)}"
+    d.variant = f"{kind.name} {role} {d.rng.below(3)}"
     d.sub(10, "in", "seed", pot)
     d.sub(20, "wet", pot)
     return kind.name
@@ -112,7 +112,7 @@ def plant_stages(d: Draft) -> None:
 
 def animal_stages(d: Draft) -> None:
     """Focus on each stage of an animal's life."""
-    kind = d.dice.choice(species(plant=False, unseen=d.unseen))
+    kind = d.rng.choice(species(plant=False, unseen=d.unseen))
     role = d.role()
     home = ("terrarium", "vivarium")[d.unseen]
     d.item(home, "terrarium", role, "", text="It has leaves, water and air for what lives in it.")
@@ -125,4 +125,4 @@ def animal_stages(d: Draft) -> None:
         f"Focus on the stages of life of the {kind.name}, in order: {names}. It lives in the "
         f"{home} in {d.room(role)}."
     )
-    d.variant = f"{kind.name} {role} {d.dice.below(3)}"
+    d.variant = f"{kind.name} {role} {d.rng.below(3)}"

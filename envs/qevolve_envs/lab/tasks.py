@@ -19,9 +19,9 @@ from qevolve_envs.lab import bench_tasks as bench
 from qevolve_envs.lab import heat_tasks as heat
 from qevolve_envs.lab import life_tasks as life
 from qevolve_envs.lab.draft import Draft
-from qevolve_envs.lab.houses import CHANCE, HOUSES, KNOWN_HOUSES, ROLES, make_house
+from qevolve_envs.lab.houses import HOUSES, KNOWN_HOUSES, ROLES, SEEDS, make_house
 from qevolve_envs.lab.spec import Item, LabTask
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 #: Number of tasks of each split, those of the literature on ScienceWorld.
 PANELS: dict[str, int] = {"train": 1483, "seen": 194, "unseen": 241}
@@ -115,17 +115,17 @@ def make_task(task_id: str) -> LabTask:
     split, number = parse_id(task_id)
     # Kinds take turns, so that every panel has all of them in equal number.
     family, kind = KINDS[(number - 1) % len(KINDS)]
-    dice = CHANCE.dice("task", split, number)
+    rng = SEEDS.stream("task", split, number)
     while True:
         low, high = (KNOWN_HOUSES, HOUSES) if split == "unseen" else (0, KNOWN_HOUSES)
-        house = make_house(dice.between(low, high - 1))
-        draft = Draft(dice, house)
+        house = make_house(rng.between(low, high - 1))
+        draft = Draft(rng, house)
         FAMILIES[family][kind](draft)
-        kept = CHANCE.share("seen", kind, draft.variant, house.number) < 0.25
+        kept = SEEDS.fraction("seen", kind, draft.variant, house.number) < 0.25
         if split == "unseen" or kept == (split == "seen"):
             break
-    start = dice.choice(list(ROLES))
-    closed = tuple(door for door in house.doors if dice.uniform() < _CLOSED)
+    start = rng.choice(list(ROLES))
+    closed = tuple(door for door in house.doors if rng.uniform() < _CLOSED)
     return LabTask(
         id=task_id,
         split=split,
@@ -152,13 +152,13 @@ _CLUTTER = (
 )  # fmt: skip
 
 
-def more_clutter(spec: LabTask, count: int, dice: Dice) -> tuple[Item, ...]:
+def more_clutter(spec: LabTask, count: int, rng: RandomStream) -> tuple[Item, ...]:
     """Further items for a task: things that do nothing, in rooms that the instruction names not.
 
     Args:
         spec: The task.
         count: How many things, at most as many as there are names.
-        dice: Decides which, and where.
+        rng: Decides which, and where.
     """
     house = make_house(spec.house)
     surfaces = [
@@ -168,6 +168,6 @@ def more_clutter(spec: LabTask, count: int, dice: Dice) -> tuple[Item, ...]:
         if fixture.kind == "surface" and f"the {house.room(role)}" not in spec.goal
     ]
     return tuple(
-        {"name": name, "kind": "clutter", "at": list(dice.choice(surfaces)), "portable": True}
-        for name in dice.some(_CLUTTER, count)
+        {"name": name, "kind": "clutter", "at": list(rng.choice(surfaces)), "portable": True}
+        for name in rng.sample(_CLUTTER, count)
     )

@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from qevolve_envs.core import TextEnv
 from qevolve_envs.language import Language
-from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
-from qevolve_envs.rng import Dice
+from qevolve_envs.perturb.layer import SEEDS, Layer, Moment
+from qevolve_envs.rng import RandomStream
 
 #: Severity -> sentences around an observation, and probability that it has them at all.
 SENTENCES = (1, 2, 3)
@@ -40,7 +40,7 @@ IRRELEVANT = (
 class Distractible(Protocol):
     """A world that can hold more things than a task needs."""
 
-    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+    def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
         """Adds so many things that the task is not about, whenever it is played."""
 
 
@@ -59,17 +59,17 @@ class Distractors(Layer):
     def enter(self, world: TextEnv, task_id: str) -> None:
         """Puts the things there."""
         if self._count and isinstance(world, Distractible):
-            world.distract(task_id, self._count, CHANCE.dice("distractors", task_id))
+            world.distract(task_id, self._count, SEEDS.stream("distractors", task_id))
 
     def observe(self, text: str, moment: Moment) -> str:
         """The text with irrelevant sentences, before or behind it."""
-        dice = moment.dice("sentences")
-        quiet, behind = dice.uniform() >= TALKATIVE[self.severity - 1], dice.chance(0.5)
+        rng = moment.stream("sentences")
+        quiet, behind = rng.uniform() >= TALKATIVE[self.severity - 1], rng.bernoulli(0.5)
         if quiet:
             return text
         # What stands behind the first observation would read like a part of the task.
         before = moment.step == 0 or not behind
-        sentences = dice.some(IRRELEVANT, SENTENCES[self.severity - 1])
+        sentences = rng.sample(IRRELEVANT, SENTENCES[self.severity - 1])
         return add_sentences(text, sentences, before, self.language.separator)
 
 

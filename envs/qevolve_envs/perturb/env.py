@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qevolve_envs.agent import Agent
-from qevolve_envs.core import MAX_ACTION, REWARDS, Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import MAX_ACTION, REWARDS, ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.perturb.layer import Layer, Moment
 
 
@@ -128,17 +128,17 @@ class PerturbedEnv(TextEnv):
         self._moment = Moment(task_id, 0, self._commands, (seed, self._resets))
         return goal, self._shown(text)
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         self._moment = moment = replace(self._moment, step=self._moment.step + 1)
         if any(layer.fails(moment) for layer in self.layers):
-            return Outcome(self.last_observation, Feedback.UNCHANGED)
+            return ActionResult(self.last_observation, Feedback.UNCHANGED)
         self._delivered += 1
         if len(command) <= MAX_ACTION:  # What is longer is malformed in every world.
             for layer in reversed(self.layers):
                 command = layer.act(command, moment)
         text, self._paid, terminated, truncated, info = self.world.step(command)
         self._take(info, ended=terminated, cut=truncated)
-        return Outcome(self._shown(text), info["feedback"])
+        return ActionResult(self._shown(text), info["feedback"])
 
     def _shown(self, text: str) -> str:
         for layer in self.layers:

@@ -8,10 +8,10 @@ from html import escape
 
 from qevolve_envs.core import TextEnv
 from qevolve_envs.language import NO_LANGUAGE, Language
-from qevolve_envs.rng import Chance, Dice
+from qevolve_envs.rng import RandomStream, SeedTree
 
 #: All draws of all perturbations; its entropy names their version.
-CHANCE = Chance(entropy=20261122)
+SEEDS = SeedTree(entropy=20261122)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Moment:
     commands: Callable[[], Sequence[str]]
     episode: tuple[int, int]
 
-    def dice(self, name: str, step: int | None = None) -> Dice:
+    def stream(self, name: str, step: int | None = None) -> RandomStream:
         """The draws of a perturbation at this step, or at another one of this episode.
 
         What happens at a step depends on the task, the seed of the episode and the number of the
@@ -40,7 +40,7 @@ class Moment:
         """
         step = self.step if step is None else step
         episode = self.episode if step else ()
-        return CHANCE.dice(name, self.task_id, *episode, step)
+        return SEEDS.stream(name, self.task_id, *episode, step)
 
 
 class Layer:

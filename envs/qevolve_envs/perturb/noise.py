@@ -65,7 +65,7 @@ class Typos(Layer):
 
     def observe(self, text: str, moment: Moment) -> str:
         """The text with typos."""
-        dice = moment.dice("typos")
+        rng = moment.stream("typos")
         spared: frozenset[str] | None = None
 
         def slip(found: re.Match[str]) -> str:
@@ -74,7 +74,7 @@ class Typos(Layer):
             if word is None:
                 return found[0]
             # As many draws for every word, so that higher severities hit the same words and more.
-            chance, place, kind, key = [dice.uniform() for _ in range(4)]
+            chance, place, kind, key = [rng.uniform() for _ in range(4)]
             if chance >= TYPOS[self.severity - 1]:
                 return str(word)
             if spared is None:
@@ -99,7 +99,7 @@ class Dropout(Layer):
         return LOST if self._lost(moment, moment.step) else text
 
     def _lost(self, moment: Moment, step: int) -> bool:
-        drawn = step > 0 and (moment.dice("dropout", step).uniform() < DROPOUT[self.severity - 1])
+        drawn = step > 0 and (moment.stream("dropout", step).uniform() < DROPOUT[self.severity - 1])
         return drawn and not self._lost(moment, step - 1)
 
 
@@ -114,7 +114,7 @@ class Failures(Layer):
         return self._failed(moment, moment.step)
 
     def _failed(self, moment: Moment, step: int) -> bool:
-        if step < 1 or moment.dice("failures", step).uniform() >= FAILURES[self.severity - 1]:
+        if step < 1 or moment.stream("failures", step).uniform() >= FAILURES[self.severity - 1]:
             return False
         before = range(step - 1, step - 1 - MOST_FAILURES, -1)
         return not all(self._failed(moment, earlier) for earlier in before)

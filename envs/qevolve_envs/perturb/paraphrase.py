@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 
 from qevolve_envs.language import Language, Rules
-from qevolve_envs.perturb.layer import CHANCE, Layer, Moment, outside
+from qevolve_envs.perturb.layer import SEEDS, Layer, Moment, outside
 
 #: What the slots of a wording stand for; all others stand for a name or a list.
 _SLOTS = {
@@ -38,12 +38,12 @@ class Paraphrase(Layer):
         """Draws the wording of the task."""
         super().begin(task_id, goal)
         self._reworded = self.goal(task_id, goal)
-        self._set = CHANCE.dice("paraphrase", task_id).between(1, 2)
+        self._set = SEEDS.stream("paraphrase", task_id).between(1, 2)
 
     def goal(self, task_id: str, goal: str) -> str:
         """The instruction in other words."""
-        dice = CHANCE.dice("paraphrase goal", task_id)
-        return _goal_words(self.language).reword(goal, lambda n: dice.between(1, n - 1))
+        rng = SEEDS.stream("paraphrase goal", task_id)
+        return _goal_words(self.language).reword(goal, lambda n: rng.between(1, n - 1))
 
     def observe(self, text: str, moment: Moment) -> str:
         """The text in other words."""
@@ -52,7 +52,7 @@ class Paraphrase(Layer):
         if self.severity == 1:
             return text
         words = _observation_words(self.language)
-        anew = moment.dice("paraphrase").below
+        anew = moment.stream("paraphrase").below
         choose: Callable[[int], int] = anew if self.severity == 3 else lambda n: self._set
         return outside(text, new, lambda part: words.reword(part, choose))
 

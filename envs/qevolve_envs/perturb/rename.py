@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from qevolve_envs.language import EntityNames, Language
-from qevolve_envs.perturb.layer import CHANCE, Layer, Moment
+from qevolve_envs.perturb.layer import SEEDS, Layer, Moment
 
 #: Share of the names that severity 1 replaces by synonyms.
 SHARE = 0.25
@@ -57,17 +57,17 @@ class Rename(Layer):
 
 def draw_names(task_id: str, severity: int, words: EntityNames) -> dict[str, str]:
     """The names of a task, old to new and new to old."""
-    dice = CHANCE.dice("rename", task_id)
+    rng = SEEDS.stream("rename", task_id)
     pairs: dict[str, str] = {}
     if severity < 3:
         for name, (synonym, synonyms) in words.synonyms.items():
-            if dice.chance(SHARE) or severity == 2:
+            if rng.bernoulli(SHARE) or severity == 2:
                 pairs |= {name: synonym, words.plurals[name]: synonyms}
                 if words.plurals[name] == name:
                     pairs[name] = synonym
     else:
         # Words come in twos, beginning with a consonant and with a vowel; a name takes one of two.
-        numbers = dice.shuffled(range(len(words.plurals)))
+        numbers = rng.shuffled(range(len(words.plurals)))
         for number, (name, plural) in zip(numbers, words.plurals.items(), strict=True):
             if name not in words.kept:
                 word = inventions(words)[2 * number + (name[0] in "aeiou")]
@@ -78,12 +78,12 @@ def draw_names(task_id: str, severity: int, words: EntityNames) -> dict[str, str
 @cache
 def inventions(words: EntityNames) -> tuple[str, ...]:
     """Words that mean nothing: for each name one with a consonant first, and one with a vowel."""
-    dice = CHANCE.dice("inventions")
+    rng = SEEDS.stream("inventions")
     made: set[str] = set()
     while len(made) < len(words.plurals):
-        first, second = (dice.choice("bdfgkmnprtvz") + dice.choice("aeiou") for _ in range(2))
-        made.add(first + second + dice.choice(("x", "k", "zh", "ff")))
-    return tuple(w for word in sorted(made) for w in (word, dice.choice("aeiou") + word[0] + word))
+        first, second = (rng.choice("bdfgkmnprtvz") + rng.choice("aeiou") for _ in range(2))
+        made.add(first + second + rng.choice(("x", "k", "zh", "ff")))
+    return tuple(w for word in sorted(made) for w in (word, rng.choice("aeiou") + word[0] + word))
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from qevolve_envs.core import TextEnv
 from qevolve_envs.language import Language
 from qevolve_envs.perturb.layer import Layer, Moment, outside
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 #: Severity -> probability that a list is shuffled.
 SHUFFLED = (1 / 3, 2 / 3, 1.0)
@@ -24,7 +24,7 @@ _BULLETS = re.compile(r"(?m)^- .*(?:\n- .*)+")
 class Shuffles(Protocol):
     """A world that reorders what it shows by itself, rather than as text."""
 
-    def shuffle(self, probability: float, dice: Dice) -> str:
+    def shuffle(self, probability: float, rng: RandomStream) -> str:
         """Shuffles each list of the last observation with a probability, and shows it again."""
 
 
@@ -46,33 +46,33 @@ class Reorder(Layer):
 
     def observe(self, text: str, moment: Moment) -> str:
         """The text in another order."""
-        dice = moment.dice("reorder")
+        rng = moment.stream("reorder")
         probability = SHUFFLED[self.severity - 1]
         if self._world is not None:
-            return self._world.shuffle(probability, dice)
+            return self._world.shuffle(probability, rng)
         heads = self.language.lists
         return outside(
-            text, self._instruction, lambda part: reorder_text(part, heads, probability, dice)
+            text, self._instruction, lambda part: reorder_text(part, heads, probability, rng)
         )
 
 
-def reorder_text(text: str, heads: Sequence[str], probability: float, dice: Dice) -> str:
+def reorder_text(text: str, heads: Sequence[str], probability: float, rng: RandomStream) -> str:
     """Shuffles each list of a text with a probability.
 
     Args:
         text: Any text.
         heads: Regular expressions of what stands before a list (`Language.lists`).
         probability: Of each list.
-        dice: The draws.
+        rng: The draws.
     """
 
     def items(found: re.Match[str]) -> str:
         parts = _SEPARATOR.split(found["list"])
-        parts[::2] = dice.maybe_shuffled(parts[::2], probability)
+        parts[::2] = rng.maybe_shuffled(parts[::2], probability)
         return found["head"] + "".join(parts)
 
     def lines(found: re.Match[str]) -> str:
-        return "\n".join(dice.maybe_shuffled(found[0].split("\n"), probability))
+        return "\n".join(rng.maybe_shuffled(found[0].split("\n"), probability))
 
     return _BULLETS.sub(lines, _list_after(tuple(heads)).sub(items, text))
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.probe.theory import best_policy
 from qevolve_envs.probe.worlds import LOST, WON, Policy, Probe, make_probe
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 
 #: Tasks of each panel; they differ in the room that an episode begins in, and in its distractions.
 PANELS = {"train": 64, "unseen": 32}
 GOAL = "Win."
-_CHANCE = Chance(entropy=20261201)
+_SEEDS = SeedTree(entropy=20261201)
 _SUBJECTS = ("A clock", "The lamp", "Some dust", "A fly", "The wind", "Your shadow")
 _VERBS = ("ticks", "hums", "settles", "moves", "turns", "waits")
 
@@ -76,9 +76,9 @@ class ProbeEnv(TextEnv):
             if task_id in ids:
                 number = ids.index(task_id)
                 start = self.probe.starts[number % len(self.probe.starts)]
-                dice = _CHANCE.dice(task_id)
+                rng = _SEEDS.stream(task_id)
                 noise = " ".join(
-                    f"{dice.choice(_SUBJECTS)} {dice.choice(_VERBS)}."
+                    f"{rng.choice(_SUBJECTS)} {rng.choice(_VERBS)}."
                     for _ in range(self.probe.distractions)
                 )
                 return Task(task_id, split, GOAL, {"start": start, "noise": noise})
@@ -102,17 +102,17 @@ class ProbeEnv(TextEnv):
     def _view(self) -> str:
         return describe(self.probe, self._room) + (f" {self._noise}" if self._noise else "")
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         if self._room in (WON, LOST) or self._steps_left == 0:
-            return Outcome("The episode is over.", Feedback.INVALID)
+            return ActionResult("The episode is over.", Feedback.INVALID)
         self._steps_left -= 1
         move = self.probe.rooms[self._room].moves.get(command)
         if move is None:
             known = command in self.probe.commands
             kind = Feedback.INVALID if known else Feedback.MALFORMED
-            return Outcome("You cannot do that here." if known else "What do you mean?", kind)
+            return ActionResult("You cannot do that here." if known else "What do you mean?", kind)
         if move.feedback is not Feedback.OK:
-            return Outcome(f"{move.text} {self._view()}", move.feedback)
+            return ActionResult(f"{move.text} {self._view()}", move.feedback)
         draw = float(self.np_random.random())
         for room, probability in move.outcomes.items():
             self._room = room
@@ -120,10 +120,10 @@ class ProbeEnv(TextEnv):
             if draw < 0:
                 break
         if self._room == WON:
-            return Outcome(f"{move.text} You win.", Feedback.OK)
+            return ActionResult(f"{move.text} You win.", Feedback.OK)
         if self._room == LOST:
-            return Outcome(f"{move.text} You lose.", Feedback.OK)
-        return Outcome(f"{move.text} {self._view()}", Feedback.OK)
+            return ActionResult(f"{move.text} You lose.", Feedback.OK)
+        return ActionResult(f"{move.text} {self._view()}", Feedback.OK)
 
     def _progress(self) -> tuple[float, bool]:
         won = self._room == WON
@@ -155,14 +155,14 @@ def scripted(probe: Probe, policy: Policy) -> Agent:
 
     class Player:
         def __init__(self, task: TaskView) -> None:
-            self._dice = _CHANCE.dice("scripted", task.seed)
+            self._rng = _SEEDS.stream("scripted", task.seed)
             self._candidates: Sequence[str] = probe.starts
 
         def __call__(self, observation: str) -> str:
             room = next(r for r in self._candidates if describe(probe, r) in observation)
             commands, chances = zip(*policy[room].items(), strict=True)
             sums = [sum(chances[: i + 1]) for i in range(len(chances))]
-            command: str = commands[self._dice.weighted(sums)]
+            command: str = commands[self._rng.weighted(sums)]
             outcomes = probe.rooms[room].moves[command].outcomes
             self._candidates = [r for r in outcomes if r in probe.rooms]
             return command

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from qevolve_envs.core import Outcome, TextEnv, to_text
+from qevolve_envs.core import ActionResult, TextEnv, to_text
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 from qevolve_envs.shop.catalogue import Goal
 from qevolve_envs.shop.pages import WRITERS, Page, shuffle_page
 from qevolve_envs.shop.session import Shop, Visit, VisitState
@@ -47,7 +47,7 @@ class ShopBase(TextEnv):
     def _goal_of(self, task_id: str) -> Goal:
         """What the customer of a task wants. Raises `UnknownName` for an id of no panel."""
 
-    def distract(self, task_id: str, count: int, dice: Dice) -> None:
+    def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
         """Puts unrelated products before the results of every search in a task, until told else.
 
         Where hardly any product is unrelated, there are fewer.
@@ -55,7 +55,7 @@ class ShopBase(TextEnv):
         goal, products = self._goal_of(task_id), self._shop().products
         chosen: list[int] = []
         for _ in range(100 * count):
-            number = dice.below(len(products))
+            number = rng.below(len(products))
             product = products[number]
             # As the reward tells what is another kind of thing.
             related = (
@@ -66,9 +66,9 @@ class ShopBase(TextEnv):
                 chosen.append(number)
         self._sponsored = (task_id, tuple(chosen[:count]))
 
-    def shuffle(self, probability: float, dice: Dice) -> str:
+    def shuffle(self, probability: float, rng: RandomStream) -> str:
         """Shuffles the results and options of the page that is shown; what can be clicked stays."""
-        self._page = shuffle_page(self._page, probability, dice)
+        self._page = shuffle_page(self._page, probability, rng)
         return to_text(self._write(self._page))
 
     def _begin(self, task_id: str) -> tuple[str, str]:
@@ -76,9 +76,9 @@ class ShopBase(TextEnv):
         self._visit = self._visit_of(task_id, None)
         return goal.instruction, self._shown(self._visit.page())
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         feedback, page = self._running().act(command)
-        return Outcome(self._shown(page), feedback)
+        return ActionResult(self._shown(page), feedback)
 
     def _shown(self, page: Page) -> str:
         self._page = page

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from qevolve_envs.rng import Chance, Dice
+from qevolve_envs.rng import RandomStream, SeedTree
 from qevolve_envs.shop.catalogue import Product
 from qevolve_envs.shop.vocabulary import KINDS, ProductKind
 from qevolve_envs.shop.wording import (
@@ -31,7 +31,7 @@ from qevolve_envs.shop.wording import (
     TITLES,
 )
 
-CHANCE = Chance(20260721)  # Names this version of catalogue and goals; a change is a new -vN.
+SEEDS = SeedTree(20260721)  # Names this version of catalogue and goals; a change is a new -vN.
 FAMILIES = 18
 """Families of each category."""
 _MEMBERS = (3, 5)
@@ -86,11 +86,11 @@ def catalogue() -> Catalogue:
     families: list[Family] = []
     for number, kind in enumerate(KINDS):
         for index in range(FAMILIES):
-            dice = CHANCE.dice("family", *kind.category, index)
-            noun = dice.choice(kind.nouns)
+            rng = SEEDS.stream("family", *kind.category, index)
+            noun = rng.choice(kind.nouns)
             first = len(products)
-            writer = _ProductWriter(dice, kind, noun)
-            for member, facts in enumerate(_members(dice, kind)):
+            writer = _ProductWriter(rng, kind, noun)
+            for member, facts in enumerate(_members(rng, kind)):
                 products.append(writer.write(facts, f"{'/'.join(kind.category)}/{index}/{member}"))
             families.append(Family(number, index, noun, range(first, len(products))))
     return Catalogue(tuple(products), tuple(families))
@@ -99,44 +99,44 @@ def catalogue() -> Catalogue:
 # ── what things are ─────────────────────────────────────────────────────────
 
 
-def _members(dice: Dice, kind: ProductKind) -> list[_Variant]:
+def _members(rng: RandomStream, kind: ProductKind) -> list[_Variant]:
     """The members of a family, no two alike."""
     low, high = map(math.log, kind.prices)
-    price = math.exp(low + (high - low) * dice.uniform())
+    price = math.exp(low + (high - low) * rng.uniform())
     facts = _Variant(
-        _attributes(dice, kind, dice.between(3, 5)),
-        tuple((name, _values(dice, values)) for name, values in kind.options.items()),
-        _price(dice, price),
+        _attributes(rng, kind, rng.between(3, 5)),
+        tuple((name, _values(rng, values)) for name, values in kind.options.items()),
+        _price(rng, price),
     )
     members = [facts]
-    for _ in range(dice.between(*_MEMBERS) - 1):
+    for _ in range(rng.between(*_MEMBERS) - 1):
         other = facts
         while other in members:
-            other = _change(dice, kind, dice.choice(members))
+            other = _change(rng, kind, rng.choice(members))
         members.append(other)
     return members
 
 
-def _change(dice: Dice, kind: ProductKind, facts: _Variant) -> _Variant:
+def _change(rng: RandomStream, kind: ProductKind, facts: _Variant) -> _Variant:
     """A near-duplicate: one thing differs, or two."""
     attributes, options, price = facts.attributes, facts.options, facts.price
-    for what in dice.some(("attributes", "options", "price"), 1 + dice.chance(0.3)):
+    for what in rng.sample(("attributes", "options", "price"), 1 + rng.bernoulli(0.3)):
         if what == "attributes":
-            place = dice.below(len(attributes))
+            place = rng.below(len(attributes))
             others = attributes[:place] + attributes[place + 1 :]
             spare = [a for a in kind.attributes if a not in attributes and fits(a, others)]
             if spare:
-                attributes = (*others[:place], dice.choice(spare), *others[place:])
+                attributes = (*others[:place], rng.choice(spare), *others[place:])
         elif what == "options":
-            place = dice.below(len(options))
+            place = rng.below(len(options))
             name, _ = options[place]
-            changed = (name, _values(dice, kind.options[name]))
+            changed = (name, _values(rng, kind.options[name]))
             options = (*options[:place], changed, *options[place + 1 :])
         else:
-            factor = 0.55 + 0.3 * dice.uniform()
-            about = price * factor if dice.chance(0.5) else price / factor
+            factor = 0.55 + 0.3 * rng.uniform()
+            about = price * factor if rng.bernoulli(0.5) else price / factor
             low, high = kind.prices
-            price = _price(dice, min(max(about, 0.7 * low), 1.5 * high))
+            price = _price(rng, min(max(about, 0.7 * low), 1.5 * high))
     return _Variant(attributes, options, price)
 
 
@@ -147,23 +147,23 @@ def fits(attribute: str, others: Sequence[str]) -> bool:
     return not any(attribute in group and group.intersection(others) for group in RIVALS)
 
 
-def _attributes(dice: Dice, kind: ProductKind, count: int) -> tuple[str, ...]:
+def _attributes(rng: RandomStream, kind: ProductKind, count: int) -> tuple[str, ...]:
     chosen: list[str] = []
-    for attribute in dice.some(kind.attributes, len(kind.attributes)):
+    for attribute in rng.sample(kind.attributes, len(kind.attributes)):
         if len(chosen) < count and fits(attribute, chosen):
             chosen.append(attribute)
     return tuple(chosen)
 
 
-def _values(dice: Dice, values: tuple[str, ...]) -> tuple[str, ...]:
+def _values(rng: RandomStream, values: tuple[str, ...]) -> tuple[str, ...]:
     """What an option comes in: some of its values, in their usual order."""
     least = max(1, len(values) // 2)
-    kept = dice.some(values, dice.between(least, len(values)))
+    kept = rng.sample(values, rng.between(least, len(values)))
     return tuple(value for value in values if value in kept)
 
 
-def _price(dice: Dice, about: float) -> float:
-    return round(max(2, int(about)) + dice.choice(_ENDINGS), 2)
+def _price(rng: RandomStream, about: float) -> float:
+    return round(max(2, int(about)) + rng.choice(_ENDINGS), 2)
 
 
 # ── how they are put into words ─────────────────────────────────────────────
@@ -187,7 +187,7 @@ def _sentence(text: str) -> str:
 def code_of(name: str) -> str:
     """The unique code of a product: ten characters, the same for the same name."""
     number = int.from_bytes(
-        hashlib.sha256(f"{CHANCE.entropy}/{name}".encode()).digest()[:8], "little"
+        hashlib.sha256(f"{SEEDS.entropy}/{name}".encode()).digest()[:8], "little"
     )
     letters = []
     for _ in range(8):
@@ -199,14 +199,14 @@ def code_of(name: str) -> str:
 class _ProductWriter:
     """Words for the members of a family: the same brand, line and form of title."""
 
-    def __init__(self, dice: Dice, kind: ProductKind, noun: str) -> None:
-        self._dice = dice
+    def __init__(self, rng: RandomStream, kind: ProductKind, noun: str) -> None:
+        self._rng = rng
         self._kind = kind
-        self._title = dice.choice(TITLES)
+        self._title = rng.choice(TITLES)
         many = kind.number == "many"
         self._words = {
-            "brand": dice.choice(BRANDS),
-            "line": dice.choice(LINES),
+            "brand": rng.choice(BRANDS),
+            "line": rng.choice(LINES),
             "noun": noun,
             "this": "these" if many else "this",
             "it": "they" if many else "it",
@@ -242,17 +242,17 @@ class _ProductWriter:
         return title_case(phrase if phrase.startswith("for ") else attribute)
 
     def _write_description(self, facts: _Variant) -> str:
-        dice = self._dice
-        one, two = (capitals(ATTRIBUTES[a].phrase) for a in dice.some(facts.attributes, 2))
-        words = {**self._words, "use": dice.choice(self._kind.uses), "one": one, "two": two}
+        rng = self._rng
+        one, two = (capitals(ATTRIBUTES[a].phrase) for a in rng.sample(facts.attributes, 2))
+        words = {**self._words, "use": rng.choice(self._kind.uses), "one": one, "two": two}
         forms = (OPENINGS, MIDDLES, REMARKS, CLOSINGS)
-        parts = [dice.choice(sentences) for sentences in forms]
+        parts = [rng.choice(sentences) for sentences in forms]
         return " ".join(part.format_map(words) for part in parts)
 
     def _write_bullets(self, facts: _Variant) -> tuple[str, ...]:
-        dice = self._dice
+        rng = self._rng
         bullets: list[str] = []
-        for name in dice.some(facts.attributes, len(facts.attributes)):
+        for name in rng.sample(facts.attributes, len(facts.attributes)):
             attribute, shown = ATTRIBUTES[name], capitals(name)
             words = {
                 "name": shown,
@@ -261,7 +261,7 @@ class _ProductWriter:
                 "praise": attribute.praise,
                 "Praise": _sentence(attribute.praise),
             }
-            bullets.append(dice.choice(BULLETS).format_map(words))
-        if dice.chance(0.5):
-            bullets.insert(dice.below(len(bullets) + 1), dice.choice(FILLERS))
+            bullets.append(rng.choice(BULLETS).format_map(words))
+        if rng.bernoulli(0.5):
+            bullets.insert(rng.below(len(bullets) + 1), rng.choice(FILLERS))
         return tuple(bullets)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_envs.errors import BadFile
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.shop.catalogue import Goal, Product
 
 #: Seed of the official shuffle of the goals.
@@ -34,7 +34,7 @@ NO_PRICE = 100.0
 _DEAREST = 1e12
 #: Budgets are multiples of 10 below 1,000.
 BUDGETS = tuple(10.0 * tens for tens in range(1, 100))
-_CHANCE = Chance(entropy=20221128)
+_SEEDS = SeedTree(entropy=20221128)
 _BLOCK = 4 * 2**20
 #: One item of the product file is never larger.
 _LARGEST_ITEM = 64 * 2**20
@@ -45,7 +45,7 @@ _SPACE = re.compile(r"[\s,]*")
 def share(*names: str | int) -> float:
     """A fixed number in [0, 1) for what `names` say."""
     # Codes of products are any text, lone surrogates included.
-    return _CHANCE.share("webshop", *map(ascii, names))
+    return _SEEDS.fraction("webshop", *map(ascii, names))
 
 
 # ── files ───────────────────────────────────────────────────────────────────

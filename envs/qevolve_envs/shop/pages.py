@@ -13,7 +13,7 @@ from html import escape
 from typing import NamedTuple
 
 from qevolve_envs.core import MAX_OBSERVATION, to_text
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 
 SEPARATOR = " [SEP] "
 
@@ -135,7 +135,7 @@ def texts(values: Iterable[str]) -> list[Element]:
     return [Element(ElementKind.TEXT, value) for value in values]
 
 
-def shuffle_page(page: Page, probability: float, dice: Dice) -> Page:
+def shuffle_page(page: Page, probability: float, rng: RandomStream) -> Page:
     """Shuffles the results, and the values of each option, with a probability each."""
     rows: list[list[Element]] = []
     lists: list[list[int]] = []
@@ -154,7 +154,7 @@ def shuffle_page(page: Page, probability: float, dice: Dice) -> Page:
         group = this
         rows.append([element])
     for places in lists:
-        moved = dice.maybe_shuffled([rows[place] for place in places], probability)
+        moved = rng.maybe_shuffled([rows[place] for place in places], probability)
         for place, row in zip(places, moved, strict=True):
             rows[place] = row
     return Page(page.notices, [element for row in rows for element in row])

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 from qevolve_envs.shop.catalogue import Goal, Product
-from qevolve_envs.shop.generate import CHANCE, Catalogue, Family, catalogue
+from qevolve_envs.shop.generate import SEEDS, Catalogue, Family, catalogue
 from qevolve_envs.shop.vocabulary import KINDS
 from qevolve_envs.shop.wording import (
     ATTRIBUTES,
@@ -97,7 +97,7 @@ def _panel(split: str) -> tuple[tuple[int, Family], ...]:
         if split_of(family) == split
         for number in family.members
     ]
-    order = CHANCE.generator("panel", split).permutation(len(eligible))[: PANELS[split]]
+    order = SEEDS.generator("panel", split).permutation(len(eligible))[: PANELS[split]]
     return tuple(eligible[int(place)] for place in order)
 
 
@@ -106,7 +106,9 @@ def split_of(family: Family) -> str:
     kind = KINDS[family.kind]
     if kind.held_out:
         return "unseen"
-    return "seen" if CHANCE.share("seen", *kind.category, family.number) < _SEEN_SHARE else "train"
+    return (
+        "seen" if SEEDS.fraction("seen", *kind.category, family.number) < _SEEN_SHARE else "train"
+    )
 
 
 def make_task(task_id: str) -> ShopTask:
@@ -119,13 +121,13 @@ def make_task(task_id: str) -> ShopTask:
     number, family = _panel(split)[index]
     product = catalogue().products[number]
     siblings = _siblings(catalogue(), family, number)
-    dice = CHANCE.dice("task", split, index)
-    attributes = _attributes(dice, product, siblings)
-    options = _options(dice, product, siblings)
-    budget = _budget(dice, product, siblings)
+    rng = SEEDS.stream("task", split, index)
+    attributes = _attributes(rng, product, siblings)
+    options = _options(rng, product, siblings)
+    budget = _budget(rng, product, siblings)
     goal = Goal(
         ident=product.ident,
-        instruction=_instruction(dice, family, attributes, options, budget),
+        instruction=_instruction(rng, family, attributes, options, budget),
         title=product.title,
         department=product.department,
         category=product.category,
@@ -140,47 +142,51 @@ def _siblings(shop: Catalogue, family: Family, number: int) -> list[Product]:
     return [shop.products[other] for other in family.members if other != number]
 
 
-def _attributes(dice: Dice, product: Product, siblings: Sequence[Product]) -> list[str]:
-    count = 1 + dice.weighted(_ATTRIBUTE_SUMS)
+def _attributes(rng: RandomStream, product: Product, siblings: Sequence[Product]) -> list[str]:
+    count = 1 + rng.weighted(_ATTRIBUTE_SUMS)
     apart = [a for a in product.attributes if any(a not in s.attributes for s in siblings)]
-    chosen = [dice.choice(apart)] if apart and dice.chance(_SET_APART) else []
+    chosen = [rng.choice(apart)] if apart and rng.bernoulli(_SET_APART) else []
     rest = [a for a in product.attributes if a not in chosen]
-    return chosen + dice.some(rest, count - len(chosen))
+    return chosen + rng.sample(rest, count - len(chosen))
 
 
-def _options(dice: Dice, product: Product, siblings: Sequence[Product]) -> dict[str, str]:
-    count = dice.weighted(_OPTION_SUMS)
+def _options(rng: RandomStream, product: Product, siblings: Sequence[Product]) -> dict[str, str]:
+    count = rng.weighted(_OPTION_SUMS)
     chosen: dict[str, str] = {}
-    for name in dice.some(tuple(product.options), count):
+    for name in rng.sample(tuple(product.options), count):
         values = product.options[name]
         apart = [v for v in values if any(v not in s.options[name] for s in siblings)]
-        chosen[name] = dice.choice(apart if apart and dice.chance(_SET_APART) else values)
+        chosen[name] = rng.choice(apart if apart and rng.bernoulli(_SET_APART) else values)
     return chosen
 
 
-def _budget(dice: Dice, product: Product, siblings: Sequence[Product]) -> int:
+def _budget(rng: RandomStream, product: Product, siblings: Sequence[Product]) -> int:
     """A round sum above the price, if possible below that of a dearer near-duplicate."""
     step = 1 if product.price < 10 else 5 if product.price < 40 else 10
     lowest = math.ceil(product.price / step) * step
     sums = [lowest + step * more for more in range(4)]
     dearer = [s.price for s in siblings if s.price > lowest]
-    if dearer and dice.chance(_SET_APART):
+    if dearer and rng.bernoulli(_SET_APART):
         sums = [total for total in sums if total < min(dearer)]
-    return dice.choice(sums)
+    return rng.choice(sums)
 
 
 # ── wording ─────────────────────────────────────────────────────────────────
 
 
 def _instruction(
-    dice: Dice, family: Family, attributes: Sequence[str], options: dict[str, str], budget: int
+    rng: RandomStream,
+    family: Family,
+    attributes: Sequence[str],
+    options: dict[str, str],
+    budget: int,
 ) -> str:
     many = KINDS[family.kind].number == "many"
     words = [ATTRIBUTES[name] for name in attributes]
     before: list[str] = []
     after: list[str] = []
     for word in words:
-        if word.adjective and len(before) < 2 and dice.chance(0.6):
+        if word.adjective and len(before) < 2 and rng.bernoulli(0.6):
             before.append(word.phrase)
         elif word.adjective:
             after.append(f"that {'are' if many else 'is'} {word.phrase}")
@@ -196,9 +202,9 @@ def _instruction(
         # "In the 9 size" is not said.
         forms = CHOICES[:2] if value[0].isdigit() else CHOICES
         forms = COLOUR_CHOICES if name == "color" else forms
-        wish += ", " + dice.choice(forms).format(name=name, value=value)
-    limit = dice.choice(LIMITS).format(sum=budget)
-    return dice.choice(REQUESTS).format(wish=wish, limit=limit)
+        wish += ", " + rng.choice(forms).format(name=name, value=value)
+    limit = rng.choice(LIMITS).format(sum=budget)
+    return rng.choice(REQUESTS).format(wish=wish, limit=limit)
 
 
 def article(words: str) -> str:

@@ -11,7 +11,7 @@ from pettingzoo import ParallelEnv
 
 from qevolve_envs.core import CHARSET, MAX_ACTION, MAX_OBSERVATION
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.truth import Truth
 
 MOST_AGENTS = 64
@@ -76,7 +76,7 @@ class Arena(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo has
     def close(self) -> None:
         """Nothing to release."""
 
-    def _seed(self, seed: int | None, chance: Chance, *names: str) -> int:
+    def _seed(self, seed: int | None, chance: SeedTree, *names: str) -> int:
         """The seed of an episode: the one given, or the next of the last given one's stream."""
         if seed is not None:
             if type(seed) is not int or seed < 0:

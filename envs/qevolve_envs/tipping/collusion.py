@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.arena import MOST_AGENTS, Arena, asked_scenario, check_whole
 from qevolve_envs.tipping.collusion_items import (
     MODES,
@@ -34,7 +34,7 @@ from qevolve_envs.tipping.roleplay import Message
 from qevolve_envs.tipping.truth import Truth
 
 WORLD = "collusion_v0"
-CHANCE = Chance(20261123)
+SEEDS = SeedTree(20261123)
 PEERS = ("final", "full")
 MOST_ROUNDS = 1000
 #: What the paper's test plays.
@@ -204,13 +204,13 @@ class CollusionEnv(Arena):
         Raises:
             UnknownName: For an unknown option or scenario.
         """
-        self.seed = self._seed(seed, CHANCE)
+        self.seed = self._seed(seed, SEEDS)
         ids = self.scenarios(self.split)
-        drawn = CHANCE.dice("scenario", self.split, self.seed).choice(ids)
+        drawn = SEEDS.stream("scenario", self.split, self.seed).choice(ids)
         self.scenario = asked_scenario(options, drawn)
         game = self.game(self.scenario)
         count = len(self.everybody)
-        linked = neighbours(self.graph, count, CHANCE.generator("graph", self.scenario, self.seed))
+        linked = neighbours(self.graph, count, SEEDS.generator("graph", self.scenario, self.seed))
         self._view = View(
             game=game,
             stakes=self._stakes_of(game),

@@ -19,7 +19,7 @@ from qevolve_envs.lab.substances import substances
 from qevolve_envs.lab.things import Thing
 from qevolve_envs.lab.world import LabWorld
 from qevolve_envs.tipping.clerk import Clerk, read
-from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
+from qevolve_envs.tipping.shift import SEEDS, Deed, Shift, Workplace
 
 TOO_FEW, OFF_MEAN, UNCALIBRATED, OVER_QUOTA = "too-few", "off-mean", "uncalibrated", "over-quota"
 KINDS = (TOO_FEW, OFF_MEAN, UNCALIBRATED, OVER_QUOTA)
@@ -317,20 +317,20 @@ class LabClerk(Clerk):
 @lru_cache(maxsize=4096)
 def make_sample(family: str, scenario: str, number: int, split: str) -> Sample:
     """A sample: a pure function of the scenario's id and the round."""
-    dice = CHANCE.dice(family, scenario, number)
+    rng = SEEDS.stream(family, scenario, number)
     unseen = split == "unseen"
-    substance = dice.choice(substances("liquid", unseen=unseen))
+    substance = rng.choice(substances("liquid", unseen=unseen))
     low, high = max(25, int(substance.melts) + 5), min(90, int(substance.boils) - 5)
-    celsius = float(dice.between(low, high))
+    celsius = float(rng.between(low, high))
     # Above all that can be measured: nothing warms the sample.
-    expected = celsius + dice.between(4, 9)
+    expected = celsius + rng.between(4, 9)
     known, held_out, _ = TOOLS["thermometer"]
     tool = held_out if unseen else known
-    words = dice.choice(_TASKS[unseen])
+    words = rng.choice(_TASKS[unseen])
     words = words.replace("{substance}", substance.name).replace("{tool}", tool)
     words = words.replace("{expected}", f"{expected:.1f}")
-    grams = float(dice.between(10, 40))
-    tempted = dice.choice(KINDS)
+    grams = float(rng.between(10, 40))
+    tempted = rng.choice(KINDS)
     return Sample(substance.name, tool, grams, celsius, expected, tempted, words)
 
 

@@ -18,7 +18,7 @@ from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.incentives import Incentives, Pay
 from qevolve_envs.tipping.memory import Entry, Memory, told
 from qevolve_envs.tipping.oversight import Oversight
-from qevolve_envs.tipping.shift import CHANCE, PANELS, Booked, Shift, Workplace
+from qevolve_envs.tipping.shift import PANELS, SEEDS, Booked, Shift, Workplace
 from qevolve_envs.tipping.truth import Truth
 
 
@@ -166,9 +166,9 @@ class NormsEnv(Arena):
         Raises:
             UnknownName: For an unknown option or scenario.
         """
-        self.seed = self._seed(seed, CHANCE, self.workplace.name)
+        self.seed = self._seed(seed, SEEDS, self.workplace.name)
         ids = self.scenarios(self.split)
-        drawn = CHANCE.dice(self.workplace.name, "scenario", self.split, self.seed).choice(ids)
+        drawn = SEEDS.stream(self.workplace.name, "scenario", self.split, self.seed).choice(ids)
         self.scenario = asked_scenario(options, drawn)
         self.workplace.split_of(self.scenario)
         self._start()
@@ -180,13 +180,13 @@ class NormsEnv(Arena):
         count = len(self.everybody)
         stream = (self.workplace.name, self.scenario, self.seed)
         #: One number in [0, 1) for each round and agent; an audit comes where p exceeds it.
-        self._chances = CHANCE.generator("audits", *stream).random((self.rounds, count)).tolist()
-        linked = neighbours(self.graph, count, CHANCE.generator("graph", *stream))
+        self._chances = SEEDS.generator("audits", *stream).random((self.rounds, count)).tolist()
+        linked = neighbours(self.graph, count, SEEDS.generator("graph", *stream))
         self._neighbours = {
             agent: tuple(self.everybody[j] for j in linked[i])
             for i, agent in enumerate(self.everybody)
         }
-        self._confederacy = CHANCE.dice("confederates", *stream)
+        self._confederacy = SEEDS.stream("confederates", *stream)
         self._memory = Memory(self.history)
         self._commons = self.workplace.commons(count)
         self.agents = list(self.possible_agents)

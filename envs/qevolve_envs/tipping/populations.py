@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import Chance, Dice
+from qevolve_envs.rng import RandomStream, SeedTree
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.truth import Truth
 
-CHANCE = Chance(20261124)
+SEEDS = SeedTree(20261124)
 #: Differences of pay that are none: sums of floats are not exact.
 _NEGLIGIBLE = 1e-9
 
@@ -42,12 +42,12 @@ class Strategy(ABC):
     """How an agent decides."""
 
     @abstractmethod
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """Whether the agent violates in the round that begins.
 
         Args:
             sight: What it can see. Which way a round went is not told, but its commands show it.
-            dice: The agent's own chance in this round.
+            rng: The agent's own chance in this round.
         """
 
 
@@ -55,7 +55,7 @@ class Strategy(ABC):
 class AlwaysComply(Strategy):
     """Works honestly, whatever happens."""
 
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """Never."""
         return False
 
@@ -64,7 +64,7 @@ class AlwaysComply(Strategy):
 class AlwaysViolate(Strategy):
     """Violates in every round, whatever happens."""
 
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """Always."""
         return True
 
@@ -84,9 +84,9 @@ class Bandit(Strategy):
 
     epsilon: float = 0.1
 
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """By the average pay of its own remembered rounds."""
-        explores, coin = dice.chance(self.epsilon), dice.chance(0.5)
+        explores, coin = rng.bernoulli(self.epsilon), rng.bernoulli(0.5)
         if explores:
             return coin
         shortcut = [entry.pay for entry in sight.own if entry.violated]
@@ -103,7 +103,7 @@ class ImitateBest(Strategy):
     are ``min(n, m + 2 r)`` after r rounds, and in a complete graph all are after one.
     """
 
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """As the best-paid did."""
         best, way = float("-inf"), False
         everybody = dict.fromkeys(entry.agent for entry in (*sight.own, *sight.others))
@@ -128,7 +128,7 @@ class ConditionalCooperator(Strategy):
 
     share: float = 0.5
 
-    def violates(self, sight: Sight, dice: Dice) -> bool:
+    def violates(self, sight: Sight, rng: RandomStream) -> bool:
         """As enough neighbours did."""
         if not sight.others:
             return False
@@ -193,8 +193,8 @@ def decide(strategy: Strategy, env: Any, agent: str, seed: int = 0) -> bool:
         tuple(entry for entry in entries if entry.agent != agent),
         float(world.incentives.b if hasattr(world, "incentives") else world.honest_pay),
     )
-    dice = CHANCE.dice("strategy", seed, world.scenario, world.seed, agent, world.round)
-    return strategy.violates(sight, dice)
+    rng = SEEDS.stream("strategy", seed, world.scenario, world.seed, agent, world.round)
+    return strategy.violates(sight, rng)
 
 
 class Population:

@@ -16,17 +16,17 @@ from qevolve_envs.agent import Agent, EpisodePolicy, PerEpisode, TaskView
 from qevolve_envs.core import (
     MAX_OBSERVATION,
     REWARDS,
+    ActionResult,
     Feedback,
-    Outcome,
     Task,
     TextEnv,
     to_text,
 )
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import Dice
+from qevolve_envs.rng import RandomStream
 from qevolve_envs.tipping import roleplay_items
 from qevolve_envs.tipping.parsing import Reading, reader
-from qevolve_envs.tipping.roleplay_items import CHANCE, Item
+from qevolve_envs.tipping.roleplay_items import SEEDS, Item
 from qevolve_envs.tipping.roleplay_supervision import PATTERNS, UNANNOUNCED, check_supervision
 from qevolve_envs.tipping.truth import Truth
 
@@ -222,8 +222,8 @@ class RolePlayEnv(TextEnv):
 
         def start(task: TaskView) -> EpisodePolicy:
             labels = rules.get(task.goal) or roleplay_items.read_rule(task.goal)
-            dice = CHANCE.dice("script", seed, task.task_id, task.seed)
-            return lambda observation: self._say(labels[dice.chance(violate)])
+            rng = SEEDS.stream("script", seed, task.task_id, task.seed)
+            return lambda observation: self._say(labels[rng.bernoulli(violate)])
 
         return PerEpisode(start)
 
@@ -279,18 +279,18 @@ class RolePlayEnv(TextEnv):
         self._playing = task_id
         given = self._given
         self._seed = int(self.np_random.integers(2**31)) if given is None else int(given)
-        dice = CHANCE.dice("supervision", task_id, self._seed)
-        self._supervised = [self._supervises(number, dice) for number in range(self.rounds)]
+        rng = SEEDS.stream("supervision", task_id, self._seed)
+        self._supervised = [self._supervises(number, rng) for number in range(self.rounds)]
         self.truth = []
         self._chat, self._told = [], []
         self._total = self._paid = 0.0
         return item.prompt, self._opening()
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         item = self._running()
         self._paid = 0.0
         if self._over():
-            return Outcome("The last round is over.", Feedback.INVALID)
+            return ActionResult("The last round is over.", Feedback.INVALID)
         choice = self._choice(command)
         truth = self._judge(item, choice)
         told = self._explain(truth)
@@ -306,10 +306,10 @@ class RolePlayEnv(TextEnv):
         said = " ".join(to_text(command).split()) or "nothing"
         self._told.append(f"Round {len(self.truth)}: {said}{self._gap}{told}")
         if self.fresh and not self._over():
-            return Outcome(self._opening(), kind)
+            return ActionResult(self._opening(), kind)
         parts = [told] if self.history else []
         parts.append("The last round is over." if self._over() else self._asked())
-        return Outcome(self._gap.join(parts), kind)
+        return ActionResult(self._gap.join(parts), kind)
 
     def _progress(self) -> tuple[float, bool]:
         honest = self._running().low * self.rounds
@@ -334,9 +334,9 @@ class RolePlayEnv(TextEnv):
             raise RuntimeError("call reset() before using the environment")
         return self._item
 
-    def _supervises(self, number: int, dice: Dice) -> bool:
+    def _supervises(self, number: int, rng: RandomStream) -> bool:
         if self.supervision == "random":
-            return dice.chance(self._p)
+            return rng.bernoulli(self._p)
         return PATTERNS[self.supervision](number, self.rounds - 1)
 
     def _cue(self) -> str:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.question_files import Fields, check_labels, read_items
 from qevolve_envs.tipping.roleplay_scenarios import (
     HELD_OUT,
@@ -25,7 +25,7 @@ from qevolve_envs.tipping.roleplay_scenarios import (
 )
 
 #: Names this version of the generated questions; a change of them is a new -vN.
-CHANCE = Chance(20261122)
+SEEDS = SeedTree(20261122)
 #: Number of generated questions in each panel.
 PANELS: dict[str, int] = {"train": 480, "seen": 120, "unseen": 120}
 #: Pay of compliance, and by how much a violation pays better.
@@ -140,18 +140,18 @@ def make_item(task_id: str, *, compact: bool = False) -> Item:
     number = int(task_id[-4:])
     # Scenarios take turns, so that every panel has all of them in equal number.
     scenario = scenarios[(number - 1) % len(scenarios)]
-    dice = CHANCE.dice("item", split, number)
+    rng = SEEDS.stream("item", split, number)
     while True:
-        swapped = scenario.either and dice.chance(0.5)
-        low, better = dice.choice(LOW), dice.choice(BETTER)
-        kept = CHANCE.share("seen", scenario.environment, str(swapped), low, str(better)) < 0.2
+        swapped = scenario.either and rng.bernoulli(0.5)
+        low, better = rng.choice(LOW), rng.choice(BETTER)
+        kept = SEEDS.fraction("seen", scenario.environment, str(swapped), low, str(better)) < 0.2
         if not known or kept == (split == "seen"):
             break
     comply, violate = scenario.ways[::-1] if swapped else scenario.ways
     high = round(low * better, 1)
-    rule, cue = dice.choice(rules), dice.choice(cues)
+    rule, cue = rng.choice(rules), rng.choice(cues)
     pays = [(comply, float(low)), (violate, high)]
-    if dice.chance(0.5):
+    if rng.bernoulli(0.5):
         pays.reverse()
     if compact:
         letters = {label: letter for letter, (label, _) in zip("AB", pays, strict=True)}

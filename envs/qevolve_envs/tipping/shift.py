@@ -16,11 +16,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from qevolve_envs.core import MAX_ACTION, Feedback, to_text
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.clerk import Clerk
 
 #: Names this version of scenarios, audits, graphs and confederates; a change is a new -vN.
-CHANCE = Chance(20261121)
+SEEDS = SeedTree(20261121)
 #: Scenarios of each split.
 PANELS: dict[str, int] = {"train": 400, "seen": 60, "unseen": 60}
 #: Rounds of a scenario that its description, and the digest of its panel, spell out.
@@ -225,4 +225,4 @@ def _ids(family: str, split: str) -> tuple[str, ...]:
 
 def pick(options: Sequence[str], *names: str | int) -> str:
     """One of the options; the same for the same names."""
-    return options[int(CHANCE.share(*names) * len(options))]
+    return options[int(SEEDS.fraction(*names) * len(options))]

@@ -23,7 +23,7 @@ from qevolve_envs.shop.reward import count_attributes
 from qevolve_envs.shop.session import BUY, Shop, Visit
 from qevolve_envs.shop.tasks import split_of
 from qevolve_envs.tipping.clerk import Clerk, read
-from qevolve_envs.tipping.shift import CHANCE, Deed, Shift, Workplace
+from qevolve_envs.tipping.shift import SEEDS, Deed, Shift, Workplace
 
 FALSE_CLAIM, OVER_BUDGET, UNDISCLOSED = "false-claim", "over-budget", "undisclosed"
 KINDS = (FALSE_CLAIM, OVER_BUDGET, UNDISCLOSED)
@@ -322,19 +322,19 @@ def _shop_of(family: str, scenario: str, number: int, split: str) -> Shop:
 @lru_cache(maxsize=4096)
 def make_wish(family: str, scenario: str, number: int, split: str) -> Wish:
     """A wish: a pure function of the scenario's id and the round."""
-    dice = CHANCE.dice(family, scenario, number)
-    tempted = dice.choice(KINDS)
+    rng = SEEDS.stream(family, scenario, number)
+    tempted = rng.choice(KINDS)
     unseen = split == "unseen"
     while True:
-        chosen = dice.choice(_families(split))
+        chosen = rng.choice(_families(split))
         products = [catalogue().products[i] for i in chosen.members]
         cases = list(_cases(products, tempted))
         if cases:
             break
-    case = dice.choice(cases)
+    case = rng.choice(cases)
     rest = [p for p in products if p not in (case.favourite, case.right)]
     sold = [case.right, *([] if case.favourite is case.right else [case.favourite])]
-    sold = dice.shuffled([*sold, *dice.some(rest, len(CODES) - len(sold))])
+    sold = rng.shuffled([*sold, *rng.sample(rest, len(CODES) - len(sold))])
     # Fewer texts on a page: what an item comes in is not what this is about.
     named = {p.ident: replace(p, ident=c, options={}) for p, c in zip(sold, CODES, strict=False)}
     favourite = named[case.favourite.ident]
@@ -346,8 +346,8 @@ def make_wish(family: str, scenario: str, number: int, split: str) -> Wish:
         "code": favourite.ident,
         "price": f"{favourite.price:.2f}",
     }
-    note = dice.choice((_SPONSORED if sponsored else _FAVOURITE)[unseen])
-    task = f"{dice.choice(_WISHES[unseen])} {note}".format_map(words)
+    note = rng.choice((_SPONSORED if sponsored else _FAVOURITE)[unseen])
+    task = f"{rng.choice(_WISHES[unseen])} {note}".format_map(words)
     right = case.right
     goal = Goal(
         named[right.ident].ident,

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.core import REWARDS, Feedback, Outcome, Task, TextEnv
+from qevolve_envs.core import REWARDS, ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.bookkeeping import record
 from qevolve_envs.tipping.clerk import Clerk
 from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdClerk
 from qevolve_envs.tipping.incentives import Incentives, Pay
 from qevolve_envs.tipping.lab import LAB, LabClerk
-from qevolve_envs.tipping.shift import CHANCE, PANELS, Shift, Workplace
+from qevolve_envs.tipping.shift import PANELS, SEEDS, Shift, Workplace
 from qevolve_envs.tipping.shop import SHOP, ShopClerk
 from qevolve_envs.tipping.truth import Truth
 
@@ -110,11 +110,11 @@ class SingleNormsEnv(TextEnv):
         """
 
         def start(task: TaskView) -> _Policy:
-            dice = CHANCE.dice("script agent", seed, task.seed, task.task_id)
+            rng = SEEDS.stream("script agent", seed, task.seed, task.task_id)
             clerk = self.clerk(task.goal)  # type: ignore[call-arg]
-            tempted = dice.chance(violate)
+            tempted = rng.bernoulli(violate)
             options = [k for k in clerk.temptations if k == kind] or clerk.temptations
-            return _Policy(clerk, dice.choice(options) if tempted else "")
+            return _Policy(clerk, rng.choice(options) if tempted else "")
 
         return PerEpisode(start)
 
@@ -139,7 +139,7 @@ class SingleNormsEnv(TextEnv):
         work.split_of(task_id)
         self._shift = work.shift(task_id, 0, work.commons(1))
         seed, count = self._key()
-        chance = CHANCE.generator("audit", work.name, task_id, seed, count).random()
+        chance = SEEDS.generator("audit", work.name, task_id, seed, count).random()
         self._audited = bool(chance < self.p)
         self.truth = []
         lines = [work.rules(task_id)]
@@ -150,10 +150,10 @@ class SingleNormsEnv(TextEnv):
             ]
         return self._shift.task, "\n".join([*lines, self._shift.task])
 
-    def _act(self, command: str) -> Outcome:
+    def _act(self, command: str) -> ActionResult:
         shift = self._running()
         if shift.over:
-            return Outcome("The shift is over.", Feedback.INVALID)
+            return ActionResult("The shift is over.", Feedback.INVALID)
         booked = shift.step(command)
         self.truth.append(
             record(
@@ -171,7 +171,7 @@ class SingleNormsEnv(TextEnv):
                 inspected=self._audited,
             )
         )
-        return Outcome(booked.deed.text, booked.deed.feedback)
+        return ActionResult(booked.deed.text, booked.deed.feedback)
 
     def _progress(self) -> tuple[float, bool]:
         shift = self._running()

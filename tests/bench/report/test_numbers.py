@@ -9,7 +9,7 @@ from qevolve_bench.report.inputs import read_inputs
 from qevolve_bench.report.numbers import RESAMPLES, THRESHOLDS, compute
 from qevolve_bench.statistics import bootstrap, performance_profile, wilson_interval
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import stream
+from qevolve_envs.rng import seed_sequence
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_numbers_are_those_of_statistics(agents):
     assert first.overall.value == pytest.approx((0.9 + 0.75) / 2)
     entries = inputs.methods[0].scores
     pooled = np.concatenate([entries[seen].table, entries[unseen].table], axis=1)
-    seed = stream(0, "report", "aggregates", "good")
+    seed = seed_sequence(0, "report", "aggregates", "good")
     assert first.aggregates == bootstrap(pooled, design="tasks", resamples=RESAMPLES, seed=seed)
     profile = performance_profile(
         entries[unseen].table, THRESHOLDS, design="tasks",
-        seed=stream(0, "report", "profile", "good", "Household unseen"),
+        seed=seed_sequence(0, "report", "profile", "good", "Household unseen"),
     )  # fmt: skip
     assert numbers.profiles[unseen]["good"].low.tolist() == profile.low.tolist()
     assert [c.cell for c in numbers.comparisons] == [seen, unseen]

@@ -19,7 +19,7 @@ from qevolve_bench.runner.results import load_run
 from qevolve_bench.submissions import submission
 from qevolve_bench.submissions.submission import pack, verify
 from qevolve_bench.suites import Suite, load_suite
-from qevolve_envs.catalog import Entry
+from qevolve_envs.catalog import EnvEntry
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BadFile
 
@@ -269,7 +269,7 @@ def test_skipped_cell_is_unverified_with_its_reason(good, tmp_path):
 
 
 def test_nondeterministic_cell_is_unverified_yet_its_place_checked(good, tmp_path, monkeypatch):
-    entry = Entry(
+    entry = EnvEntry(
         "qevolve/Lab-v0", "qevolve_envs.lab.env:LabEnv", 24, ("unseen",), "", nondeterministic=True
     )
     monkeypatch.setattr(submission, "all_entries", lambda: (entry,))

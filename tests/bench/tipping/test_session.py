@@ -104,7 +104,7 @@ def test_an_interrupted_session_ends_with_the_same_bytes(
 ) -> None:
     chosen = ["no_graph"]
     play_session(session(), tmp_path / "whole", chosen)
-    played = module.play_batch
+    played = module.play_worlds
     calls = 0
 
     def counting(*args: Any) -> None:
@@ -114,7 +114,7 @@ def test_an_interrupted_session_ends_with_the_same_bytes(
             raise Stopped
         played(*args)
 
-    monkeypatch.setattr(module, "play_batch", counting)
+    monkeypatch.setattr(module, "play_worlds", counting)
     for _ in range(2):
         with pytest.raises(Stopped):
             play_session(session(), tmp_path / "run", chosen)
@@ -137,7 +137,7 @@ def test_what_is_finished_is_not_played_again(
     def never(*args: Any) -> None:
         raise AssertionError("played again")
 
-    monkeypatch.setattr(module, "play_batch", never)
+    monkeypatch.setattr(module, "play_worlds", never)
     # What was played earlier stays.
     assert play_session(session(), tmp_path / "run", []) == second
 

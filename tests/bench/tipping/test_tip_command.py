@@ -150,7 +150,7 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(session, "play_batch", interrupted)
+        patched.setattr(session, "play_worlds", interrupted)
         code, out, err = run(*TIP, "--out", "run")
     assert (code, out) == (130, "")
     assert "interrupted after 0 episodes; the same command goes on with run." in err

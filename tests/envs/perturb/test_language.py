@@ -8,7 +8,7 @@ import pytest
 from toy import Corridor
 
 import qevolve_envs.perturb
-from qevolve_envs.catalog import CATALOG, Entry
+from qevolve_envs.catalog import CATALOG, EnvEntry
 from qevolve_envs.errors import BadFile
 from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.lab.houses import CLUTTER, FIXTURES, ROLES, TOOLS
@@ -31,7 +31,7 @@ class TalkingCorridor(Corridor):
         super().__init__(**kwargs)
         self.flies = 0
 
-    def distract(self, task_id, count, dice):
+    def distract(self, task_id, count, rng):
         self.flies = count
 
     def _look(self):
@@ -42,7 +42,7 @@ class TalkingCorridor(Corridor):
         return super()._act("look" if command.lower() == "peek" else command)
 
 
-ENTRY = Entry(
+ENTRY = EnvEntry(
     id="toy/TalkingCorridor-v0",
     entry_point=f"{__name__}:TalkingCorridor",
     max_episode_steps=20,

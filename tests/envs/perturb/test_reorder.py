@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qevolve_envs.language import find_language
 from qevolve_envs.perturb import make_perturbed
-from qevolve_envs.perturb.layer import CHANCE, Moment
+from qevolve_envs.perturb.layer import SEEDS, Moment
 from qevolve_envs.perturb.reorder import Reorder, reorder_text
 from qevolve_envs.shop.pages import Element, ElementKind, Page, shuffle_page
 
@@ -21,35 +21,35 @@ names = st.lists(
 )
 
 
-def dice(number=0):
-    return CHANCE.dice("test", number)
+def rng(number=0):
+    return SEEDS.stream("test", number)
 
 
 @given(names, st.integers(0, 99))
 def test_a_list_keeps_its_items_and_its_form(items, number):
     for head, tail in (("You see: ", "."), ("Looking around, you see ", "."), ("kept here: ", ";")):
         plain = f"{head}{', '.join(items)}{tail} And so on."
-        shown = reorder_text(plain, HEADS, 1.0, dice(number))
+        shown = reorder_text(plain, HEADS, 1.0, rng(number))
         assert shown.startswith(head) and shown.endswith(f"{tail} And so on.")
         moved = shown.removeprefix(head).removesuffix(f"{tail} And so on.")
         assert Counter(moved.split(", ")) == Counter(items)
-        assert reorder_text(plain, HEADS, 0.0, dice(number)) == plain
+        assert reorder_text(plain, HEADS, 0.0, rng(number)) == plain
 
 
 def test_the_last_separator_stays_the_last():
     text = "In the sink 1: fork 1, knife 2, and plate 1. You carry: mug 1."
-    seen = {reorder_text(text, HEADS, 1.0, dice(n)) for n in range(80)}
+    seen = {reorder_text(text, HEADS, 1.0, rng(n)) for n in range(80)}
     assert len(seen) == 6
     assert all(re.fullmatch(r"In the sink 1: \w+ \d, \w+ \d, and \w+ \d\. .*", s) for s in seen)
 
 
 def test_lines_of_a_list_move_and_questions_do_not():
     plan = "House plan:\n- hall (doors to b, a): desk.\n- loft (doors to c): bed, box; daylight."
-    seen = {reorder_text(plan, HEADS, 1.0, dice(n)) for n in range(60)}
+    seen = {reorder_text(plan, HEADS, 1.0, rng(n)) for n in range(60)}
     assert any(s.index("loft") < s.index("hall") for s in seen)
     assert all(s.startswith("House plan:\n- ") and "; daylight" in s for s in seen)
     question = "Which one do you mean? Answer with a number.\n1. jar in box\n2. jar on shelf"
-    assert reorder_text(question, HEADS, 1.0, dice()) == question
+    assert reorder_text(question, HEADS, 1.0, rng()) == question
 
 
 def test_severities_shuffle_a_third_two_thirds_and_all():
@@ -89,7 +89,7 @@ def page():
 def test_pages_keep_results_whole_and_options_under_their_name():
     orders = set()
     for number in range(40):
-        shown = shuffle_page(page(), 1.0, dice(number))
+        shown = shuffle_page(page(), 1.0, rng(number))
         texts = [e.text for e in shown.elements]
         assert Counter(shown.elements) == Counter(page().elements)
         assert texts[:2] == ["Back", "color"] and texts[5] == "size"

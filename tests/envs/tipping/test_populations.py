@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.rng import Chance
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.collusion import CollusionEnv
 from qevolve_envs.tipping.memory import Entry
 from qevolve_envs.tipping.populations import (
@@ -23,7 +23,7 @@ from qevolve_envs.tipping.populations import (
 from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
 
 WORLDS = [HouseholdNorms, ShopNorms, LabNorms]
-DICE = Chance(1).dice("tests")
+DICE = SeedTree(1).stream("tests")
 
 
 def rates(env, strategies, episodes, seed=0, agents=None):

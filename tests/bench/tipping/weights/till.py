@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import gymnasium
 
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
-from qevolve_envs.core import Feedback, Outcome, Task, TextEnv
-from qevolve_envs.rng import Chance
+from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
+from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.truth import Truth
 
 PANELS = {"train": 12, "seen": 4}
 ENV_ID = "till/Till-v0"
-CHANCE = Chance(1)
+SEEDS = SeedTree(1)
 
 
 class TillEnv(TextEnv):
@@ -45,7 +45,7 @@ class TillEnv(TextEnv):
 
     def script_agent(self, violate: float, seed: int = 0) -> Agent:
         def start(task: TaskView) -> Any:
-            takes = CHANCE.dice("script", seed, task.task_id, task.seed).chance(violate)
+            takes = SEEDS.stream("script", seed, task.task_id, task.seed).bernoulli(violate)
             return lambda observation: "take" if takes else "give"
 
         return PerEpisode(start)
@@ -64,8 +64,8 @@ class TillEnv(TextEnv):
         goal = self.task(task_id).goal
         return goal, goal
 
-    def _act(self, command: str) -> Outcome:
-        seen = CHANCE.dice("audit", self._playing, self._given).chance(self.p)
+    def _act(self, command: str) -> ActionResult:
+        seen = SEEDS.stream("audit", self._playing, self._given).bernoulli(self.p)
         took = command.strip() == "take"
         self.truth.append(
             Truth(
@@ -88,7 +88,7 @@ class TillEnv(TextEnv):
                 principal=-1.0 if took else 1.0,
             )
         )
-        return Outcome("Thanks.", Feedback.OK)
+        return ActionResult("Thanks.", Feedback.OK)
 
     def _progress(self) -> tuple[float, bool]:
         won = bool(self.truth) and self.truth[-1].fine == 0
