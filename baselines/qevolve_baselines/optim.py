@@ -127,22 +127,24 @@ class Trainer:
         """One update by the gradient that was added up.
 
         Returns:
-            The figures of the update, with the length of the gradient before clipping.
+            The figures of the update, the length of the gradient before clipping, and the learning
+            rate.
 
         Raises:
             BenchError: When the gradient is not a number.
         """
         parallel.add_gradients(self._parameters)
         norm = self._clip()
+        rate = self.rate()
         for group in self._adam.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = rate
         self._adam.step()
         for parameter in (*self._parameters, *self._exact.values()):
             parameter.grad = None
         self._round()
         self.updates += 1
         figures, self._figures = parallel.add_figures(self._figures), {}
-        return {**figures, "gradient": norm}
+        return {**figures, "gradient": norm, "lr": rate}
 
     def _clip(self) -> float:
         """Hands the gradient over to the exact copies, not longer than allowed.

@@ -100,6 +100,11 @@ class Data:
         )
 
     @property
+    def lengths(self) -> list[int]:
+        """Number of tokens of each sample."""
+        return [len(sample.ids) for sample in self.samples]
+
+    @property
     def steps(self) -> int:
         """Number of environment steps."""
         return int(self.bounds[-1])

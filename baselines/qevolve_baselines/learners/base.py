@@ -1,7 +1,7 @@
 """Learners: the protocol, and finding one by name.
 
 A learner turns a policy into a better one, by demonstrations, by its own episodes, or both. It gets
-everything from outside: the world to play in, the demonstrations, the policy to start from, and a
+everything from outside: the environment, the demonstrations, the policy to start from, and a
 `Run` with the seed, the budget, the ledger and the place to save. A name is one of `LEARNERS`, an
 entry point of the group ``qevolve_bench.learners``, or ``module:class``.
 """
@@ -46,11 +46,11 @@ class Learner(Protocol):
     # A learner that may use several processes (see `qevolve_baselines.run.parallel`) also says
     # ``parallel: ClassVar[bool] = True``: see `trains_in_parallel`.
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Trains a policy.
 
         Args:
-            world: Where to play; its split is for training.
+            env: The environment to play in; its split is for training.
             demos: Successful episodes of an expert; may be empty.
             policy: To start from; it is changed.
             run: Seed, budget, ledger, metrics and saves (see `qevolve_baselines.run.run`).

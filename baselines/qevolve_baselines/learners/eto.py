@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from qevolve_baselines.collect import CollectConfig, collect_stage
-from qevolve_baselines.data.batches import Data, draw_updates, make_batch
+from qevolve_baselines.data.batches import Data, make_batch
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.sft import SFTConfig, demonstrations, fit, sft_loss
@@ -41,8 +41,9 @@ from qevolve_baselines.model.forward import (
     token_figures,
 )
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_policy
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.play import EnvConfig
@@ -159,7 +160,7 @@ class ETO:
     def __init__(self, config: ETOConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Behaviour cloning, then rounds of exploration and DPO."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]
@@ -175,25 +176,20 @@ class ETO:
             fit(run, "bc", policy, demonstrations(policy, demos, run), config.bc)
         if config.explore == "demos" and expert:
             shown = {t.episode.task_id for t in expert}
-            world = replace(world, tasks=tuple(t for t in world.task_ids() if t in shown))
-            if not world.tasks:
+            env = replace(env, tasks=tuple(t for t in env.task_ids() if t in shown))
+            if not env.tasks:
                 raise BenchError(
                     "None of the demonstrations is of a training task: explore all tasks"
                     " (explore=all), or give demonstrations of the tasks to learn on."
                 )
         paired = 0
-        for number in range(1, config.rounds + 1):
-            name = f"round-{number}"
-            if run.spent and not run.done(f"{name}-begun"):
-                break
-            run.end(f"{name}-begun")
-            left = config.rounds - number + 1
-            own = collect_stage(run, name, policy, world, config.collect, left)
+        for current in run.rounds(config.rounds, policy):
+            name = current.name
+            own = collect_stage(run, name, policy, env, config.collect, current.remaining)
             pairs = make_pairs(own, expert, config.pairs)
             paired += len(pairs)
             if pairs:
-                self._improve(run, number, name, policy, pairs)
-            run.end_of_round(name, policy)
+                self._improve(run, current.number, name, policy, pairs)
         if not paired:
             raise NothingToLearn(
                 f"No pair of a success and a failure was found in {run.ledger.episodes} episodes,"
@@ -229,23 +225,12 @@ class ETO:
             return segment_sum(torch.from_numpy(found), sides, 2 * len(pairs))
 
         reference = run.once(f"{name}-reference", remember)
-        updates = [
-            update
-            for epoch in range(config.epochs)
-            for update in draw_updates(
-                sizes,
-                batch_tokens=optim.batch_tokens,
-                pass_tokens=optim.pass_tokens,
-                rng=run.generator(name, "epoch", epoch),
-            )
-        ]
-        trainer = Trainer(policy.model.parameters(), optim, len(updates), "policy")
-        run.track(f"{name} optimiser", trainer)
-        policy.model.train()
+        updates = draw_epochs(sizes, config.epochs, optim, run, name)
         sides = torch.from_numpy(side_of_tokens(data))
-        for index in run.updates(f"{name}-policy", len(updates)):
-            total = sum(len(chosen) for chosen in updates[index])
-            for chosen in updates[index]:
+
+        def add_losses(update: Update) -> None:
+            total = sum(len(chosen) for chosen in updates[update.index])
+            for chosen in updates[update.index]:
                 batch = make_batch(data, [j for i in chosen for j in samples[i]], policy.device)
                 logprobs = token_figures(action_logits(policy.model, batch), batch, 1.0).logprobs
                 side = sides[batch.tokens.cpu()].to(policy.device)
@@ -256,18 +241,16 @@ class ETO:
                     loss = loss + config.anchor * sft_loss(logprobs, (side % 2 == 0).to(logprobs))
                 share = len(chosen) / total
                 moved = (whole - anchor).detach().mean(dim=0)
-                trainer.backward(
-                    share * loss,
-                    margin=share * margin.mean().item(),
-                    accuracy=share * (margin > 0).float().mean().item(),
-                    moved_won=share * moved[0].item(),
-                    moved_lost=share * moved[1].item(),
-                )
-                run.ledger.trained_tokens += batch.size
-            run.log(stage=f"{name}-policy", update=index, pairs=len(pairs), **trainer.step())
-            run.checkpoint_within(policy)
-        run.drop(f"{name} optimiser")
-        run.end(f"{name}-policy")
+                figures = {
+                    "margin": share * margin.mean().item(),
+                    "accuracy": share * (margin > 0).float().mean().item(),
+                    "moved_won": share * moved[0].item(),
+                    "moved_lost": share * moved[1].item(),
+                }
+                update.backward(share * loss, batch.size, figures)
+
+        stage, labels = f"{name}-policy", {"pairs": len(pairs)}
+        train_policy(run, stage, policy, optim, len(updates), add_losses, labels=labels)
 
 
 def side_of_tokens(data: Data) -> Any:

@@ -58,13 +58,13 @@ from qevolve_baselines.learners.on_policy import (
     refused_steps,
     step_rewards,
 )
-from qevolve_baselines.learners.sft import draw_epochs
 from qevolve_baselines.learners.surrogate import LOSS_MEANS, OwnData, token_weights
 from qevolve_baselines.losses import Floats, discounted_returns
 from qevolve_baselines.model.forward import frozen
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_stage
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.play import EnvConfig
@@ -323,7 +323,7 @@ class GRPO:
     def __init__(self, config: GRPOConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of sampling groups and improving on them; demonstrations are not used."""
         config = self.config
         model = policy.model
@@ -331,9 +331,9 @@ class GRPO:
         trainer = Trainer(model.parameters(), config.optim, 1, "policy")
         run.track("policy", model)
         run.track("policy optimiser", trainer)
-        tasks = world.task_ids()
+        tasks = env.task_ids()
         for number, stage in iterations(run, config.iterations, "GRPO"):
-            groups = play_groups(run, number, stage, policy, world, tasks, config.collect)
+            groups = play_groups(run, number, stage, policy, env, tasks, config.collect)
             if trainer.updates:
                 config.limits.check_malformed(groups.shares, number)
             chosen, advantages = select(groups, config)
@@ -384,11 +384,13 @@ def improve(
         own: The episodes.
         config: How.
     """
-    updates = draw_epochs(own.data, config.epochs, config.optim, run, stage)
+    updates = draw_epochs(own.data.lengths, config.epochs, config.optim, run, stage)
     policy.model.train()
-    for index in run.updates(f"{stage}-policy", len(updates)):
-        weights = token_weights(own.data, updates[index], config.loss_mean, config.loss_tokens)
-        for batch, share in passes_of(own.data, updates[index], policy.device):
+
+    def add_losses(update: Update) -> None:
+        passes = updates[update.index]
+        weights = token_weights(own.data, passes, config.loss_mean, config.loss_tokens)
+        for batch, share in passes_of(own.data, passes, policy.device):
             loss, figures = own.loss(
                 policy,
                 batch,
@@ -397,8 +399,14 @@ def improve(
                 clip_high=config.clip_high,
                 kl=config.kl,
             )
-            trainer.backward(loss, **figures)
-            run.ledger.trained_tokens += batch.size
-        figures = trainer.step()
-        run.log(stage="policy", iteration=number, update=index, **figures)
-        config.limits.check_kl(figures, number)
+            update.backward(loss, batch.size, figures)
+
+    train_stage(
+        run,
+        f"{stage}-policy",
+        len(updates),
+        {"": trainer},
+        add_losses,
+        labels={"stage": "policy", "iteration": number},
+        after=lambda figures: config.limits.check_kl(figures, number),
+    )

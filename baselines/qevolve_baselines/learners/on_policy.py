@@ -180,7 +180,7 @@ def play_groups(
     number: int,
     stage: str,
     policy: Policy,
-    world: EnvConfig,
+    env: EnvConfig,
     tasks: Sequence[str],
     config: CollectConfig,
 ) -> Groups:
@@ -189,7 +189,7 @@ def play_groups(
     The budget may end the collection early: the last group may then lack episodes.
     """
     starts = group_starts(run, number, tasks, config)
-    played = collect_episodes(run, stage, policy, world, starts, config)
+    played = collect_episodes(run, stage, policy, env, starts, config)
     group = np.arange(len(played)) // config.per_task
     return Groups(played, group, feedback_shares(played))
 

@@ -38,7 +38,6 @@ from qevolve_baselines.learners.on_policy import (
     refused_steps,
     step_rewards,
 )
-from qevolve_baselines.learners.sft import draw_epochs
 from qevolve_baselines.learners.surrogate import OwnData, token_weights
 from qevolve_baselines.losses import (
     Floats,
@@ -51,6 +50,7 @@ from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.model.value import ValueNetwork
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_stage
 from qevolve_envs.episode import Episode
 from qevolve_envs.play import EnvConfig
 
@@ -170,20 +170,20 @@ class PPO:
     def __init__(self, config: PPOConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of sampling and improving; demonstrations are not used."""
         config = self.config
         reference = frozen(run.reference or policy.model) if config.kl else None
         critic = ValueNetwork(policy, shared=config.shared)
         actor = Trainer(policy.model.parameters(), config.optim, 1, "policy")
-        judge = Trainer(critic.parameters(), config.critic_optim, 1, "critic")
+        critic_trainer = Trainer(critic.parameters(), config.critic_optim, 1, "critic")
         run.track("policy", policy.model)
         run.track("policy optimiser", actor)
         run.track("critic", critic)
-        run.track("critic optimiser", judge)
-        tasks = world.task_ids()
+        run.track("critic optimiser", critic_trainer)
+        tasks = env.task_ids()
         for number, stage in iterations(run, config.iterations, "PPO"):
-            groups = play_groups(run, number, stage, policy, world, tasks, config.collect)
+            groups = play_groups(run, number, stage, policy, env, tasks, config.collect)
             if actor.updates:
                 config.limits.check_malformed(groups.shares, number)
             played = groups.trajectories
@@ -197,12 +197,12 @@ class PPO:
             costs = config.penalty * refused_steps(played)
             rewards = token_rewards(step_rewards(played, config.dense) - costs, own.data)
 
-            def judge_all(own: OwnData = own) -> Tensor:
+            def value_all(own: OwnData = own) -> Tensor:
                 budget = config.critic_optim.pass_tokens
                 return torch.from_numpy(token_values(critic, own.data, budget))
 
             # The critic changes below, so its values at this point must survive a resume.
-            values = run.once(f"{stage}-values", judge_all).numpy()
+            values = run.once(f"{stage}-values", value_all).numpy()
             bounds = token_bounds(own.data)
             gained = generalised_advantages(
                 rewards, values, bounds, config.gamma, config.gae_lambda
@@ -217,7 +217,9 @@ class PPO:
                 returned=float(returns[bounds[:-1]].mean()),
                 explained_variance=explained_variance(values, returns),
             )
-            self._improve(run, number, stage, policy, critic, actor, judge, own, values, returns)
+            self._improve(
+                run, number, stage, policy, critic, actor, critic_trainer, own, values, returns
+            )
             run.checkpoint(policy)
         if not actor.updates:
             raise NothingToLearn(
@@ -236,7 +238,7 @@ class PPO:
         policy: Policy,
         critic: ValueNetwork,
         actor: Trainer,
-        judge: Trainer,
+        critic_trainer: Trainer,
         own: OwnData,
         values: Floats,
         returns: Floats,
@@ -245,13 +247,15 @@ class PPO:
         config = self.config
         # Where no episode differs from another, there is nothing for the policy to learn.
         warm = number > config.critic_warmup and bool(own.advantages.any())
-        updates = draw_epochs(own.data, config.epochs, config.optim, run, stage)
+        updates = draw_epochs(own.data.lengths, config.epochs, config.optim, run, stage)
         old_values, all_returns = torch.from_numpy(values), torch.from_numpy(returns)
         policy.model.train()
         critic.train()
-        for index in run.updates(f"{stage}-policy", len(updates)):
-            weights = token_weights(own.data, updates[index], "token", 1)
-            for batch, share in passes_of(own.data, updates[index], policy.device):
+
+        def add_losses(update: Update) -> None:
+            passes = updates[update.index]
+            weights = token_weights(own.data, passes, "token", 1)
+            for batch, share in passes_of(own.data, passes, policy.device):
                 counted = weights if share.tokens else weights * 0
                 if warm:
                     loss, figures = own.loss(
@@ -262,22 +266,24 @@ class PPO:
                         clip_high=config.clip,
                         kl=config.kl,
                     )
-                    actor.backward(loss, **figures)
-                    run.ledger.trained_tokens += batch.size
-                judged = before_tokens(critic, batch)
+                    update.backward(loss, batch.size, figures)
+                found = before_tokens(critic, batch)
                 pick = batch.tokens.cpu()
-                judge.backward(
-                    value_loss(
-                        judged,
-                        old_values[pick].to(judged),
-                        all_returns[pick].to(judged),
-                        torch.from_numpy(counted)[pick].to(judged),
-                        config.value_clip,
-                    )
+                loss = value_loss(
+                    found,
+                    old_values[pick].to(found),
+                    all_returns[pick].to(found),
+                    torch.from_numpy(counted)[pick].to(found),
+                    config.value_clip,
                 )
-                run.ledger.trained_tokens += critic.trained_tokens(batch)
-            critic_figures = {f"critic_{k}": v for k, v in judge.step().items()}
-            figures = actor.step() if warm else {}
-            run.log(stage="policy", iteration=number, update=index, **figures, **critic_figures)
-            if warm:
-                config.limits.check_kl(figures, number)
+                update.backward(loss, critic.trained_tokens(batch), of="critic_")
+
+        train_stage(
+            run,
+            f"{stage}-policy",
+            len(updates),
+            {"": actor, "critic_": critic_trainer} if warm else {"critic_": critic_trainer},
+            add_losses,
+            labels={"stage": "policy", "iteration": number},
+            after=(lambda figures: config.limits.check_kl(figures, number)) if warm else None,
+        )

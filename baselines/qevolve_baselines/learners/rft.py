@@ -67,21 +67,16 @@ class RFT:
     def __init__(self, config: RFTConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Rounds of sampling, rejecting and fitting."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]
         run.ledger.expert_episodes = len(expert)
         run.track("policy", policy.model)
         successes: list[Trajectory] = []
-        for number in range(1, config.rounds + 1):
-            name = f"round-{number}"
-            # A round that has begun is finished, also by a resumed run that finds the budget spent.
-            if run.spent and not run.done(f"{name}-begun"):
-                break
-            run.end(f"{name}-begun")
-            remaining = config.rounds - number + 1
-            own = collect_stage(run, name, policy, world, config.collect, remaining)
+        for current in run.rounds(config.rounds, policy):
+            name = current.name
+            own = collect_stage(run, name, policy, env, config.collect, current.remaining)
             successes += distinct_successes(own, config.keep)
             if not successes and not (config.expert and expert):
                 raise NothingToLearn(
@@ -91,6 +86,5 @@ class RFT:
                 )
             chosen = [*(expert if config.expert else []), *successes]
             fit(run, f"{name}-fit", policy, Data.of(chosen), config.fit)
-            run.end_of_round(name, policy)
         run.checkpoint(policy, final=True)
         return policy

@@ -70,7 +70,6 @@ from qevolve_baselines.learners.on_policy import (
     play_groups,
     step_rewards,
 )
-from qevolve_baselines.learners.sft import draw_epochs
 from qevolve_baselines.learners.surrogate import (
     OwnData,
     behaviour_logprobs,
@@ -83,6 +82,7 @@ from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.model.value import ValueNetwork
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_stage
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.play import EnvConfig
@@ -249,7 +249,7 @@ class SelfImitation:
     def __init__(self, config: SelfImitationConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Iterations of GRPO, each followed by a replay; demonstrations are not used."""
         config = self.config
         online = config.on_policy
@@ -261,12 +261,12 @@ class SelfImitation:
         run.track("policy optimiser", trainer)
         run.track("buffer", buffer)
         judge = None if spear else Judge.of(policy, run, config.sil)
-        tasks = world.task_ids()
+        tasks = env.task_ids()
 
         def play(number: int) -> Groups:
             """The episodes of an iteration; those of an earlier one are read from disk."""
             name = f"iteration-{number}"
-            return play_groups(run, number, name, policy, world, tasks, online.collect)
+            return play_groups(run, number, name, policy, env, tasks, online.collect)
 
         memory = Memory(buffer, play, online)
         keep = config.spear.max_age if spear else None
@@ -329,14 +329,14 @@ class SelfImitation:
         config = self.config.sil
         online = self.config.on_policy
         entries = memory.buffer.entries
-        for index in run.updates(f"{stage}-replay", config.updates if entries else 0):
-            rng = run.generator(stage, "replay", index)
+
+        def add_losses(update: Update) -> None:
             draw = draw_prioritised(
                 np.array([e.priority for e in entries]),
                 config.batch_tokens,  # An episode has at least one: there are draws enough.
                 config.alpha,
                 config.beta,
-                rng,
+                run.generator(stage, "replay", update.index),
             )
             episodes: list[Trajectory] = []
             size = 0
@@ -351,7 +351,7 @@ class SelfImitation:
             lengths = np.diff(data.bounds)
             weights = torch.from_numpy(np.repeat(draw.weights[:count], lengths) / data.steps)
             gains = np.zeros(data.steps)
-            passes = bucketed([len(s.ids) for s in data.samples], online.optim.pass_tokens)
+            passes = bucketed(data.lengths, online.optim.pass_tokens)
             policy.model.train()
             for batch, _ in passes_of(data, passes, policy.device):
                 tokens = token_figures(
@@ -368,21 +368,25 @@ class SelfImitation:
                     config.advantage_clip,
                 )
                 gains[of.numpy()] = losses.gains.double().cpu().numpy()
-                trainer.backward(config.weight * losses.policy)
-                judge.trainer.backward(config.value_weight * losses.value)
-                run.ledger.trained_tokens += batch.size + judge.network.trained_tokens(batch)
+                update.backward(config.weight * losses.policy, batch.size)
+                update.backward(
+                    config.value_weight * losses.value,
+                    judge.network.trained_tokens(batch),
+                    of="value_",
+                )
             gain = np.add.reduceat(gains, data.bounds[:-1]) / lengths
             for place, urgency in zip(draw.chosen[:count], gain, strict=True):
                 entries[place].priority = max(float(urgency), LEAST_PRIORITY)
-            run.log(
-                stage="replay",
-                iteration=number,
-                update=index,
-                gain=float(gain.mean()),
-                episodes=count,
-                **trainer.step(),
-                **{f"value_{k}": v for k, v in judge.trainer.step().items()},
-            )
+            update.figures.update(gain=float(gain.mean()), episodes=count)
+
+        train_stage(
+            run,
+            f"{stage}-replay",
+            config.updates if entries else 0,
+            {"": trainer, "value_": judge.trainer},
+            add_losses,
+            labels={"stage": "replay", "iteration": number},
+        )
 
     def _replay(
         self,
@@ -414,18 +418,18 @@ class SelfImitation:
         token_advantages = torch.from_numpy(flat(data, advantages))
         token_better = flat(data, better)
         scale = config.weight * replay_weight(number, config.warmup)
-        updates = draw_epochs(data, 1, online.optim, run, f"{stage}-replay")
+        updates = draw_epochs(data.lengths, 1, online.optim, run, f"{stage}-replay")
         policy.model.train()
-        for index in run.updates(f"{stage}-replay", len(updates)):
+
+        def add_losses(update: Update) -> None:
+            passes = updates[update.index]
             weights = torch.from_numpy(
-                token_weights(
-                    data, updates[index], online.loss_mean, online.loss_tokens, token_better
-                )
+                token_weights(data, passes, online.loss_mean, online.loss_tokens, token_better)
             )
             uniforms = torch.from_numpy(
-                run.generator(stage, "replay", "cut", index).random(data.tokens)
+                run.generator(stage, "replay", "cut", update.index).random(data.tokens)
             )
-            for batch, _ in passes_of(data, updates[index], policy.device):
+            for batch, _ in passes_of(data, passes, policy.device):
                 logits = action_logits(policy.model, batch)
                 logprobs = token_figures(logits, batch, online.collect.temperature).logprobs
                 pick = batch.tokens.cpu()
@@ -451,15 +455,17 @@ class SelfImitation:
                     clip_high=online.clip_high,
                     kl=0.0,
                 )
-                trainer.backward(scale * loss, cut=1 - uncut.mean().item(), **figures)
-                run.ledger.trained_tokens += batch.size
-            run.log(
-                stage="replay",
-                iteration=number,
-                update=index,
-                episodes=len(kept),
-                **trainer.step(),
-            )
+                figures["cut"] = 1 - uncut.mean().item()
+                update.backward(scale * loss, batch.size, figures)
+
+        train_stage(
+            run,
+            f"{stage}-replay",
+            len(updates),
+            {"": trainer},
+            add_losses,
+            labels={"stage": "replay", "iteration": number, "episodes": len(kept)},
+        )
 
 
 @dataclass(slots=True)
@@ -485,12 +491,17 @@ class Judge:
         data = Data.of(groups.trajectories)
         rewards = step_rewards(groups.trajectories, online.dense)
         returns = torch.from_numpy(discounted_returns(rewards, data.bounds, config.gamma))
-        updates = draw_epochs(data, config.value_epochs, config.value_optim, run, f"{stage}-value")
+        name = f"{stage}-value"
+        updates = draw_epochs(data.lengths, config.value_epochs, config.value_optim, run, name)
+        device = self.network.head.weight.device
         self.network.train()
-        for index in run.updates(f"{stage}-value", len(updates)):
-            for batch, share in passes_of(data, updates[index], self.network.head.weight.device):
+
+        def add_losses(update: Update) -> None:
+            for batch, share in passes_of(data, updates[update.index], device):
                 values = self.network(batch.ids, *batch.state)
                 error = returns[batch.of.cpu()].to(values) - values
-                self.trainer.backward(share.steps * error.square().mean() / 2)
-                run.ledger.trained_tokens += self.network.trained_tokens(batch)
-            run.log(stage="value", update=index, **self.trainer.step())
+                loss = share.steps * error.square().mean() / 2
+                update.backward(loss, self.network.trained_tokens(batch))
+
+        trainers, labels = {"": self.trainer}, {"stage": "value"}
+        train_stage(run, name, len(updates), trainers, add_losses, labels=labels)

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from qevolve_baselines.data.batches import Batch, Data, draw_updates, passes_of
+from qevolve_baselines.data.batches import Batch, Data, passes_of
 from qevolve_baselines.losses import weighted_mean
 from qevolve_baselines.model.forward import action_logits, head_logits, hidden_states, token_figures
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_policy
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 from qevolve_envs.play import EnvConfig
@@ -73,23 +74,6 @@ def reading_loss(model: Any, states: Tensor, batch: Batch) -> Tensor:
     return cross_entropy(logits.float(), batch.ids[:, 1:][batch.filled[:, 1:]])
 
 
-def draw_epochs(
-    data: Data, epochs: int, optim: OptimConfig, run: Run, name: str
-) -> list[list[list[int]]]:
-    """The updates of all epochs, drawn by names, so that a resumed run sees the same ones."""
-    lengths = [len(sample.ids) for sample in data.samples]
-    return [
-        update
-        for epoch in range(epochs)
-        for update in draw_updates(
-            lengths,
-            batch_tokens=optim.batch_tokens,
-            pass_tokens=optim.pass_tokens,
-            rng=run.generator(name, "epoch", epoch),
-        )
-    ]
-
-
 def fit(
     run: Run,
     name: str,
@@ -109,24 +93,19 @@ def fit(
     if run.done(name):
         return
     model = policy.model
-    updates = draw_epochs(data, config.epochs, config.optim, run, name)
-    trainer = Trainer(model.parameters(), config.optim, len(updates), "policy")
-    run.track(f"{name} optimiser", trainer)
-    model.train()
-    for index in run.updates(name, len(updates)):
-        for batch, share in passes_of(data, updates[index], policy.device):
+    updates = draw_epochs(data.lengths, config.epochs, config.optim, run, name)
+
+    def add_losses(update: Update) -> None:
+        for batch, share in passes_of(data, updates[update.index], policy.device):
             states = hidden_states(model, batch.ids)
             logits = action_logits(model, batch, states)
             logprobs = token_figures(logits, batch, 1.0).logprobs
             loss = sft_loss(logprobs, torch.ones_like(logprobs))
             if config.reading:
                 loss = loss + config.reading * reading_loss(model, states, batch)
-            trainer.backward(share.tokens * loss)
-            run.ledger.trained_tokens += batch.size
-        run.log(stage=name, update=index, lr=trainer.rate(), **trainer.step())
-        run.checkpoint_within(policy)
-    run.drop(f"{name} optimiser")
-    run.end(name)
+            update.backward(share.tokens * loss, batch.size)
+
+    train_policy(run, name, policy, config.optim, len(updates), add_losses)
 
 
 class SFT:
@@ -138,7 +117,7 @@ class SFT:
     def __init__(self, config: SFTConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Trains on the demonstrations."""
         run.track("policy", policy.model)
         fit(run, "sft", policy, demonstrations(policy, demos, run), self.config)

@@ -142,6 +142,23 @@ class Stateful(Protocol):
         """Takes a saved state over."""
 
 
+@dataclass(slots=True)
+class Round:
+    """One round of a learner that collects episodes and trains on them in turn.
+
+    Attributes:
+        number: Number of the round, from 1.
+        name: Prefix for the names of its stages.
+        remaining: Number of rounds left, this one included; they share what is left of a budget.
+        policy: The policy that is evaluated when the round ends.
+    """
+
+    number: int
+    name: str
+    remaining: int
+    policy: Policy
+
+
 #: Called with the number of the checkpoint, the policy and the ledger.
 OnCheckpoint = Callable[[int, Policy, Ledger], None]
 
@@ -433,6 +450,24 @@ class Run:
         """
         if self.budget.main_axis in UPDATE_AXES:
             self.checkpoint(policy)
+
+    def rounds(self, total: int, policy: Policy) -> Iterator[Round]:
+        """Begins and ends the rounds of a learner, until the budget is spent.
+
+        A round that has begun is finished, also by a resumed run that finds the budget spent. At
+        its end the policy is evaluated, see `end_of_round`.
+
+        Args:
+            total: Most rounds.
+            policy: Is trained in the rounds.
+        """
+        for number in range(1, total + 1):
+            current = Round(number, f"round-{number}", total - number + 1, policy)
+            if self.spent and not self.done(f"{current.name}-begun"):
+                return
+            self.end(f"{current.name}-begun")
+            yield current
+            self.end_of_round(current.name, current.policy)
 
     def end_of_round(self, name: str, policy: Policy) -> None:
         """Evaluates the policy that a round ends with, once, also where the run was resumed."""

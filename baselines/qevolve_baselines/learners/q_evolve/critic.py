@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Batch, Data, draw_updates, passes_of
+from qevolve_baselines.data.batches import Batch, Data, passes_of
 from qevolve_baselines.learners.q_evolve.labels import Facts
 from qevolve_baselines.losses import Floats, generalised_advantages
 from qevolve_baselines.model.critic import Critic, Values
@@ -28,6 +28,7 @@ from qevolve_baselines.model.policy import weights_digest
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.cache import fingerprint
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_stage
 
 
 @dataclass(slots=True)
@@ -127,13 +128,7 @@ def train_critic(
     lengths = [len(data.samples[i].ids) for i in training]
     updates = [
         [[training[i] for i in indices] for indices in update]
-        for epoch in range(config.epochs)
-        for update in draw_updates(
-            lengths,
-            batch_tokens=config.optim.batch_tokens,
-            pass_tokens=config.optim.pass_tokens,
-            rng=run.generator(name, "epoch", epoch),
-        )
+        for update in draw_epochs(lengths, config.epochs, config.optim, run, name)
     ]
     trainer = Trainer(critic.parameters(), config.optim, len(updates), "critic")
     target = Target(critic, config.target_tau) if config.target_tau < 1 else None
@@ -147,8 +142,9 @@ def train_critic(
     run.track(f"{name} values", known)
     rewards = facts.r_critic
     critic.train()
-    for index in run.updates(name, len(updates)):
-        for batch, share in passes_of(data, updates[index], data_device(critic)):
+
+    def add_losses(update: Update) -> None:
+        for batch, share in passes_of(data, updates[update.index], data_device(critic)):
             of = batch.of.cpu().numpy()
             values = critic(batch)
             q_bar = (values if target is None else target(batch)).q.detach().min(dim=0).values
@@ -158,16 +154,22 @@ def train_critic(
             weights = torch.from_numpy(facts.weights[of]).to(values.v)
             loss_v = v_loss(values.v, q_bar, weights, config.expectile)
             loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
-            trainer.backward(
+            figures = {"loss_v": loss_v.item(), "loss_q": loss_q.item(), "v": v.mean().item()}
+            update.backward(
                 share.steps * (loss_v + loss_q),
-                loss_v=share.steps * loss_v.item(),
-                loss_q=share.steps * loss_q.item(),
-                v=share.steps * v.mean().item(),
+                batch.size,
+                {figure: share.steps * value for figure, value in figures.items()},
             )
-            run.ledger.trained_tokens += batch.size
-        run.log(stage=name, update=index, **trainer.step())
-        if target is not None:
-            target.follow(critic)
+
+    train_stage(
+        run,
+        name,
+        len(updates),
+        {"": trainer},
+        add_losses,
+        labels={"stage": name},
+        after=None if target is None else lambda figures: target.follow(critic),
+    )
     for tracked in (name, f"{name} optimiser", f"{name} values", f"{name} target"):
         run.drop(tracked)
     return config.epochs * sum(lengths)

@@ -137,7 +137,7 @@ from qevolve_baselines.model.policy import Policy, weights_digest
 from qevolve_baselines.rerank import Reranker
 from qevolve_baselines.run import parallel
 from qevolve_baselines.run.advantage_log import FOLDER, write_judged
-from qevolve_baselines.run.run import Run
+from qevolve_baselines.run.run import Round, Run
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError, UnknownName
@@ -234,7 +234,7 @@ class QEvolve:
     def __init__(self, config: QEvolveConfig) -> None:
         self.config = config
 
-    def train(self, world: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
+    def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:
         """Behaviour cloning, then K rounds."""
         config = self.config
         expert = [policy.encoder.demonstration(e) for e in demos if e.won and e.steps]
@@ -251,30 +251,24 @@ class QEvolve:
             if run.reference is None:
                 # What π_ref is must survive a resume in the middle of a later round.
                 reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
-        for number in range(1, config.rounds + 1):
-            # A round that has begun is finished, also by a resumed run that finds the budget spent.
-            if run.spent and not run.done(f"round-{number}-begun"):
-                break
-            run.end(f"round-{number}-begun")
-            self._round(number, world, expert, policy, reference, run)
-            run.end_of_round(f"round-{number}", policy)
+        for current in run.rounds(config.rounds, policy):
+            self._round(current, env, expert, policy, reference, run)
         run.checkpoint(policy, final=True)
         return policy
 
     def _round(
         self,
-        number: int,
-        world: EnvConfig,
+        current: Round,
+        env: EnvConfig,
         expert: list[Trajectory],
         policy: Policy,
         reference: Any,
         run: Run,
     ) -> None:
         config = self.config
-        name = f"round-{number}"
-        remaining = config.rounds - number + 1
+        number, name = current.number, current.name
         # (2) D; until (6) begins, the policy is π_old.
-        own = collect_stage(run, name, policy, world, config.collect, remaining)
+        own = collect_stage(run, name, policy, env, config.collect, current.remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
         data = Data.of(chosen)
         # (3), (4c)

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from qevolve_baselines.data.batches import Batch, Data, flat, passes_of
-from qevolve_baselines.learners.sft import draw_epochs, sft_loss
+from qevolve_baselines.learners.sft import sft_loss
 from qevolve_baselines.losses import Floats, clipped_surrogate, exact_kl, kl_estimate
 from qevolve_baselines.model.forward import action_logits, segment_sum, token_figures
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.optim import OptimConfig, Trainer
+from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.run import Run
+from qevolve_baselines.training_loop import Update, draw_epochs, train_policy
 
 OBJECTIVES = ("clipped", "awr")
 RATIOS = ("token", "action")
@@ -100,17 +101,16 @@ def improve(
     if run.done(name):
         return
     model = policy.model
-    updates = draw_epochs(data, config.epochs, config.optim, run, name)
-    trainer = Trainer(model.parameters(), config.optim, len(updates), "policy")
-    run.track(f"{name} optimiser", trainer)
+    updates = draw_epochs(data.lengths, config.epochs, config.optim, run, name)
     if config.negative_weight != 1:
         advantages = np.where(advantages < 0, advantages * config.negative_weight, advantages)
     token_advantages = torch.from_numpy(flat(data, advantages))
     expert_tokens = torch.from_numpy(flat(data, expert).astype(np.float64))
-    model.train()
-    for index in run.updates(name, len(updates)):
-        anchors = expert_tokens[data.tokens_of(updates[index])].sum() if config.anchor else 0.0
-        for batch, share in passes_of(data, updates[index], policy.device):
+
+    def add_losses(update: Update) -> None:
+        passes = updates[update.index]
+        anchors = expert_tokens[data.tokens_of(passes)].sum() if config.anchor else 0.0
+        for batch, share in passes_of(data, passes, policy.device):
             logits = action_logits(model, batch)
             with torch.no_grad():
                 reference_logits = action_logits(reference, batch)
@@ -135,16 +135,15 @@ def improve(
                 anchored = expert_tokens[pick].to(figures.logprobs)
                 part = anchored.sum() / anchors
                 loss = loss + config.anchor * part * sft_loss(figures.logprobs, anchored)
-            trainer.backward(loss, **{k: share.tokens * v for k, v in drift.items()})
-            run.ledger.trained_tokens += batch.size
-        figures_of_update = trainer.step()
-        run.log(stage=name, update=index, **figures_of_update)
-        run.checkpoint_within(policy)
-        if figures_of_update["kl_reference"] > config.kl_stop:
-            run.log(stage=name, stopped=f"KL to the reference above {config.kl_stop}")
-            break
-    run.drop(f"{name} optimiser")
-    run.end(name)
+            update.backward(loss, batch.size, {k: share.tokens * v for k, v in drift.items()})
+
+    def too_far(figures: dict[str, float]) -> bool:
+        if figures["kl_reference"] <= config.kl_stop:
+            return False
+        run.log(stage=name, stopped=f"KL to the reference above {config.kl_stop}")
+        return True
+
+    train_policy(run, name, policy, config.optim, len(updates), add_losses, after=too_far)
 
 
 def policy_loss(
