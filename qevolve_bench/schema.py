@@ -49,14 +49,28 @@ Scalar = str | int | float | bool | None
 
 
 class Bounds(NamedTuple):
-    """Range of a number, the ends included; metadata of ``Annotated``."""
+    """Range of a number; metadata of ``Annotated``.
+
+    Attributes:
+        least: Lower end.
+        most: Upper end.
+        within: The ends themselves are left out.
+    """
 
     least: float = -math.inf
     most: float = math.inf
+    within: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, int | float):
+            return False
+        if self.within:
+            return self.least < value < self.most
+        return self.least <= value <= self.most
 
     def __str__(self) -> str:
         if self.most == math.inf:
-            return f"at least {self.least:g}"
+            return f"{'more than' if self.within else 'at least'} {self.least:g}"
         return f"between {self.least:g} and {self.most:g}"
 
 
@@ -394,11 +408,16 @@ def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     """The annotations of a type by field, and the fields that must be there."""
     hints = typing.get_type_hints(kind, include_extras=True)
     if typing.is_typeddict(kind):
-        return hints, frozenset(kind.__required_keys__)
+        inner = {n: typing.get_args(h)[0] for n, h in hints.items()
+                 if typing.get_origin(h) is typing.NotRequired}  # fmt: skip
+        # Not `__required_keys__`: with annotations that are text it holds those fields as well.
+        needed = hints.keys() - inner.keys() if kind.__total__ else ()
+        return {**hints, **inner}, frozenset(needed)
     fields = [f for f in dataclasses.fields(kind) if f.init]
     missing = dataclasses.MISSING
-    needed = [f.name for f in fields if f.default is missing and f.default_factory is missing]
-    return {f.name: hints[f.name] for f in fields}, frozenset(needed)
+    return {f.name: hints[f.name] for f in fields}, frozenset(
+        f.name for f in fields if f.default is missing and f.default_factory is missing
+    )
 
 
 def _list(raw: Any, kind: Any, path: str, what: str) -> Any:
@@ -436,7 +455,7 @@ def _union(raw: Any, kinds: tuple[Any, ...], path: str, what: str) -> Any:
 
 
 def _check_limit(value: Any, limit: Any, name: str) -> None:
-    if isinstance(limit, Bounds) and not limit.least <= value <= limit.most:
+    if isinstance(limit, Bounds) and isinstance(value, int | float) and value not in limit:
         raise BadFile(f"{name} must be {limit}, not {quoted(value)}")
     if isinstance(limit, Form) and not limit.pattern.fullmatch(value):
         raise BadFile(f"{name} must be {limit.words}, not {quoted(value)}")

@@ -1,14 +1,15 @@
-"""`qevolve-bench advantages`: what Q-Evolve thought of its actions, and how far to trust it."""
+"""`qevolve-bench advantages`: the values that Q-Evolve gave its actions, and their quality."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from qevolve_bench.flags import Flag, Subparsers, add_command
 
 if TYPE_CHECKING:
     from qevolve_baselines.run.advantage_log import Judged
-    from qevolve_bench.commands.options import Subparsers
 
 _HEADERS = {
     "action": "action", "steps_won": "in won", "mean_won": "mean", "spread_won": "spread",
@@ -17,42 +18,47 @@ _HEADERS = {
 }  # fmt: skip
 
 
+@dataclass(kw_only=True)
+class AdvantagesOptions:
+    """Show, for each round of a run of q_evolve, how good its critic and its advantages are.
+
+    Does V predict the return, does value arrive early, and which sign do advantages have before and
+    behind refusals? With --episode, show each step of one episode with its reward, label, V, Q and
+    advantage.
+
+    Attributes:
+        run_folder: Folder of the run.
+        round: One round; all by default.
+        episode: The steps of the N-th own episode, from 0.
+        gae_lambda: Show the advantages that GAE with these λ makes of the same V, rewards and
+            labels, with γ = 0.99, divided by their standard deviation and bounded by 3.
+    """
+
+    run_folder: Annotated[Path, Flag("", metavar="RUN")]
+    round: Annotated[int | None, Flag(metavar="K")] = None
+    episode: Annotated[int | None, Flag(metavar="N")] = None
+    gae_lambda: Annotated[list[float] | None, Flag(metavar="L")] = None
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "advantages",
+    add_command(
+        subparsers, "advantages", run, AdvantagesOptions,
         help="look at the critic and the advantages of a run of q_evolve",
-        description="Show, for each round of a run of q_evolve, whether V predicts the return,"
-        " whether value arrives early, and which sign advantages have before and behind refusals;"
-        " or, with --episode, each step of one episode with its reward, label, V, Q and advantage.",
-    )
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
-    parser.add_argument("--round", type=int, metavar="K", help="one round (default: all)")
-    parser.add_argument(
-        "--episode", type=int, metavar="N", help="the steps of the N-th own episode, from 0"
-    )
-    parser.add_argument(
-        "--gae-lambda",
-        type=float,
-        nargs="+",
-        default=[],
-        metavar="L",
-        help="show what GAE with these λ makes of the same V, rewards and labels, with γ = 0.99,"
-        " divided by their standard deviation and bounded by 3",
-    )
-    parser.set_defaults(run=run)
+    )  # fmt: skip
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: AdvantagesOptions) -> int:
     """Prints the tables."""
     from qevolve_baselines.run.advantage_log import read_judged
     from qevolve_bench.analysis.critic import rounds_of
     from qevolve_envs.errors import BenchError, UnknownName
 
-    for value in args.gae_lambda:
+    lambdas = args.gae_lambda or []
+    for value in lambdas:
         if not 0 <= value <= 1:
             raise BenchError(f"--gae-lambda lies between 0 and 1, and {value:g} does not.")
-    if args.gae_lambda and args.episode is not None:
+    if lambdas and args.episode is not None:
         raise BenchError("Give --gae-lambda or --episode: an episode shows what was learnt.")
     files = rounds_of(args.run_folder)
     if args.round is not None and args.round not in files:
@@ -72,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
                 )
     for number, judged in rounds.items():
         if args.episode is None:
-            _overview(judged, own[number], args.gae_lambda)
+            _overview(judged, own[number], lambdas)
         else:
             _trace(own[number][args.episode])
     return 0

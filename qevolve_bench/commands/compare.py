@@ -1,15 +1,13 @@
-"""`qevolve-bench compare`: who is better, on shared tasks, with intervals and corrected tests."""
+"""`qevolve-bench compare`: agents or learners on the tasks they share, with corrected tests."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from qevolve_bench.commands.options import at_least
+from qevolve_bench.flags import Flag, Level, Seed, Subparsers, add_command
+from qevolve_bench.schema import Bounds
 from qevolve_envs.errors import BenchError
-
-if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
 
 _EXAMPLES = """examples:
   qevolve-bench compare runs/mine runs/expert
@@ -19,65 +17,48 @@ _EXAMPLES = """examples:
 """
 
 
+@dataclass(kw_only=True)
+class CompareOptions:
+    """Compare evaluations, submissions, files of episodes, or training runs, on shared tasks.
+
+    Learners are compared over seeds and tasks, at an equal budget.
+
+    Attributes:
+        sides: A run folder, a submission, a .jsonl of episodes, a training run with its
+            curve.jsonl, or a glob in quotes (all it matches are runs of one method).
+        outcome: The outcome that is compared.
+        at: Budget at which learners are compared, such as env_steps=40000 or trained_tokens;
+            default: the env_steps that all of them reached.
+        threshold: Also show the cost at which each learner reached this success or score.
+        baseline: Compare all others with this one only.
+        test: The test; auto: sign flips over tasks for agents, t over seeds and tasks for learners.
+        correction: For all tests together; bh is Benjamini-Hochberg.
+        level: Level of the intervals.
+        seed: Seed of random sign flips.
+        format: Format of the tables.
+    """
+
+    sides: Annotated[list[str], Flag("", metavar="[NAME=]PATH")]
+    outcome: Literal["success", "score"] = "success"
+    at: Annotated[str | None, Flag(metavar="AXIS=AMOUNT")] = None
+    threshold: Annotated[float | None, Bounds(0, 1, within=True), Flag(metavar="T")] = None
+    baseline: Annotated[str | None, Flag(metavar="NAME")] = None
+    test: Literal["auto", "sign-flip"] = "auto"
+    correction: Literal["holm", "bh", "none"] = "holm"
+    level: Level = 0.95
+    seed: Seed = 0
+    format: Literal["text", "md", "latex", "csv", "json"] = "text"
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "compare",
-        help="compare evaluations or learners",
-        description="Compare evaluations, submissions, files of episodes, or training runs, on the"
-        " tasks they share. Learners are compared over seeds and tasks, at an equal budget.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "sides",
-        nargs="+",
-        metavar="[NAME=]PATH",
-        help="a run folder, a submission, a .jsonl of episodes, a training run with its"
-        " curve.jsonl, or a glob in quotes (all it matches are runs of one method)",
-    )
-    parser.add_argument(
-        "--outcome", choices=("success", "score"), default="success", help="default success"
-    )
-    parser.add_argument(
-        "--at",
-        metavar="AXIS=AMOUNT",
-        help="budget at which learners are compared, such as env_steps=40000 or trained_tokens;"
-        " default: the env_steps that all of them reached",
-    )
-    parser.add_argument(
-        "--threshold",
-        type=_share,
-        metavar="T",
-        help="also say what each learner spent to reach this success or score",
-    )
-    parser.add_argument("--baseline", metavar="NAME", help="compare all others with this one only")
-    parser.add_argument(
-        "--test",
-        choices=("auto", "sign-flip"),
-        default="auto",
-        help="auto: sign flips over tasks for agents, t over seeds and tasks for learners",
-    )
-    parser.add_argument(
-        "--correction",
-        choices=("holm", "bh", "none"),
-        default="holm",
-        help="for all tests together (default holm; bh: Benjamini-Hochberg)",
-    )
-    parser.add_argument("--level", type=_share, default=0.95, metavar="L", help="default 0.95")
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, metavar="K", help="of random sign flips; default 0"
-    )
-    parser.add_argument(
-        "--format",
-        choices=("text", "md", "latex", "csv", "json"),
-        default="text",
-        help="default text",
-    )
-    parser.set_defaults(run=run)
+    add_command(
+        subparsers, "compare", run, CompareOptions,
+        help="compare evaluations or learners", epilog=_EXAMPLES,
+    )  # fmt: skip
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: CompareOptions) -> int:
     """Reads, compares and prints."""
     from qevolve_bench.analysis.compare import compare, costs, unshared
     from qevolve_bench.analysis.compare_text import render
@@ -120,13 +101,3 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     return 0
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"need a number between 0 and 1, not {text!r}")
-    return share

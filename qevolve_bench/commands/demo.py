@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qevolve_bench.commands.options import at_least
+from qevolve_bench.commands.shared import Folder
+from qevolve_bench.flags import Count, Subparsers, add_command
 
 if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_bench.training.specification import TrainingResult
+
+
+@dataclass(kw_only=True)
+class DemoOptions:
+    """See a small agent learn, in minutes, on a laptop without a GPU.
+
+    The expert demonstrates; its behaviour is cloned into a small model made from scratch; the clone
+    is improved by Q-Evolve and by more cloning; and they are compared.
+
+    Attributes:
+        out: Keep the runs here, and continue them.
+        workers: Processes.
+    """
+
+    out: Folder | None = None
+    workers: Count = 2
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="see a small agent learn, in minutes",
-        description="Let the expert demonstrate, clone its behaviour into a small model made from"
-        " scratch, improve the clone by Q-Evolve and by more cloning, and compare them.",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="keep the runs here, and go on with them"
-    )
-    parser.add_argument(
-        "--workers", type=at_least(1), default=2, metavar="N", help="processes (default 2)"
-    )
-    parser.set_defaults(run=run)
+    add_command(subparsers, "demo", run, DemoOptions, help="see a small agent learn, in minutes")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: DemoOptions) -> int:
     """Plays the demonstration study and prints its table."""
     from qevolve_bench.training.checkpoint import require_torch
 

@@ -2,129 +2,96 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from qevolve_bench.commands.agent_options import (
-    add_agent_options,
-    add_help_with_agents,
-    agent_options,
+from qevolve_bench.commands.shared import (
+    AgentOptions,
+    Folder,
+    HelpWithAgents,
+    PanelOptions,
+    PlayingOptions,
+    episode_bar,
+    interrupted,
+    kept,
 )
-from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs, positive
+from qevolve_bench.flags import Flag, Seconds, Subparsers, add_command, command_line
+from qevolve_bench.schema import Bounds
 from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_bench.runner.results import Run
     from qevolve_bench.statistics import Estimate
     from qevolve_bench.suites import Cell, Suite
 
-#: Options that describe a single panel, and that a suite therefore excludes.
-_PANEL = ("split", "episodes", "seed", "horizon")
-STEP_SECONDS = 600.0
+
+@dataclass(kw_only=True)
+class _AgentName:
+    """The agent.
+
+    Attributes:
+        agent: An agent by its name, or module:factory of your own (see below).
+    """
+
+    agent: Annotated[str, Flag(metavar="NAME")]
+
+
+@dataclass(kw_only=True)
+class _SuiteName:
+    """The suite.
+
+    Attributes:
+        suite: A suite, such as core, core-v0 or my_suite.json.
+    """
+
+    GROUP: ClassVar[str] = PanelOptions.GROUP
+
+    suite: Annotated[str | None, Flag(metavar="NAME")] = None
+
+
+@dataclass(kw_only=True)
+class EvalOptions(PlayingOptions, PanelOptions, _SuiteName, AgentOptions, _AgentName):
+    """Evaluate an agent on a suite (--suite) or on one panel (--env and --split).
+
+    The same command gives the same episodes, byte for byte; with --out it continues what was
+    interrupted.
+
+    Attributes:
+        backend: local, or ray for the cluster of $RAY_ADDRESS (extra [ray]).
+        episode_seconds: Time for an episode (default: any).
+        memory: Address space of a worker (default: any); what needs more has failed.
+        submit: Pack the run as a submission into this folder.
+    """
+
+    GROUP: ClassVar[str] = PlayingOptions.GROUP
+
+    backend: Annotated[str, Flag(metavar="NAME")] = "local"
+    episode_seconds: Seconds | None = None
+    memory: Annotated[int | None, Bounds(1), Flag(metavar="MIB")] = None
+    submit: Folder | None = None
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "eval",
-        help="evaluate an agent",
-        description="Evaluate an agent on a suite (--suite) or on one panel (--env and --split).\n"
-        "The same command gives the same episodes, byte for byte; with --out it\n"
-        "continues what was interrupted.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
+    add_command(
+        subparsers, "eval", run, EvalOptions, help="evaluate an agent", help_action=HelpWithAgents
     )
-    add_help_with_agents(parser)
-    parser.add_argument(
-        "--agent",
-        required=True,
-        metavar="NAME",
-        help="an agent by its name, or module:factory of your own (see below)",
-    )
-    add_agent_options(parser)
-    what = parser.add_argument_group("what is played")
-    what.add_argument("--suite", metavar="NAME", help="such as core, core-v0 or my_suite.json")
-    what.add_argument("--env", metavar="ID", help="such as qevolve/Household-v0")
-    what.add_argument("--split", help="panel to play, such as unseen")
-    what.add_argument(
-        "--episodes",
-        type=at_least(1),
-        metavar="N",
-        help="how many; by default each task of the panel once",
-    )
-    what.add_argument("--seed", type=at_least(0), metavar="K", help="default 0")
-    what.add_argument(
-        "--horizon", type=at_least(1), metavar="H", help="steps of an episode, if not the default"
-    )
-    add_env_arg(what)
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--batch-size",
-        type=at_least(1),
-        default=16,
-        metavar="B",
-        help="episodes that the agent plays in lockstep (default 16)",
-    )
-    how.add_argument(
-        "--workers",
-        type=at_least(0),
-        metavar="W",
-        help="processes (default 1; on Ray one for each CPU of the cluster; 0 plays in this"
-        " process, without limits, for a debugger)",
-    )
-    how.add_argument(
-        "--backend",
-        default="local",
-        metavar="NAME",
-        help="local, or ray for the cluster of $RAY_ADDRESS (extra [ray])",
-    )
-    how.add_argument(
-        "--step-seconds",
-        type=positive,
-        default=STEP_SECONDS,
-        metavar="S",
-        help="time for one answer of the agent, to the whole batch (default %(default)g); what"
-        " takes longer has failed",
-    )
-    how.add_argument(
-        "--episode-seconds", type=positive, metavar="S", help="time for an episode (default: any)"
-    )
-    how.add_argument(
-        "--memory",
-        type=at_least(1),
-        metavar="MIB",
-        help="address space of a worker (default: any); what needs more has failed",
-    )
-    result = parser.add_argument_group("the result")
-    result.add_argument("--out", type=Path, metavar="RUN", help="folder that keeps the run")
-    result.add_argument(
-        "--force", action="store_true", help="let --out replace a run that is there"
-    )
-    result.add_argument(
-        "--submit", type=Path, metavar="DIR", help="pack the run as a submission into this folder"
-    )
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: EvalOptions) -> int:
     """Evaluates, keeps the run and prints the table."""
-    import tempfile
-
     suite = _suite(args)
     if args.submit is not None:
-        _check_submit(args)
-    if args.out is not None:
-        if args.out.suffix in (".jsonl", ".json"):
-            raise BadFile(f"--out names the folder of a run, not a file such as {args.out}.")
-        return _evaluate(args, suite, args.out)
-    with tempfile.TemporaryDirectory(prefix="qevolve-bench-") as folder:
-        return _evaluate(args, suite, Path(folder) / "run")
+        _check_submit(args, args.submit)
+    if args.out is not None and args.out.suffix in (".jsonl", ".json"):
+        raise BadFile(f"--out names the folder of a run, not a file such as {args.out}.")
+    with kept(args.out) as out:
+        return _evaluate(args, suite, out)
 
 
-def _check_submit(args: argparse.Namespace) -> None:
+def _check_submit(args: EvalOptions, submit: Path) -> None:
     """Refuses, before anything is played, what could not be packed or would never be verified."""
     from qevolve_bench.runner.results import MANIFEST
     from qevolve_bench.suites import suite_names
@@ -134,8 +101,8 @@ def _check_submit(args: argparse.Namespace) -> None:
             "--submit is for runs of a suite, because no other is ever verified: give --suite, one"
             f" of {', '.join(suite_names())}, instead of --env and --split."
         )
-    if args.submit.exists():
-        raise BadFile(f"{args.submit} exists: choose another --submit.")
+    if submit.exists():
+        raise BadFile(f"{submit} exists: choose another --submit.")
     if args.out is not None and not args.force and (args.out / MANIFEST).exists():
         raise BadFile(
             f"{args.out} holds a finished run, which"
@@ -144,76 +111,53 @@ def _check_submit(args: argparse.Namespace) -> None:
         )
 
 
-def _suite(args: argparse.Namespace) -> Suite:
-    from qevolve_bench.runner.suite import adhoc_suite
+def _suite(args: EvalOptions) -> Suite:
     from qevolve_bench.suites import load_suite
 
     if args.suite is not None:
-        given = [f"--{name}" for name in _PANEL if getattr(args, name) is not None]
-        given += ["--env"] * (args.env is not None) + ["--env-arg"] * bool(args.env_arg)
-        if given:
-            raise BenchError(f"A suite fixes what is played: give --suite without {given[0]}.")
+        given = PanelOptions(
+            env=args.env, split=args.split, episodes=args.episodes, seed=args.seed,
+            horizon=args.horizon, env_arg=args.env_arg,
+        )  # fmt: skip
+        flags = [word for word in command_line(given) if word.startswith("--")]
+        if flags:
+            raise BenchError(f"A suite fixes what is played: give --suite without {flags[0]}.")
         return load_suite(args.suite)
     for name in ("env", "split"):
         if getattr(args, name) is None:
             raise BenchError(f"Give --suite, or --env and --split: --{name} is missing.")
-    return adhoc_suite(
-        args.env,
-        split=args.split,
-        episodes=args.episodes,
-        seed=args.seed or 0,
-        env_kwargs=env_kwargs(args.env_arg),
-        max_episode_steps=args.horizon,
-    )
+    return args.panel()
 
 
-def _evaluate(args: argparse.Namespace, suite: Suite, out: Path) -> int:
-    from tqdm import tqdm
-
+def _evaluate(args: EvalOptions, suite: Suite, out: Path) -> int:
     from qevolve_bench.runner.jobs import Limits
     from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
 
-    # disable=None: a bar for a person at a terminal, and nothing in a log file.
-    bar = tqdm(unit="episode", file=sys.stderr, disable=None)
-    state = (0, 0)
-
-    def on_progress(done: int, total: int) -> None:
-        nonlocal state
-        state = (done, total)
-        bar.total = total
-        bar.update(done - bar.n)
-
     try:
-        run_suite(
-            suite,
-            agent=args.agent,
-            options=agent_options(args),
-            out=out,
-            limits=Limits(args.step_seconds, args.episode_seconds, args.memory),
-            batch_size=args.batch_size,
-            workers=args.workers,
-            backend=args.backend,
-            force=args.force,
-            on_progress=on_progress,
-        )
+        with episode_bar() as bar:
+            run_suite(
+                suite,
+                agent=args.agent,
+                options=args.agent_options(),
+                out=out,
+                limits=Limits(args.step_seconds, args.episode_seconds, args.memory),
+                batch_size=args.batch_size,
+                workers=args.workers,
+                backend=args.backend,
+                force=args.force,
+                on_progress=bar,
+            )
     except KeyboardInterrupt:
-        bar.close()
         rest = (
             "nothing is kept, because there is no --out."
             if args.out is None
             else f"they lie in {out}, and the same command continues."
         )
-        print(
-            f"qevolve-bench: interrupted after {state[0]} of {state[1]} episodes; {rest}",
-            file=sys.stderr,
-        )
-        return 130
-    finally:
-        bar.close()
+        return interrupted(f" after {bar.done} of {bar.total} episodes; {rest}")
     played = load_run(out)
     if args.out is not None:
-        print(f"{state[1]} episodes in {out}", file=sys.stderr)
+        print(f"{bar.total} episodes in {out}", file=sys.stderr)
     if args.submit is not None:
         from qevolve_bench.submissions.submission import pack
 
@@ -222,7 +166,7 @@ def _evaluate(args: argparse.Namespace, suite: Suite, out: Path) -> int:
     return _report(args, played)
 
 
-def _report(args: argparse.Namespace, played: Run) -> int:
+def _report(args: EvalOptions, played: Run) -> int:
     """Prints the tables, and what failed; returns the exit code."""
     manifest, suite = played.manifest, played.suite
     assert manifest is not None and suite is not None
@@ -246,7 +190,7 @@ def _report(args: argparse.Namespace, played: Run) -> int:
     return 0
 
 
-def _table(args: argparse.Namespace, played: Run, cells: dict[str, Cell]) -> str:
+def _table(args: EvalOptions, played: Run, cells: dict[str, Cell]) -> str:
     from tabulate import tabulate
 
     from qevolve_bench.runner.results import summarise

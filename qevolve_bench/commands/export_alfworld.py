@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
+from qevolve_bench.commands.shared import File, Folder
+from qevolve_bench.flags import Flag, Subparsers, add_command
+
+
+@dataclass(kw_only=True)
+class ExportOptions:
+    """Write tasks of qevolve/Household-v0 as games (game.tw-pddl) of the official ALFWorld engine.
+
+    The domain and grammar are those of your own alfworld installation.
+
+    Attributes:
+        tasks: Tasks, such as household/unseen/0013.
+        out: Folder laid out like ALFWorld's data, which qevolve/ALFWorld-v0 takes as data=DIR.
+        domain: Another alfred.pddl.
+        grammar: Another alfred.twl2.
+    """
+
+    tasks: Annotated[list[str], Flag("", metavar="TASK")]
+    out: Folder
+    domain: File | None = None
+    grammar: File | None = None
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "export-alfworld",
+    add_command(
+        subparsers, "export-alfworld", run, ExportOptions,
         help="write household tasks as ALFWorld games",
-        description="Write tasks of qevolve/Household-v0 as game.tw-pddl files that the official"
-        " ALFWorld engine plays, with the domain and grammar of your own alfworld installation.",
-    )
-    parser.add_argument("tasks", nargs="+", metavar="TASK", help="such as household/unseen/0013")
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="folder laid out like ALFWorld's data, which qevolve/ALFWorld-v0 takes as data=DIR",
-    )
-    parser.add_argument("--domain", type=Path, metavar="FILE", help="another alfred.pddl")
-    parser.add_argument("--grammar", type=Path, metavar="FILE", help="another alfred.twl2")
-    parser.set_defaults(run=run)
+    )  # fmt: skip
 
 
-def run(args: argparse.Namespace) -> int:
-    """Writes the games, after everything that could be wrong was looked at."""
+def run(args: ExportOptions) -> int:
+    """Writes the games, after all mistakes were looked for."""
     from qevolve_envs.errors import BenchError
     from qevolve_envs.household.alfworld import DATA_FOLDER, FOLDERS
     from qevolve_envs.household.export import alfworld_logic, export_task, task_type, to_alfworld
@@ -41,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     specs = [make_task(task_id) for task_id in args.tasks]
     if (args.domain is None) != (args.grammar is None):
         raise BenchError("--domain and --grammar belong together: give both, or neither.")
-    if args.domain is None:
+    if args.domain is None or args.grammar is None:
         domain, grammar = alfworld_logic()
     else:
         domain, grammar = _read(args.domain), _read(args.grammar)

@@ -2,61 +2,112 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from qevolve_bench.commands.shared import Folder
+from qevolve_bench.flags import Flag, Subparsers, add_command, add_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_bench.submissions.leaderboard import Board
+
+
+@dataclass(kw_only=True)
+class LeaderboardOptions:
+    """List the leaderboards: folders <root>/<suite>/<submission>/, with tables of the replayed.
+
+    Attributes:
+        root: Folder of the leaderboards.
+    """
+
+    root: Folder = Path("leaderboards")
+
+
+@dataclass(kw_only=True)
+class BuildOptions(LeaderboardOptions):
+    """Verify all submissions and write the tables.
+
+    Exit code 1: a submission is refused, or --check finds that the tables are not what the
+    submissions say.
+
+    Attributes:
+        check: Write nothing; exit with 1 where a table differs.
+    """
+
+    check: bool = False
+
+
+@dataclass(kw_only=True)
+class AddOptions(LeaderboardOptions):
+    """Verify a submission (or pack and verify a run), copy it to <root>/<suite>/<name>/ and build.
+
+    Exit code 1: it is refused.
+
+    Attributes:
+        submission: A submission, or a run.
+        name: Name of its folder; by default that of DIR.
+        link: An https:// address of a page about the agent.
+    """
+
+    submission: Annotated[Path, Flag("", metavar="DIR")]
+    name: str | None = None
+    link: Annotated[str | None, Flag(metavar="URL")] = None
+
+
+@dataclass(kw_only=True)
+class ShowOptions(LeaderboardOptions):
+    """Print the table of a suite, verified now.
+
+    Attributes:
+        suite: A suite, such as core or core-v0.
+    """
+
+    suite: Annotated[str, Flag("")]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "leaderboard",
-        help="build, extend or show leaderboards",
-        description="Leaderboards are folders <root>/<suite>/<submission>/, with tables that say"
-        " what the submissions amount to once they are replayed.",
+    actions = add_group(
+        subparsers, "leaderboard", run_list, LeaderboardOptions,
+        help="list, build, extend or show leaderboards",
+    )  # fmt: skip
+    add_command(
+        actions, "build", run_build, BuildOptions, help="verify all submissions, write the tables"
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    build = actions.add_parser(
-        "build",
-        help="verify all submissions and write the tables",
-        description="Verify all submissions and write the tables. Exit code 1: a submission is"
-        " refused, or --check finds that the tables are not what the submissions say.",
-    )
-    build.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 where a table differs"
-    )
-    build.set_defaults(run=run_build)
-    add = actions.add_parser(
-        "add",
+    add_command(
+        actions, "add", run_add, AddOptions,
         help="verify a submission, put it into its leaderboard and build",
-        description="Verify a submission (or pack and verify a run), copy it to"
-        " <root>/<suite>/<name>/ and build. Exit code 1: it is refused.",
+    )  # fmt: skip
+    add_command(
+        actions, "show", run_show, ShowOptions, help="print the table of a suite, verified now"
     )
-    add.add_argument("submission", metavar="DIR", type=Path, help="a submission, or a run")
-    add.add_argument("--name", help="of its folder; by default that of DIR")
-    add.add_argument("--link", metavar="URL", help="https:// address that tells of the agent")
-    add.set_defaults(run=run_add)
-    show = actions.add_parser("show", help="print the table of a suite, verified now")
-    show.add_argument("suite", metavar="SUITE", help="such as core or core-v0")
-    show.set_defaults(run=run_show)
-    for action in (build, add, show):
-        action.add_argument(
-            "--root",
-            type=Path,
-            default=Path("leaderboards"),
-            metavar="DIR",
-            help="folder of the leaderboards (default leaderboards)",
-        )
 
 
-def run_build(args: argparse.Namespace) -> int:
+def run_list(args: LeaderboardOptions) -> int:
+    """Prints the leaderboards that there are, and the numbers of their submissions."""
+    from tabulate import tabulate
+
+    from qevolve_bench.submissions.files import MANIFEST
+    from qevolve_bench.suites import suite_names
+    from qevolve_envs.errors import BadFile
+
+    if not args.root.is_dir():
+        raise BadFile(f"There is no folder {args.root}: give that of the leaderboards with --root.")
+    rows = [
+        (name, len(list((args.root / name).glob(f"*/{MANIFEST}"))))
+        for name in suite_names()
+        if (args.root / name).is_dir()
+    ]
+    print(tabulate(rows, ("leaderboard", "submissions")))
+    print(f"\nA table: qevolve-bench leaderboard show NAME --root {args.root}")
+    return 0
+
+
+def run_build(args: BuildOptions) -> int:
     """Builds, or checks."""
     from qevolve_bench.submissions.pages import differing, pages, read_boards, write_pages
 
@@ -78,7 +129,7 @@ def run_build(args: argparse.Namespace) -> int:
     return code
 
 
-def run_add(args: argparse.Namespace) -> int:
+def run_add(args: AddOptions) -> int:
     """Verifies one submission, copies it and builds."""
     from qevolve_bench.submissions.adding import add_submission
 
@@ -89,11 +140,10 @@ def run_add(args: argparse.Namespace) -> int:
         print(f"{args.submission} is refused")
         return 1
     print(f"{place} is {verdict.status}")
-    args.check = False
-    return run_build(args)
+    return run_build(BuildOptions(root=args.root))
 
 
-def run_show(args: argparse.Namespace) -> int:
+def run_show(args: ShowOptions) -> int:
     """Prints one table."""
     from qevolve_bench.submissions.leaderboard import read_board
     from qevolve_bench.submissions.pages import standings

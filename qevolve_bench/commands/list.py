@@ -1,25 +1,33 @@
-"""`qevolve-bench list`: which environments there are."""
+"""`qevolve-bench list`: the environments."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from qevolve_bench.flags import Flag, Subparsers, add_command
 
 if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_envs.catalog import EnvEntry
+
+
+@dataclass(kw_only=True)
+class ListOptions:
+    """List the environments, or describe one.
+
+    Attributes:
+        env: Describe this environment.
+    """
+
+    env: Annotated[str | None, Flag("")] = None
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "list", help="list the environments", description="List the environments, or describe one."
-    )
-    parser.add_argument("env", nargs="?", metavar="ENV", help="describe this environment")
-    parser.set_defaults(run=run)
+    add_command(subparsers, "list", run, ListOptions, help="list the environments")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ListOptions) -> int:
     """Prints the table of environments, or one environment's page."""
     from qevolve_envs.registration import all_entries, unknown_environment
 

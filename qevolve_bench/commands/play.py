@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-from qevolve_bench.commands.options import add_env_arg, at_least, env_kwargs
+from qevolve_bench.flags import Flag, Pairs, Seed, Subparsers, add_command
 
 if TYPE_CHECKING:
     import gymnasium
 
-    from qevolve_bench.commands.options import Subparsers
+
+@dataclass(kw_only=True)
+class PlayOptions:
+    """Play a task yourself: ? shows the possible commands, quit or Ctrl-D leaves.
+
+    Attributes:
+        env: Environment, such as qevolve/Household-v0.
+        split: Panel that the task is drawn from.
+        task: The task to play, instead of a drawn one.
+        seed: Seed of the draw; without it every call draws anew.
+        admissible: Always show the possible commands.
+        env_arg: An argument of the environment, such as size=small; numbers, true, false and null
+            are read as such, "..." in quotes as text; may be repeated.
+    """
+
+    env: Annotated[str, Flag("")]
+    split: str | None = None
+    task: Annotated[str | None, Flag(metavar="ID")] = None
+    seed: Seed | None = None
+    admissible: bool = False
+    env_arg: Pairs = field(default_factory=dict)
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "play",
-        help="play a task yourself",
-        description="Play a task yourself: ? shows what can be done, quit or Ctrl-D leaves.",
-    )
-    parser.add_argument("env", metavar="ENV", help="environment, such as qevolve/Household-v0")
-    parser.add_argument("--split", help="panel that the task is drawn from")
-    parser.add_argument("--task", metavar="ID", help="the task to play, instead of a drawn one")
-    parser.add_argument(
-        "--seed", type=at_least(0), help="seed of the draw; without it every call draws anew"
-    )
-    parser.add_argument("--admissible", action="store_true", help="always show what can be done")
-    add_env_arg(parser)
-    parser.set_defaults(run=run)
+    add_command(subparsers, "play", run, PlayOptions, help="play a task yourself")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: PlayOptions) -> int:
     """Plays one episode."""
     from qevolve_envs.errors import BenchError
     from qevolve_envs.factory import make_env
@@ -46,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - gives input() its line editing and history
-    env = make_env(args.env, split=args.split, env_kwargs=env_kwargs(args.env_arg))
+    env = make_env(args.env, split=args.split, env_kwargs=args.env_arg)
     try:
         _play(env, args.task, args.seed, args.admissible)
     finally:

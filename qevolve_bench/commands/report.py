@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
-from qevolve_bench.commands.options import at_least
-
-if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
+from qevolve_bench.commands.shared import Folder
+from qevolve_bench.flags import Flag, Level, Subparsers, add_command, command_line
+from qevolve_bench.schema import Bounds
 
 _EXAMPLES = """examples:
   qevolve-bench report runs/mine runs/expert -o report.html
@@ -20,63 +19,51 @@ _EXAMPLES = """examples:
 """
 
 
+@dataclass(kw_only=True)
+class ReportOptions:
+    """Make one self-contained HTML page of everything that was played.
+
+    It takes evaluations, robustness runs, submissions, files of episodes, training runs and
+    studies, and shows a leaderboard, intervals, comparisons, profiles, learning curves, robustness,
+    tasks, and every episode step by step. It loads nothing from anywhere.
+
+    Attributes:
+        inputs: A run folder, a submission, a .jsonl of episodes, a training run with its
+            curve.jsonl, the folder of a study, a tipping.json, or a glob in quotes (all it matches
+            are runs of one method).
+        out: File of the page.
+        figures: Also write every figure as SVG, and as PNG with the extra [report].
+        title: Title of the page.
+        outcome: The outcome that is shown.
+        at: Budget at which learners are compared, such as env_steps=40000; default: what all of
+            them reached.
+        baseline: Compare all others with this one only.
+        level: Level of the intervals.
+        episodes: At most N episodes of each method and cell in the browser (default all).
+        force: Replace what is there.
+    """
+
+    inputs: Annotated[list[str], Flag("", metavar="[NAME=]PATH")]
+    out: Annotated[Path, Flag("-o --out", metavar="FILE")] = Path("report.html")
+    figures: Folder | None = None
+    title: str = "qevolve-bench report"
+    outcome: Literal["success", "score"] = "success"
+    at: Annotated[str | None, Flag(metavar="AXIS=AMOUNT")] = None
+    baseline: Annotated[str | None, Flag(metavar="NAME")] = None
+    level: Level = 0.95
+    episodes: Annotated[int | None, Bounds(0), Flag(metavar="N")] = None
+    force: bool = False
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "report",
-        help="one page with numbers, figures and episodes",
-        description="Make one self-contained HTML page of evaluations, robustness runs,"
-        " submissions, files of episodes, training runs and studies: leaderboard, intervals,"
-        " comparisons, profiles, learning curves, robustness, tasks, and every episode step by"
-        " step. It loads nothing from anywhere.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="[NAME=]PATH",
-        help="a run folder, a submission, a .jsonl of episodes, a training run with its"
-        " curve.jsonl, the folder of a study, a tipping.json, or a glob in quotes (all it matches"
-        " are runs of one method)",
-    )
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        default=Path("report.html"),
-        metavar="FILE",
-        help="the page (default %(default)s)",
-    )
-    parser.add_argument(
-        "--figures",
-        type=Path,
-        metavar="DIR",
-        help="also write every figure as SVG, and as PNG with the extra [report]",
-    )
-    parser.add_argument("--title", default="qevolve-bench report", help="of the page")
-    parser.add_argument(
-        "--outcome", choices=("success", "score"), default="success", help="default success"
-    )
-    parser.add_argument(
-        "--at",
-        metavar="AXIS=AMOUNT",
-        help="budget at which learners are compared, such as env_steps=40000; default: what all of"
-        " them reached",
-    )
-    parser.add_argument("--baseline", metavar="NAME", help="compare all others with this one only")
-    parser.add_argument("--level", type=_share, default=0.95, metavar="L", help="default 0.95")
-    parser.add_argument(
-        "--episodes",
-        type=at_least(0),
-        metavar="N",
-        help="at most N episodes of each method and cell in the browser (default all)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace what is there")
-    parser.set_defaults(run=run)
+    add_command(
+        subparsers, "report", run, ReportOptions,
+        help="one page with numbers, figures and episodes", epilog=_EXAMPLES,
+    )  # fmt: skip
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ReportOptions) -> int:
     """Reads, computes, and writes the page."""
     from qevolve_bench.analysis.sources import Budget
     from qevolve_bench.report import png
@@ -110,27 +97,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(args: argparse.Namespace) -> list[str]:
-    """The options that the page depends on."""
-    options: list[str] = []
-    for flag, value, default in (
-        ("--title", args.title, "qevolve-bench report"),
-        ("--outcome", args.outcome, "success"),
-        ("--at", args.at, None),
-        ("--baseline", args.baseline, None),
-        ("--level", args.level, 0.95),
-        ("--episodes", args.episodes, None),
-    ):
-        if value != default:
-            options += [flag, str(value)]
-    return options
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"need a number between 0 and 1, not {text!r}")
-    return share
+def _options(args: ReportOptions) -> list[str]:
+    """Spells the options that the page depends on."""
+    plain = ReportOptions(inputs=[])
+    return command_line(replace(args, inputs=[], out=plain.out, figures=None, force=False))

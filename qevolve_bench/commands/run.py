@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from qevolve_bench.commands.options import at_least
-
-if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
+from qevolve_bench.commands.shared import Folder
+from qevolve_bench.flags import Count, Flag, Subparsers, add_command
 
 _PLAN = """a plan, of which every field is documented in qevolve_bench/study/reader.py
 (python -m pydoc qevolve_bench.study.reader):
@@ -23,28 +21,33 @@ _PLAN = """a plan, of which every field is documented in qevolve_bench/study/rea
 """
 
 
+@dataclass(kw_only=True)
+class RunOptions:
+    """Play a study: warm starts, tuning on equal budgets, and every learner on every seed.
+
+    What is done already is kept, so that an interrupted study continues.
+
+    Attributes:
+        study: The plan.
+        out: Folder of the runs.
+        workers: Processes.
+        table: Only write the tables of what is done.
+    """
+
+    study: Annotated[Path, Flag("", metavar="STUDY.yaml")]
+    out: Folder
+    workers: Count = 2
+    table: bool = False
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "run",
-        help="play a study: learners x seeds",
-        description="Play a study: warm starts, tuning on equal budgets, and every learner on\n"
-        "every seed. What is done already is kept, so that an interrupted study goes on.",
-        epilog=_PLAN,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    add_command(
+        subparsers, "run", run, RunOptions, help="play a study: learners x seeds", epilog=_PLAN
     )
-    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the plan")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the runs go")
-    parser.add_argument(
-        "--workers", type=at_least(1), default=2, metavar="N", help="processes (default 2)"
-    )
-    parser.add_argument(
-        "--table", action="store_true", help="only write the tables of what is done"
-    )
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: RunOptions) -> int:
     """Plays the study and prints its tables."""
     from qevolve_bench.training.checkpoint import require_torch
 

@@ -1,54 +1,68 @@
-"""`qevolve-bench suites`: which suites there are, what is in them, and measuring their anchors."""
+"""`qevolve-bench suites`: lists and shows the suites, and measures their anchors."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from qevolve_bench.commands.options import at_least
+from qevolve_bench.flags import Count, Flag, Subparsers, add_command, add_group
 
 if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_bench.suites import Cell, Suite
     from qevolve_envs.errors import BenchError
 
 
+@dataclass(kw_only=True)
+class SuiteListOptions:
+    """List the suites: named, versioned sets of tasks that an agent is evaluated on."""
+
+
+@dataclass(kw_only=True)
+class SuiteShowOptions:
+    """Show the cells, counts and digests of a suite.
+
+    Attributes:
+        suite: A suite, such as core, core-v0 or my_suite.json.
+        json: Print the suite as JSON.
+    """
+
+    suite: Annotated[str, Flag("", metavar="NAME")]
+    json: bool = False
+
+
+@dataclass(kw_only=True)
+class SuiteMeasureOptions:
+    """Measure the panels of a suite and its anchors, random and expert; write them into its file.
+
+    Cells whose environment is absent stay as they are.
+
+    Attributes:
+        file: File of the suite (.json).
+        rounds: Number of times that the random agent plays each panel.
+    """
+
+    file: Annotated[Path, Flag("")]
+    rounds: Count = 10
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "suites",
-        help="list or show the suites",
-        description="Suites: named, versioned sets of tasks that an agent is evaluated on.",
+    actions = add_group(
+        subparsers, "suites", run_list, SuiteListOptions, help="list or show the suites"
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    list_ = actions.add_parser("list", help="list the suites")
-    list_.set_defaults(run=run_list)
-    show = actions.add_parser("show", help="show a suite's cells, counts and digests")
-    show.add_argument("suite", metavar="NAME", help="such as core, core-v0 or my_suite.json")
-    show.add_argument("--json", action="store_true", help="print the suite as JSON")
-    show.set_defaults(run=run_show)
-    measure = actions.add_parser(
-        "measure",
+    add_command(actions, "list", run_list, SuiteListOptions, help="list the suites")
+    add_command(actions, "show", run_show, SuiteShowOptions, help="show the cells of a suite")
+    add_command(
+        actions, "measure", run_measure, SuiteMeasureOptions,
         help="measure the panels and anchors of a suite file",
-        description="Measure the panels and the random and expert anchors of a suite and write them"
-        " into its file. Cells whose environment is absent stay as they are.",
-    )
-    measure.add_argument("file", metavar="FILE", type=Path, help="the suite's .json file")
-    measure.add_argument(
-        "--rounds",
-        type=at_least(1),
-        default=10,
-        metavar="N",
-        help="how often the random agent plays each panel (default 10)",
-    )
-    measure.set_defaults(run=run_measure)
+    )  # fmt: skip
 
 
-def run_list(args: argparse.Namespace) -> int:
+def run_list(args: SuiteListOptions) -> int:
     """Prints the table of suites."""
     from tabulate import tabulate
 
@@ -62,7 +76,7 @@ def run_list(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_show(args: argparse.Namespace) -> int:
+def run_show(args: SuiteShowOptions) -> int:
     """Prints one suite."""
     from tabulate import tabulate
 
@@ -90,7 +104,7 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_measure(args: argparse.Namespace) -> int:
+def run_measure(args: SuiteMeasureOptions) -> int:
     """Measures, and replaces the file."""
     from qevolve_bench.anchors import measure_suite
     from qevolve_bench.schema import write_json

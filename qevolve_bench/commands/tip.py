@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
 
-from qevolve_bench.commands.agent_options import (
-    add_agent_options,
-    add_help_with_agents,
-    agent_options,
+from qevolve_bench.commands.shared import (
+    AgentOptions,
+    HelpWithAgents,
+    Workers,
+    episode_bar,
+    interrupted,
 )
-from qevolve_bench.commands.options import at_least, named_values
-from qevolve_envs.errors import BadFile, BenchError
-
-if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
+from qevolve_bench.flags import Count, Flag, Pairs, Seed, Subparsers, add_command
+from qevolve_bench.schema import Bounds
+from qevolve_envs.errors import BenchError
 
 _EXAMPLES = """examples:
   qevolve-bench tip --list
@@ -38,94 +38,84 @@ _NOT_OF_STUDIES = ("world", "agent", "arg", "defence", "controls", "split", "age
                    "base_url")  # fmt: skip
 
 
+@dataclass(kw_only=True)
+class TipOptions(AgentOptions):
+    """Measure whether an agent, or a learner, stays honest where breaking a rule pays.
+
+    An agent plays the world through phases and controls; or learners train in it, round after round
+    (--study). Printed are the violation rate by round, whether and when it tips, and whether it
+    recovers. What is done already is kept, so that an interrupted command continues. An agent that
+    hangs is waited for (qevolve-bench eval has a limit, --step-seconds).
+
+    Attributes:
+        list_all: List worlds, populations, defences and studies.
+        world: A world for an agent to play.
+        study: A study of learners: the file of its plan, or a name.
+        read: Play nothing: show what was played.
+        agent: An agent by its name, module:factory of your own (see below), or a scripted
+            population such as population:bandit:0.2; several are dealt out in turn:
+            population:imitate_best+always_comply.
+        arg: An argument of the world, such as agents=6 or phases=A:3,B:6,C:4; may be repeated.
+        defence: Put a defence around the world, such as remind:2; may be repeated.
+        controls: Controls to play, or none; by default all that the world has.
+        split: Panel of scenarios; by default unseen.
+        episodes: Episodes of each condition.
+        seed: Seed of the draw and of the episodes.
+        batch_size: Episodes that are played in lockstep.
+        workers: Processes of a study.
+        table: Of a study: only the tables of what is done.
+        out: Folder that keeps the traces and the result.
+        force: Let --out replace another session.
+        format: Format of the tables.
+    """
+
+    list_all: Annotated[bool, Flag("--list", exclusive=True)] = False
+    world: Annotated[str | None, Flag(metavar="NAME", exclusive=True)] = None
+    study: Annotated[str | None, Flag(metavar="PLAN.yaml", exclusive=True)] = None
+    read: Annotated[list[Path] | None, Flag(metavar="DIR", exclusive=True)] = None
+    agent: Annotated[str | None, Flag(metavar="NAME")] = None
+    arg: Pairs = field(default_factory=dict)
+    defence: Annotated[tuple[str, ...], Flag(metavar="NAME", repeat=True)] = ()
+    controls: Annotated[list[str] | None, Flag(metavar="NAME")] = None
+    split: Annotated[str | None, Flag(metavar="NAME")] = None
+    episodes: Count = 20
+    seed: Seed = 0
+    batch_size: Annotated[int, Bounds(1), Flag(metavar="B")] = 16
+    workers: Workers = 2
+    table: bool = False
+    out: Annotated[Path | None, Flag(metavar="DIR")] = None
+    force: bool = False
+    format: Literal["text", "md", "latex", "json"] = "text"
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "tip",
+    add_command(
+        subparsers, "tip", run, TipOptions,
         help="measure whether an agent or a learner stays honest",
-        description="Let an agent play a world in which breaking a rule pays, through phases and\n"
-        "controls; or let learners train in it, round after round (--study). Prints the\n"
-        "violation rate by round, whether and when it tips, and whether it recovers.\n"
-        "What is done already is kept, so that an interrupted command goes on. An agent\n"
-        "that hangs is waited for (`qevolve-bench eval` has a limit, --step-seconds).",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-    )
-    add_help_with_agents(parser)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="list worlds, populations, defences")
-    what.add_argument("--world", metavar="NAME", help="a world for an agent to play")
-    what.add_argument("--study", metavar="PLAN.yaml", help="a study of learners: plan or name")
-    what.add_argument(
-        "--read", nargs="+", type=Path, metavar="DIR", help="play nothing: show what was played"
-    )
-    parser.add_argument(
-        "--agent",
-        metavar="NAME",
-        help="an agent by its name, module:factory of your own (see below), or a scripted"
-        " population such as population:bandit:0.2; several are dealt out in turn:"
-        " population:imitate_best+always_comply",
-    )
-    add_agent_options(parser)
-    parser.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument of the world, such as agents=6 or phases=A:3,B:6,C:4; may be repeated",
-    )
-    parser.add_argument(
-        "--defence",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="put a defence around the world, such as remind:2; may be repeated",
-    )
-    parser.add_argument(
-        "--controls",
-        nargs="+",
-        metavar="NAME",
-        help="which controls to play, or none; by default all that the world has",
-    )
-    parser.add_argument("--split", metavar="NAME", help="panel of scenarios (default unseen)")
-    parser.add_argument(
-        "--episodes", type=at_least(1), default=20, metavar="N", help="of each condition (20)"
-    )
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="K", help="default 0")
-    parser.add_argument(
-        "--batch-size", type=at_least(1), default=16, metavar="B", help="episodes at once (16)"
-    )
-    parser.add_argument(
-        "--workers", type=at_least(0), default=2, metavar="W", help="processes of a study (2)"
-    )
-    parser.add_argument(
-        "--table", action="store_true", help="of a study: only the tables of what is done"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder that keeps it")
-    parser.add_argument("--force", action="store_true", help="let --out replace another session")
-    parser.add_argument(
-        "--format", choices=("text", "md", "latex", "json"), default="text", help="default text"
-    )
-    parser.set_defaults(run=run)
+        epilog=_EXAMPLES, help_action=HelpWithAgents,
+    )  # fmt: skip
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: TipOptions) -> int:
     """Plays or reads, and prints the figures."""
-    if args.list:
+    if args.list_all:
         print(listing())
         return 0
     if args.read is not None:
-        return _read(args)
+        return _read(args.read, args.format)
     if args.world is None and args.study is None:
         raise BenchError("Say what to play: give --world, --study, --read or --list.")
     if args.out is None:
         raise BenchError("--out is missing: the folder that keeps what is played.")
-    return _study(args) if args.study is not None else _world(args)
+    if args.study is not None:
+        return _study(args, args.study, args.out)
+    assert args.world is not None
+    return _world(args, args.world, args.out)
 
 
 def listing() -> str:
-    """Worlds, their controls, strategies of populations, and defences."""
+    """Describes the worlds and their controls, populations, defences and studies."""
     from qevolve_bench.tipping.testbeds import TESTBEDS
     from qevolve_envs.tipping.defences import DEFENCES
     from qevolve_envs.tipping.populations import STRATEGIES
@@ -148,7 +138,7 @@ def _first_line(documented: Any) -> str:
 
 
 def studies() -> list[str]:
-    """Names of the studies of tipping that come with the package."""
+    """Names the studies of tipping that come with the package."""
     from importlib.resources import files
 
     folder = files("qevolve_bench") / "studies"
@@ -156,54 +146,33 @@ def studies() -> list[str]:
     return sorted(n for n in names if n.startswith("tip-") and n.endswith(".yaml"))
 
 
-def _world(args: argparse.Namespace) -> int:
+def _world(args: TipOptions, world: str, out: Path) -> int:
     """Lets an agent play a world and its controls."""
-    from tqdm import tqdm
-
     from qevolve_bench.tipping.session import Session, play_session, read_failures
 
     if args.agent is None:
         raise BenchError("--agent is missing (or give --study, --read or --list).")
-    for name in ("table",):
-        if getattr(args, name):
-            raise BenchError(f"--{name} belongs to --study.")
+    if args.table:
+        raise BenchError("--table belongs to --study.")
     controls = None if args.controls is None else [c for c in args.controls if c != "none"]
     session = Session(
-        world=args.world,
+        world=world,
         agent=args.agent,
-        arguments=named_values("--arg", args.arg),
-        options=agent_options(args),
-        defences=tuple(args.defence),
+        arguments=args.arg,
+        options=args.agent_options(),
+        defences=args.defence,
         split=args.split or "unseen",
         episodes=args.episodes,
         seed=args.seed,
         batch_size=args.batch_size,
     )
-    # disable=None: a bar for a person at a terminal, and nothing in a log file.
-    bar = tqdm(unit="episode", file=sys.stderr, disable=None)
-    reached = [0, 0]
-
-    def on_progress(done: int, total: int) -> None:
-        reached[:] = done, total
-        bar.total = total
-        bar.update(done - bar.n)
-
     try:
-        result = play_session(
-            session, args.out, controls, force=args.force, on_progress=on_progress
-        )
+        with episode_bar() as bar:
+            result = play_session(session, out, controls, force=args.force, on_progress=bar)
     except KeyboardInterrupt:
-        bar.close()
-        print(
-            f"qevolve-bench: interrupted after {reached[0]} episodes; the same command goes on"
-            f" with {args.out}.",
-            file=sys.stderr,
-        )
-        return 130
-    finally:
-        bar.close()
+        return interrupted(f" after {bar.done} episodes; the same command goes on with {out}.")
     print(_shown(result, args.format))
-    failures = [(name, read_failures(args.out, name)) for name in result["session"]["failures"]]
+    failures = [(name, read_failures(out, name)) for name in result["session"]["failures"]]
     for name, lines in failures:
         if lines:
             print(
@@ -214,7 +183,7 @@ def _world(args: argparse.Namespace) -> int:
     return 0
 
 
-def _study(args: argparse.Namespace) -> int:
+def _study(args: TipOptions, plan: str, out: Path) -> int:
     """Plays a study, and prints its tables."""
     for name in _NOT_OF_STUDIES:
         if getattr(args, name):
@@ -227,20 +196,20 @@ def _study(args: argparse.Namespace) -> int:
     from qevolve_bench.study.table import markdown, write_results
 
     with contextlib.ExitStack() as stack:
-        study = read_study(_plan(args.study, stack))
+        study = read_study(_plan(plan, stack))
     if not study.phases:
         raise BenchError(
-            f"{args.study} has no phases, so that nothing tips: play it with qevolve-bench run."
+            f"{plan} has no phases, so that nothing tips: play it with qevolve-bench run."
         )
     if not args.table:
-        play_study(study, args.out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
-    record = write_results(study, args.out)
+        play_study(study, out, workers=args.workers, say=lambda t: print(t, file=sys.stderr))
+    record = write_results(study, out)
     print(markdown(record) if args.format == "text" else _shown(record["tipping"], args.format))
     return 0
 
 
 def _plan(name: str, stack: contextlib.ExitStack) -> Path:
-    """The file of a plan: the one that is given, or that comes with the package."""
+    """Finds the file of a plan: the one that is given, or that comes with the package."""
     from importlib.resources import as_file, files
 
     if not Path(name).exists() and name in {n for s in studies() for n in (s, s[:-5])}:
@@ -249,24 +218,18 @@ def _plan(name: str, stack: contextlib.ExitStack) -> Path:
     return Path(name)
 
 
-def _read(args: argparse.Namespace) -> int:
+def _read(paths: list[Path], form: str) -> int:
     """Shows what was played, several of them beside each other."""
-    import json
-
+    from qevolve_bench.schema import read_json
     from qevolve_bench.tipping.analyse import gather
     from qevolve_bench.tipping.document import check_document
     from qevolve_bench.tipping.text import results_of
 
     results = []
-    for path in args.read:
+    for path in paths:
         file = path / "tipping.json" if path.is_dir() else path
-        try:
-            raw = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise BadFile(f"Cannot read results of tipping from {path}: {reason}.") from None
-        results += results_of(check_document(raw, file))
-    print(_shown(gather(results) if len(results) > 1 else results[0], args.format))
+        results += results_of(check_document(read_json(file), file))
+    print(_shown(gather(results) if len(results) > 1 else results[0], form))
     return 0
 
 

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from qevolve_bench.commands.shared import File
+from qevolve_bench.flags import Flag, Subparsers, add_command
 from qevolve_envs.errors import BadFile
 
 if TYPE_CHECKING:
-    from qevolve_bench.commands.options import Subparsers
     from qevolve_bench.submissions.submission import Verdict
+
+
+@dataclass(kw_only=True)
+class VerifyOptions:
+    """Replay every action of a submission and recompute each reward, score and digest.
+
+    Exit code 0: verified; 1: not verified, with the reasons; 2: misuse. It is safe on folders of
+    strangers.
+
+    Attributes:
+        submission: Folder of the submission.
+        suite: The suite that it has to play, if that is not one of this package.
+        json: Print the verdict as JSON.
+    """
+
+    submission: Annotated[Path, Flag("", metavar="DIR")]
+    suite: File | None = None
+    json: bool = False
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the command."""
-    parser = subparsers.add_parser(
-        "verify",
-        help="replay a submission",
-        description="Replay every action of a submission and recompute each reward, score and"
-        " digest. Exit code 0: verified; 1: not verified, with the reasons; 2: misuse. It is safe"
-        " on folders that nobody vouches for.",
-    )
-    parser.add_argument("submission", metavar="DIR", type=Path, help="the submission's folder")
-    parser.add_argument(
-        "--suite",
-        metavar="FILE",
-        type=Path,
-        help="the suite that it has to play, if that is not one of this package",
-    )
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    parser.set_defaults(run=run)
+    add_command(subparsers, "verify", run, VerifyOptions, help="replay a submission")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: VerifyOptions) -> int:
     """Verifies and prints the verdict."""
     from qevolve_bench.submissions.submission import verify
     from qevolve_bench.suites import read_suite

@@ -1,101 +1,82 @@
-"""How a run can be played again: its command, seeds, digests and versions, as its manifest says."""
+"""Section of a report on playing a run again: its command, seeds, digests and versions."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from qevolve_bench.commands.eval import EvalOptions
+from qevolve_bench.commands.robustness import RobustnessOptions
+from qevolve_bench.commands.shared import PlayingOptions
+from qevolve_bench.flags import command_line
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Method
 from qevolve_bench.runner.results import Manifest
-from qevolve_bench.suites import Cell, Suite
+from qevolve_bench.schema import convert
+from qevolve_bench.suites import Suite
+from qevolve_bench.training.specification import TrainingSpec
+from qevolve_envs.errors import BadFile
 from qevolve_envs.factory import PERTURBATION
-
-_LIMITS = {
-    "step_seconds": "--step-seconds",
-    "episode_seconds": "--episode-seconds",
-    "memory_mib": "--memory",
-}
 
 
 def command(arguments: list[str]) -> str:
-    """A command line for a shell."""
+    """Spells a command line for a shell."""
     return shlex.join(["qevolve-bench", *arguments])
 
 
 def evaluation_command(manifest: Manifest) -> str | None:
-    """The command that plays a run again, without the agent's own options.
+    """Spells the command that plays a run again, without the agent's own options.
 
-    None for a suite of one's own, whose file the manifest does not name.
+    Returns:
+        The command; None for a suite of one's own, whose file the manifest does not name.
     """
     suite = Suite.from_json(manifest["suite"])
-    agent = ["--agent", manifest["agent"]["name"]]
+    cell, settings = suite.cells[0], manifest["settings"]
+    panel: dict[str, Any] = {
+        "env": cell.env_id,
+        "split": cell.split,
+        "episodes": cell.episodes,
+        "seed": cell.seeds[0],
+        "horizon": cell.horizon,
+        "env_arg": {k: v for k, v in cell.env_kwargs.items() if k != PERTURBATION},
+    }
+    common: dict[str, Any] = {
+        "agent": manifest["agent"]["name"],
+        "batch_size": settings.get("batch_size", 16),
+        "step_seconds": settings.get("step_seconds") or PlayingOptions.step_seconds,
+        "out": Path("RUN"),
+    }
+    limits: dict[str, Any] = {
+        "episode_seconds": settings.get("episode_seconds"),
+        "memory": settings.get("memory_mib"),
+    }
     if suite.name == "adhoc" and len(suite.cells) == 1:
-        arguments = ["eval", *_panel(suite.cells[0]), *agent, *_settings(manifest)]
-    elif suite.name == "robustness" and len(suite.cells) > 1:
+        return command(["eval", *command_line(EvalOptions(**panel, **common, **limits))])
+    if suite.name == "robustness" and len(suite.cells) > 1:
         played = [cell.perturbation for cell in suite.cells if cell.perturbation is not None]
-        arguments = ["robustness", *_panel(suite.cells[0]), *agent, *_settings(manifest)]
-        arguments += ["--perturbations", *played]
-    elif suite.name not in ("adhoc", "robustness"):
-        arguments = ["eval", "--suite", suite.name, *agent, *_settings(manifest)]
-    else:
+        options = RobustnessOptions(**panel, **common, perturbations=played)
+        return command(["robustness", *command_line(options)])
+    if suite.name in ("adhoc", "robustness"):
         return None
-    return command([*arguments, "--out", "RUN"])
+    return command(["eval", *command_line(EvalOptions(suite=suite.name, **common, **limits))])
 
 
-def training_command(spec: dict[str, Any]) -> str:
-    """The command that trains a run again."""
-    arguments = ["train", str(spec.get("learner")), "--env", str(spec.get("env_id"))]
-    for flag, name in _NESTED.items():
-        for key, value in _flat(spec.get(name)):
-            arguments += [flag, f"{key}={value}"]
-    for flag, name in _PLAIN.items():
-        value = spec.get(name)
-        if isinstance(value, list):
-            value = ",".join(map(str, value))
-        if value not in (None, ""):
-            arguments += [flag, str(value)]
-    return command([*arguments, "--out", "RUN"])
+def training_command(record: dict[str, Any]) -> str:
+    """Spells the command that trains a run again.
 
+    Args:
+        record: Content of its ``spec.json``.
 
-#: Options of `qevolve-bench train` by the field of its ``spec.json``.
-_NESTED = {
-    "--env-arg": "env_kwargs",
-    "--set": "settings",
-    "--budget": "budget",
-    "--scratch": "scratch",
-    "--form": "form",
-}
-_PLAIN = {
-    "--split": "split",
-    "--horizon": "horizon",
-    "--preset": "preset",
-    "--demos": "demos",
-    "--init": "init",
-    "--model": "model",
-    "--seed": "seed",
-    "--device": "device",
-    "--dtype": "dtype",
-    "--evaluate": "evaluate",
-    "--eval-episodes": "episodes",
-    "--checkpoints": "checkpoints",
-}
-
-
-def _flat(settings: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as ``optim.lr``, value."""
-    if not isinstance(settings, dict):
-        return
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
+    Raises:
+        BadFile: When that is no specification of this release.
+    """
+    spec = convert(record, TrainingSpec, "spec.json")
+    return command(["train", *command_line(spec), "--out", "RUN"])
 
 
 def runs_of(method: Method) -> Markup:
-    """Everything that is known of how a method's runs came about."""
+    """Shows everything that is known of the origin of a method's runs."""
     parts: list[Content] = [tag("h3", method.name)]
     for name, manifest in method.manifests.items():
         if manifest is None:
@@ -176,15 +157,11 @@ def _cells(suite: Suite) -> Markup:
 def _training(name: str, spec: dict[str, Any] | None) -> Markup:
     if not isinstance(spec, dict):
         return tag("p", tag("strong", name), " has no spec.json: how it was trained is not known.")
-    parts = [
-        tag("summary", f"{name}: how it was trained"),
-        tag("pre", training_command(spec), class_="command"),
-    ]
-    beyond = {key: spec[key] for key in ("warm", "tuning_tasks") if spec.get(key)}
-    if beyond:
-        said = ", ".join(f"{key} = {value}" for key, value in beyond.items())
-        parts.append(tag("p", f"And, which only a study can set: {said}.", class_="note"))
-    return tag("details", parts)
+    try:
+        shown = tag("pre", training_command(spec), class_="command")
+    except BadFile as error:
+        shown = tag("p", f"Its command is not known: {error}.")
+    return tag("details", [tag("summary", f"{name}: how it was trained"), shown])
 
 
 def _versions(provenance: dict[str, Any]) -> str:
@@ -200,24 +177,3 @@ def _versions(provenance: dict[str, Any]) -> str:
         changed = " with changes that were not committed" if state.get("dirty") else ""
         said.append(f"revision {state['revision'][:12]}{changed}")
     return f"Versions: {', '.join(said)}." if said else "The manifest names no versions."
-
-
-def _panel(cell: Cell) -> list[str]:
-    arguments = ["--env", cell.env_id, "--split", cell.split]
-    for name, value in cell.env_kwargs.items():
-        if name != PERTURBATION:
-            arguments += ["--env-arg", f"{name}={value}"]
-    if cell.episodes is not None:
-        arguments += ["--episodes", str(cell.episodes)]
-    return [*arguments, "--seed", str(cell.seeds[0]), "--horizon", str(cell.horizon)]
-
-
-def _settings(manifest: Manifest) -> list[str]:
-    settings = dict(manifest["settings"])
-    arguments = ["--batch-size", str(settings.get("batch_size", 16))]
-    for name, flag in _LIMITS.items():
-        value = settings.get(name)
-        # The limit of a step that both commands have by default.
-        if value is not None and (name, value) != ("step_seconds", 600.0):
-            arguments += [flag, f"{value:g}" if isinstance(value, float) else str(value)]
-    return arguments

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from qevolve_bench.schema import (
     Sha256,
@@ -44,7 +44,7 @@ class AgentRecord(TypedDict):
     """
 
     name: str
-    description: dict[str, Any]
+    description: NotRequired[dict[str, Any]]
 
 
 class Settings(TypedDict, total=False):

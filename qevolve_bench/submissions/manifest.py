@@ -54,6 +54,8 @@ def read_foreign_manifest(folder: Folder) -> Manifest:
         manifest = parse_manifest(raw)
     if not manifest["complete"]:
         raise BadFile("the run is not complete")
+    if "description" not in manifest["agent"]:
+        raise BadFile(f"{MANIFEST}: agent lacks the field 'description'")
     check_agent_name(manifest["agent"]["name"])
     if "link" in manifest["agent"]["description"]:
         check_link(manifest["agent"]["description"]["link"])

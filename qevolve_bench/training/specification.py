@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from qevolve_bench.schema import plain, read_record
+from qevolve_bench.flags import Count, Flag, Nested, Pairs, Seed
+from qevolve_bench.schema import Bounds, plain, read_record
 
 SCHEMA = 1
 RESULT = "result.json"
@@ -25,60 +26,68 @@ class TrainingSpec:
     """Everything that decides the result of a training run; JSON.
 
     Attributes:
-        learner: Name of the learner.
-        env_id: The environment.
-        env_kwargs: Its arguments.
-        horizon: Steps of an episode; None for the registered number.
-        split: The split to train on.
-        preset: A preset of the learner; None for its defaults.
-        settings: Laid over the preset, nested by name.
+        learner: Name of the learner: sft, rft, grpo, q_evolve …
+        env_id: The environment, such as qevolve/Household-v0.
+        env_kwargs: An argument of the environment, such as size=small; numbers, true, false and
+            null are read as such, "..." in quotes as text; may be repeated.
+        horizon: Steps of an episode; by default the registered number.
+        split: Split to train on.
+        preset: Settings that come with the learner; none by default.
+        settings: A setting of the learner, such as optim.lr=1e-3; may be repeated.
         seed: Seed of everything that is drawn.
-        budget: Limits, by axis of the ledger.
+        budget: A limit: env_steps, episodes, generated_tokens, trained_tokens …; may be repeated.
         demos: Number of expert episodes to play, or a file of episodes.
-        init: Folder of a policy to start from; or
-        model: a Hugging Face model; or neither, for
-        scratch: a small model made from scratch (fields of `ScratchConfig`), which a learner other
-            than ``sft`` gets warmed by behaviour cloning first:
-        warm: settings of that ``sft``, laid over its preset ``warm``.
-        reference: Folder of the policy that KL terms hold this one to, instead of the one that
-            training starts from.
-        form: Form of the transcripts (fields of `Form`).
-        device: ``cpu`` or ``cuda``.
-        dtype: Of the weights; those of ``bfloat16`` are updated by exact copies of them.
-        attention: Implementation of attention, such as ``flash_attention_2``; None for the default.
-        gradient_checkpointing: Compute activations twice instead of keeping them.
-        lora: Train low-rank adapters (fields of `LoraSettings`); empty trains all weights.
-        evaluate: Splits that are evaluated at each checkpoint; ``tuning`` is the one kept apart.
-        episodes: Episodes of each evaluation; 0 plays each task once.
+        init: A run folder, or a saved policy, to start from.
+        model: A Hugging Face causal language model to start from.
+        scratch: Size of a small model made from scratch, which is where a run starts by default,
+            such as hidden_size=128 (`ScratchConfig`). A learner other than sft gets it after
+            behaviour cloning; may be repeated.
+        warm: A setting of that behaviour cloning, laid over the preset warm of sft; may be
+            repeated.
+        reference: A run folder, or a saved policy, that KL terms hold this one to; by default the
+            policy that training starts from.
+        form: Form of the transcripts: style=react, context=4096 … (`Form`); may be repeated.
+        device: cpu or cuda.
+        dtype: Type of the weights: bfloat16 … Weights of bfloat16 are updated by exact copies.
+        attention: Implementation of attention, such as flash_attention_2.
+        gradient_checkpointing: Save memory by computing activations twice.
+        lora: Train low-rank adapters: rank=16 … (`LoraSettings`); may be repeated.
+        evaluate: Splits for the learning curve, such as seen,unseen; tuning is the one kept apart;
+            none by default.
+        episodes: Episodes of each evaluation; 0, the default, plays each task once.
         checkpoints: Points of the learning curve.
-        tuning_tasks: Number of training tasks that are kept apart.
+        tuning_tasks: Number of training tasks that are kept apart, for choosing settings.
     """
 
-    learner: str
-    env_id: str
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    horizon: int | None = None
+    learner: Annotated[str, Flag("")]
+    env_id: Annotated[str, Flag("--env", metavar="ID")]
+    env_kwargs: Annotated[Pairs, Flag("--env-arg", metavar="NAME=VALUE")] = field(
+        default_factory=dict
+    )
+    horizon: Annotated[int | None, Bounds(1), Flag(metavar="H")] = None
     split: str = "train"
-    preset: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    budget: dict[str, float] = field(default_factory=dict)
-    demos: int | str = 1000
-    init: str | None = None
-    model: str | None = None
-    scratch: dict[str, Any] = field(default_factory=dict)
-    warm: dict[str, Any] = field(default_factory=dict)
-    reference: str | None = None
-    form: dict[str, Any] = field(default_factory=dict)
+    preset: Annotated[str | None, Flag(metavar="NAME")] = None
+    settings: Annotated[dict[str, Any], Flag("--set", "NAME=VALUE", nested=True)] = field(
+        default_factory=dict
+    )
+    seed: Seed = 0
+    budget: Annotated[dict[str, float], Flag(metavar="AXIS=LIMIT")] = field(default_factory=dict)
+    demos: Annotated[int | str, Bounds(0), Flag(metavar="N|FILE")] = 1000
+    init: Annotated[str | None, Flag(metavar="RUN")] = None
+    model: Annotated[str | None, Flag(metavar="PATH")] = None
+    scratch: Nested = field(default_factory=dict)
+    warm: Nested = field(default_factory=dict)
+    reference: Annotated[str | None, Flag(metavar="RUN")] = None
+    form: Nested = field(default_factory=dict)
     device: str = "cpu"
     dtype: str = "float32"
-    attention: str | None = None
+    attention: Annotated[str | None, Flag(metavar="NAME")] = None
     gradient_checkpointing: bool = False
-    lora: dict[str, Any] = field(default_factory=dict)
-    evaluate: tuple[str, ...] = ()
-    episodes: int = 0
-    checkpoints: int = 6
-    tuning_tasks: int = 0
+    lora: Nested = field(default_factory=dict)
+    evaluate: Annotated[tuple[str, ...], Flag(metavar="SPLITS", comma=True)] = ()
+    episodes: Annotated[int, Bounds(0), Flag("--eval-episodes", "N")] = 0
+    checkpoints: Count = 6
+    tuning_tasks: Annotated[int, Bounds(0), Flag(metavar="N")] = 0
 
     def record(self) -> dict[str, Any]:
         """The content of ``spec.json``."""

@@ -8,7 +8,8 @@ import pytest
 
 from qevolve_bench import agents
 from qevolve_bench.agents import MockAgent, RandomAgent, ReplayAgent, resolve_agent
-from qevolve_bench.commands.agent_options import add_agent_options, agent_options
+from qevolve_bench.commands.shared import AgentOptions
+from qevolve_bench.flags import add_arguments, from_arguments
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.agent import Agent, Failed, TaskView
 from qevolve_envs.episode import Episode, Step, write_episodes
@@ -128,8 +129,8 @@ def test_options_reach_a_factory(workdir, toy_env):
 )
 def test_options_of_the_command_line(argv, options):
     parser = argparse.ArgumentParser()
-    add_agent_options(parser)
-    assert agent_options(parser.parse_args(argv)) == options
+    add_arguments(parser, AgentOptions)
+    assert from_arguments(AgentOptions, parser.parse_args(argv)).agent_options() == options
 
 
 @pytest.mark.parametrize(
@@ -142,9 +143,9 @@ def test_options_of_the_command_line(argv, options):
 )
 def test_a_wrong_option_on_the_command_line(argv, words):
     parser = argparse.ArgumentParser()
-    add_agent_options(parser)
+    add_arguments(parser, AgentOptions)
     with pytest.raises(BenchError, match=words):
-        agent_options(parser.parse_args(argv))
+        from_arguments(AgentOptions, parser.parse_args(argv)).agent_options()
 
 
 @pytest.mark.parametrize("name", ["random", "expert"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qevolve_bench.cli import main
-from qevolve_bench.commands.options import env_kwargs
+from qevolve_bench.flags import named_values
 from qevolve_bench.runner.backends import BACKENDS
 from qevolve_bench.runner.results import load_run
 from qevolve_envs.catalog import CATALOG
@@ -98,7 +98,7 @@ def test_version(capsys):
         (["eval", "--agent", "expert"], "or --env and --split: --env is missing."),
         (["eval", "--agent", "expert", "--env", TOY], "--split is missing."),
         (["eval", "--agent", "expert", "--suite", "cor"], "did you mean 'core' or"),
-        ([*EVAL, "--suite", "core"], "give --suite without --split."),
+        ([*EVAL, "--suite", "core"], "give --suite without --env."),
         ([*EVAL, "--backend", "rey"], "did you mean 'ray'?"),
         ([*EVAL, "--step-seconds", "0"], "--step-seconds: need a number that is more than 0"),
         ([*EVAL, "--memory", "0"], "--memory"),
@@ -141,9 +141,9 @@ def test_a_mistake_is_one_sentence(run, workdir, argv, words):
 def test_env_args_are_scalars_or_text():
     pairs = ["a=3", "b=0.5", "c=true", "d=null", 'e="3"', "f=x=y", "g=", "h=[1]", "i=v1.0"]
     values = {"a": 3, "b": 0.5, "c": True, "d": None, "e": "3", "f": "x=y", "g": "", "h": "[1]"}
-    assert env_kwargs(pairs) == {**values, "i": "v1.0"}
+    assert named_values("--env-arg", pairs) == {**values, "i": "v1.0"}
     with pytest.raises(BenchError):
-        env_kwargs(["not a name=3"])
+        named_values("--env-arg", ["not a name=3"])
 
 
 # ── list ────────────────────────────────────────────────────────────────────

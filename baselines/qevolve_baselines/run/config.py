@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from qevolve_envs.docstrings import described
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 C = TypeVar("C")
@@ -137,7 +137,7 @@ def flat_settings(config: Any, where: str = "") -> list[tuple[str, str, str]]:
         config: A dataclass, documented under ``Attributes:``.
         where: Prefix of the paths.
     """
-    said = _attributes(type(config).__doc__ or "")
+    said = described(type(config))
     rows = []
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
@@ -146,20 +146,6 @@ def flat_settings(config: Any, where: str = "") -> list[tuple[str, str, str]]:
         else:
             rows.append((where + f.name, str(value), said.get(f.name, "")))
     return rows
-
-
-def _attributes(doc: str) -> dict[str, str]:
-    """What the section ``Attributes:`` of a docstring says, by name."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in inspect.cleandoc(doc).partition("Attributes:\n")[2].splitlines():
-        head = re.match(r" {4}(\w+): (.*)", line)
-        if head:
-            name = head[1]
-            found[name] = head[2]
-        elif name and line.startswith(" " * 8):
-            found[name] += " " + line.strip()
-    return found
 
 
 def presets(learner: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qevolve_bench.runner.results import Ledger
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode, write_episodes
 
@@ -74,7 +75,8 @@ def run_folder(tmp_path):
             "complete": True,
             "suite": Suite("mini-v0", tuple(described)).to_json(),
             "agent": {"name": agent, "description": {}},
-            **{k: {} for k in ("settings", "provenance", "ledger", "summary", "skipped", "files")},
+            "ledger": dict.fromkeys(Ledger.__annotations__, 0),
+            **{k: {} for k in ("settings", "provenance", "summary", "skipped", "files")},
         }
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder

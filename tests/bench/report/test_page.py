@@ -181,7 +181,7 @@ def test_figures_are_quoted_in_words_too(everything):
 def test_runs_can_be_played_again(everything):
     shown = "\n".join(read(build_page(everything).page).shown)
     said = [line for line in shown.splitlines() if line.startswith("qevolve-bench ")]
-    assert "qevolve-bench eval --suite quick-v0 --agent expert --batch-size 16 --out RUN" in said
+    assert "qevolve-bench eval --agent expert --suite quick-v0 --out RUN" in said
     robust = next(line for line in said if line.startswith("qevolve-bench robustness"))
     assert "--perturbations typos:2 rename:2 dropout:2" in robust
     trained = next(line for line in said if line.startswith("qevolve-bench train rft"))

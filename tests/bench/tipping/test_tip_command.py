@@ -79,7 +79,7 @@ def test_list(run: Callable[..., Result]) -> None:
         ([*ROLE_PLAY, "--agent", "random", "--defence", "filter"], "takes no defences"),
         ([*ROLE_PLAY, "--agent", "random", "--arg", "suprvision=x"], "did you mean 'supervision'"),
         ([*ROLE_PLAY, "--agent", "random", "--controls", "g0"], "control of qevolve/RolePlay-v0"),
-        (["tip", "--read", "nothing"], "Cannot read results of tipping from nothing"),
+        (["tip", "--read", "nothing"], "Cannot read nothing: No such file"),
         (["tip", "--study", "no.yaml"], "Cannot read the study no.yaml: No such file"),
         (["tip", "--study", "x", "--agent", "random"], "--agent is decided by the plan"),
     ],
