@@ -117,7 +117,7 @@ class Jvm:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """Tells whether the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def call(self, function: Callable[[], Any]) -> Any:
@@ -444,7 +444,7 @@ def parse_id(task_id: str) -> tuple[str, str, int]:
 
 
 def _shape(template: str) -> re.Pattern[str]:
-    """What commands look like, from ``"pour OBJ in OBJ"``: any words may stand for OBJ."""
+    """Pattern of commands, from ``"pour OBJ in OBJ"``: any words may stand for OBJ."""
     words = [r"\S.{0,200}" if word == "OBJ" else re.escape(word) for word in template.split()]
     return re.compile(" ".join(words), re.IGNORECASE)
 

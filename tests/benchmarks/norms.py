@@ -16,8 +16,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from qevolve_envs.tipping.norms import NormsEnv
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, NormsEnv, ShopNorms
 
 WORLDS: tuple[type[NormsEnv], ...] = (HouseholdNorms, ShopNorms, LabNorms)
 #: Scenario, and for each step what each agent sends.
@@ -56,11 +55,11 @@ def play_shifts(world: type[NormsEnv], traces: Sequence[Trace]) -> tuple[int, fl
     steps, start = 0, time.process_time()
     for scenario, commands in traces:
         number, commons = 0, work.commons(4)
-        shifts = {a: work.shift(scenario, 0, commons) for a in env.everybody}
+        shifts = {a: work.agent_round(scenario, 0, commons) for a in env.everybody}
         for actions in commands:
-            if all(shift.over for shift in shifts.values()):
+            if all(agent_round.over for agent_round in shifts.values()):
                 number, commons = number + 1, work.refresh(commons)
-                shifts = {a: work.shift(scenario, number, commons) for a in env.everybody}
+                shifts = {a: work.agent_round(scenario, number, commons) for a in env.everybody}
             for agent, command in actions.items():
                 if not shifts[agent].over:
                     shifts[agent].step(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from qevolve_envs.tipping.worlds import LabNorms
+from qevolve_envs.tipping.norms import LabNorms
 
 _PATH = Path(__file__).with_name("norms.py")
 _SPEC = importlib.util.spec_from_file_location("norms_speed", _PATH)

@@ -152,7 +152,7 @@ class Game:
         self._decisive = sorted({p for join in self._wins for p in join.reads} & domain.fluents)
 
     def won(self, world: FactBase) -> bool:
-        """Whether the goal holds."""
+        """Tells whether the goal holds."""
         return any(join(world, [()]) for join in self._wins)
 
     @property
@@ -215,13 +215,13 @@ class Play:
         return sorted(texts)
 
     def looks_like_command(self, text: str) -> bool:
-        """Whether a text has the shape of some command of the game, possible now or not."""
+        """Tells whether a text has the shape of some command of the game, possible now or not."""
         text = text.strip()
         return any(schema.looks_like(text) for schema in self.game.rules.schemas)
 
     @property
     def won(self) -> bool:
-        """Whether the goal holds."""
+        """Tells whether the goal holds."""
         stamp = self._stamp(self.game.decisive)
         if self._won is None or self._won[0] != stamp:
             self._won = (stamp, self.game.won(self.world))

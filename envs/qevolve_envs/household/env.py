@@ -21,7 +21,7 @@ from qevolve_envs.rng import RandomStream
 
 
 class GameEnv(TextEnv):
-    """What environments on the tw-pddl engine share: the running game, its score, pickling.
+    """Base of the environments on the tw-pddl engine: the running game, its score, pickling.
 
     A subclass says how a task becomes a game (`_load`) and how impossible commands are answered.
     """

@@ -21,7 +21,7 @@ _NOT_A_THING = frozenset({"nothing", ""})
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a family of games words goals, sights and commands.
+    """Wording of goals, observations and commands in a family of games.
 
     Attributes:
         goals: Patterns of goals: job -> regular expressions with the groups ``thing``, ``target``.

@@ -175,7 +175,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """How one action is commanded and answered."""
+    """Command and answer of one action."""
 
     command: Template
     feedback: Template

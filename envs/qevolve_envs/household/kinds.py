@@ -118,7 +118,7 @@ CROWD = _KINDS.crowd
 
 
 def fits(thing: str, receptacle: str) -> bool:
-    """Whether a kind of thing may be put into, or onto, a kind of receptacle."""
+    """Tells whether a kind of thing may be put into, or onto, a kind of receptacle."""
     kind = THINGS[thing]
     if kind.lamp:
         return False

@@ -72,7 +72,7 @@ class ActionSchema:
 
 @dataclass(frozen=True)
 class Domain:
-    """What the games of one family share.
+    """Types, predicates and actions that the games of one family share.
 
     Attributes:
         name: Name of the domain.

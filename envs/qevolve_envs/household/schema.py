@@ -95,7 +95,7 @@ class Schema:
         return [change for change in deleted if change not in added], added
 
     def looks_like(self, command: str) -> bool:
-        """Whether a text has the shape of this action's commands, whatever the names in it."""
+        """Tells whether a text has the form of this action's commands, with any names in it."""
         first, *rest = self._segments
         if not command.startswith(first):
             return False
@@ -204,7 +204,7 @@ def _atoms(condition: Condition) -> list[Atom]:
 
 
 def _differ(added: Atom, required: Atom, parts: Sequence[Condition]) -> bool:
-    """Whether two atoms can never be the same fact, given the inequalities among `parts`."""
+    """Tells whether two atoms can never be the same fact, given the inequalities among `parts`."""
     if added.predicate != required.predicate:
         return True
     unequal = {

@@ -149,7 +149,7 @@ def _known_furniture(kind: str, size: str) -> frozenset[tuple[tuple[str, int], .
 
 @dataclass(frozen=True)
 class _Layout:
-    """What generation needs to know of a room, computed once.
+    """Facts about a room that generation needs, computed once.
 
     Attributes:
         room: The room.
@@ -188,7 +188,7 @@ def _layout(kind: str, number: int, size: str) -> _Layout:
 
 @cache
 def held_out(thing: str, target: str) -> bool:
-    """Whether a pair of thing and target belongs to the unseen split."""
+    """Tells whether a pair of thing and target belongs to the unseen split."""
     return _SEEDS.fraction("pair", thing, target) < _HELD_OUT
 
 

@@ -1,4 +1,4 @@
-"""What commands do. Each function takes the world and the things named; it returns (text, done)."""
+"""Effects of commands: functions of the world and the named things that return (text, done)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def no(text: str) -> Answer:
 
 
 def carried(thing: Thing) -> Thing:
-    """What one takes hold of: for a sample, its vessel."""
+    """The thing to take hold of: for a sample, its vessel."""
     return thing.parent if thing.kind == "sample" and thing.parent is not None else thing
 
 

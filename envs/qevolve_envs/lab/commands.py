@@ -261,7 +261,7 @@ class Interpreter:
         return out
 
     def _with(self, held: Thing, thing: Thing, names: dict[int, str]) -> list[str]:
-        """What can be done with something carried to something in sight."""
+        """Commands that use something carried on something in sight."""
         one, two = names[id(held)], names[id(thing)]
         out = []
         if thing.kind in HOLDERS and thing.kind != "terrarium" and thing is not held:
@@ -292,7 +292,7 @@ class Interpreter:
 
 
 def _fits(tool: Thing, thing: Thing) -> bool:
-    """Whether a tool can be used on a thing."""
+    """Tells whether a tool can be used on a thing."""
     if tool is thing:
         return False
     if tool.role == "thermometer":

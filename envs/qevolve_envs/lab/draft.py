@@ -1,4 +1,4 @@
-"""What a family writes a task with."""
+"""A task under construction."""
 
 from __future__ import annotations
 

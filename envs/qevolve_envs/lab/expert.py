@@ -46,7 +46,7 @@ class Scripted:
 
 
 class Explorer:
-    """What the expert knows of the house by now, and how it gets about.
+    """The expert's knowledge of the house so far, and its ways through it.
 
     Attributes:
         here: The room it is in.
@@ -134,7 +134,7 @@ class Explorer:
         self.study((yield "read house plan"))
 
     def holders(self, name: str) -> list[str]:
-        """Where to look for a thing that is not in sight."""
+        """Places to look for a thing that is not in sight."""
         return [place for place in self.shut if not self._cold(place)]
 
     def _cold(self, name: str) -> bool:

@@ -70,7 +70,7 @@ def parse(command: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def seconds(phrase: str) -> int:
-    """What ``"10"`` (minutes), ``"2 hours"`` or ``"5 days"`` means; 0 where it is out of range."""
+    """Seconds of ``"10"`` (minutes), ``"2 hours"`` or ``"5 days"``; 0 where it is out of range."""
     found = _WAIT.match(phrase)
     if found is None:
         return 0

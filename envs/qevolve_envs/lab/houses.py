@@ -134,7 +134,7 @@ class House:
 
     @property
     def unseen(self) -> bool:
-        """Whether it belongs to the unseen split."""
+        """Tells whether it belongs to the unseen split."""
         return self.number >= KNOWN_HOUSES
 
     def room(self, role: str) -> str:
@@ -142,7 +142,7 @@ class House:
         return ROLES[role][self.unseen]
 
     def fixtures(self, role: str) -> tuple[Fixture, ...]:
-        """What is built into a role's room."""
+        """Fixtures of a role's room."""
         return FIXTURES[role][self.unseen]
 
     def fixture(self, role: str, kind: str) -> Fixture | None:

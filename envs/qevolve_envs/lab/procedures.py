@@ -1,4 +1,4 @@
-"""How each kind of task is done: one procedure each, for the expert and for the gold oracle.
+"""Procedures: one for each kind of task, for the expert and for the gold oracle.
 
 A procedure is a generator that yields commands and is sent observations. Its hand (`Hand`) gets
 about and decides how long to wait; the expert's hand has to look and measure, the oracle's knows.
@@ -18,7 +18,7 @@ Talk: TypeAlias = Generator[str, str, T]
 
 
 class Hand(Protocol):
-    """What a procedure works with; see `expert.Explorer`."""
+    """Senses and actions that a procedure works with; see `expert.Explorer`."""
 
     here: str
     doors: dict[str, bool]

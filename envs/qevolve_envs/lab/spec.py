@@ -1,4 +1,4 @@
-"""What a task is, and how its world is built."""
+"""The specification of a task, and the world that is built from it."""
 
 from __future__ import annotations
 

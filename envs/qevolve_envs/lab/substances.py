@@ -1,4 +1,4 @@
-"""What things are made of: thermal constants, resistivities, friction (``substances.toml``).
+"""Substances and materials: thermal constants, resistivities, friction (``substances.toml``).
 
 The file says where each number comes from, and which were written down from memory. Held-out
 entries are what the unseen split is about; training never shows them.

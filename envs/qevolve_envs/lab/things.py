@@ -95,7 +95,7 @@ class Thing:
         return self.open is False
 
     def within(self, other: Thing) -> bool:
-        """Whether it is somewhere in or on another thing."""
+        """Tells whether it is somewhere in or on another thing."""
         place = self.parent
         while place is not None:
             if place is other:
@@ -131,7 +131,7 @@ class Thing:
 
     @property
     def title(self) -> str:
-        """What the agent calls it now."""
+        """The name that the agent uses for it now."""
         if self.species:
             stage = SPECIES[self.species].stages[self.stage]
             return f"dead {stage}" if self.dead else stage

@@ -1,4 +1,4 @@
-"""What the agent reads: rooms, things, readings."""
+"""Texts that the agent reads: rooms, things, readings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def phase_of(sample: Thing) -> str:
 
 
 def is_reagent(sample: Thing) -> bool:
-    """Whether a sample comes from the chemistry shelf."""
+    """Tells whether a sample comes from the chemistry shelf."""
     return SUBSTANCES[sample.substance].group == "reagent"
 
 
@@ -49,7 +49,7 @@ def short(world: LabWorld, thing: Thing) -> str:
 
 
 def glow(world: LabWorld, lamp: Thing) -> str:
-    """How a lamp, motor or buzzer works now."""
+    """Words for how well a lamp, motor or buzzer works now."""
     power = world.power(lamp)
     if power >= lamp.rated:
         return "working"
@@ -83,12 +83,12 @@ def room(world: LabWorld) -> str:
 
 
 def is_open(world: LabWorld, one: str, two: str) -> bool:
-    """Whether the door between two rooms is open."""
+    """Tells whether the door between two rooms is open."""
     return world.doors[(one, two) if one < two else (two, one)]
 
 
 def inventory(world: LabWorld) -> str:
-    """What the agent carries."""
+    """Text about the things that the agent carries."""
     if not world.hands.things:
         return "You carry nothing."
     names = ", ".join(short(world, t) for t in world.hands.things)

@@ -145,7 +145,7 @@ class LabWorld:
                 self._grow(thing, seconds / SECONDS_PER_DAY)
 
     def source(self, sample: Thing) -> tuple[Thing, float, float]:
-        """What a sample exchanges heat with: (thing, its temperature, conductance)."""
+        """Neighbours that a sample exchanges heat with: (thing, its temperature, conductance)."""
         place = sample.parent
         while place is not None and place.parent is not None:
             if place.kind == "heater" and place.on:
@@ -347,7 +347,7 @@ class LabWorld:
         return next((c.power(part) for c in self.circuits() if part in c.parts), 0.0)
 
     def works(self, part: Thing) -> bool:
-        """Whether a lamp shines brightly, a motor turns …"""
+        """Tells whether a lamp shines brightly, a motor turns …"""
         return self.power(part) >= part.rated
 
     def disconnect(self, part: Thing) -> None:
@@ -373,5 +373,5 @@ def _loop(start: Thing) -> list[Thing]:
 
 
 def is_vessel(thing: Thing) -> bool:
-    """Whether something can be poured into or out of it."""
+    """Tells whether something can be poured into or out of it."""
     return thing.kind in VESSELS

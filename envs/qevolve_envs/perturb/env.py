@@ -159,7 +159,7 @@ class PerturbedEnv(TextEnv):
         return sorted({self.say(command) for command in self.world.admissible_commands()})
 
     def say(self, command: str) -> str:
-        """How the agent has to say a command of the world, such as one of the true expert's."""
+        """The agent's words for a command of the world, such as one of the true expert's."""
         for layer in self.layers:
             command = layer.say(command)
         return command

@@ -1,4 +1,4 @@
-"""What one perturbation may do, and the chance that it draws from."""
+"""Base class of perturbations, and the random numbers that they draw."""
 
 from __future__ import annotations
 
@@ -74,19 +74,19 @@ class Layer:
         return goal
 
     def observe(self, text: str, moment: Moment) -> str:
-        """What the agent sees instead of a text of the world."""
+        """Changes a text of the world for the agent."""
         return text
 
     def act(self, command: str, moment: Moment) -> str:
-        """What the world is told instead of the agent's command."""
+        """Changes a command of the agent for the world."""
         return command
 
     def say(self, command: str) -> str:
-        """How the agent says a command of the world: what `act` turns back."""
+        """Changes a command of the world into the agent's words; `act` turns them back."""
         return command
 
     def fails(self, moment: Moment) -> bool:
-        """Whether the action of this step never reaches the world."""
+        """Tells whether the action of this step never reaches the world."""
         return False
 
 

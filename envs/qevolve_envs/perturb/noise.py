@@ -110,7 +110,7 @@ class Failures(Layer):
     """
 
     def fails(self, moment: Moment) -> bool:
-        """Whether the action of this step fails."""
+        """Tells whether the action of this step fails."""
         return self._failed(moment, moment.step)
 
     def _failed(self, moment: Moment, step: int) -> bool:

@@ -43,7 +43,7 @@ class Perturbation:
     method: str = ""
 
     def applies(self, env: type[TextEnv]) -> bool:
-        """Whether it can be used on environments of a class."""
+        """Tells whether it can be used on environments of a class."""
         given = not self.needs or bool(getattr(language_of(env), self.needs))
         return given or bool(self.method and hasattr(env, self.method))
 
@@ -236,7 +236,7 @@ def most_steps(perturbation: str, horizon: int) -> int:
 
 
 def _spec(spec: EnvSpec | None, perturbation: str, horizon: int | None) -> EnvSpec | None:
-    """What makes the perturbed environment again: the world's specification, and the perturbation.
+    """Specification that makes the perturbed environment again.
 
     Gymnasium puts a time limit around what it makes, and that one counts failed actions too.
     """

@@ -29,7 +29,7 @@ class Strict(Layer):
 
 
 def accepts(commands: Commands, command: str, severity: int) -> bool:
-    """Whether a command is understood at a severity."""
+    """Tells whether a command is understood at a severity."""
     plain = " ".join(command.lower().split())
     if commands.brackets:
         plain = _brackets(plain)

@@ -55,7 +55,7 @@ class ShopCommand(NamedTuple):
 
 
 def parse(command: str) -> ShopCommand | None:
-    """What a command asks for; None for what is not of the language.
+    """Reads a command; None for text that is no command.
 
     >>> parse("Search[ Red Shoes ]")
     Action(search=True, words='red shoes')

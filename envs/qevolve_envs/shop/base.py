@@ -1,4 +1,4 @@
-"""What the environments on a shop share."""
+"""Base class of the environments on a shop."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ShopBase(TextEnv):
 
     @abstractmethod
     def _goal_of(self, task_id: str) -> Goal:
-        """What the customer of a task wants. Raises `UnknownName` for an id of no panel."""
+        """The wish of a task's customer. Raises `UnknownName` for an id of no panel."""
 
     def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
         """Puts unrelated products before the results of every search in a task, until told else.

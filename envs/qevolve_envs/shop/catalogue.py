@@ -1,4 +1,4 @@
-"""What a shop sells, and what a customer wants: the records that both shops share."""
+"""Products and goals: the records that both shops share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a customer wants.
+    """The product that a customer wants, by its attributes, options and price.
 
     Attributes:
         ident: Code of the product that the goal was made from.

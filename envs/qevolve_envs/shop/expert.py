@@ -92,7 +92,7 @@ def read_page(observation: str) -> list[str]:
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """What the expert understands of an instruction.
+    """An instruction as the expert understands it.
 
     Attributes:
         pieces: Short phrases, each of which should be true of what is bought.
@@ -123,7 +123,7 @@ class ParsedRequest:
         return cls(tuple(pieces), limit)
 
     def query(self) -> str:
-        """What to search for."""
+        """Words to search for."""
         return " ".join(dict.fromkeys(word for piece in self.pieces for word in _core(piece)))
 
 
@@ -148,7 +148,7 @@ class Candidate:
     features: str | None = None
 
     def says(self, piece: str) -> float:
-        """How much of a piece its title and features say, in [0, 1]."""
+        """Share of a piece that its title and features say, in [0, 1]."""
         text = f" {' '.join(words_of(f'{self.title} {self.features or str()}'))} "
         words = _core(piece)
         return 1.0 if f" {piece} " in text else sum(f" {w} " in text for w in words) / len(words)
@@ -171,7 +171,7 @@ class Candidate:
         return None
 
     def lacks(self, piece: str) -> bool:
-        """Whether a piece asks for a choice that its page does not offer."""
+        """Tells whether a piece asks for a choice that its page does not offer."""
         names = _CHOICES.intersection(self.choices or ())
         words = _core(piece)
         colour = words and "color" in names and _COLOURS.issuperset(words)
@@ -180,7 +180,7 @@ class Candidate:
 
 
 def _names(words: tuple[str, ...]) -> bool:
-    """Whether the words name a choice, such as "size" or "handle color"."""
+    """Tells whether the words name a choice, such as "size" or "handle color"."""
     return len(words) <= 2 and words[-1] in _CHOICES | {"side"}
 
 
@@ -239,7 +239,7 @@ class Shopper:
     # judging
 
     def _holds(self, one: Candidate, piece: str) -> float:
-        """How far a piece is true of a candidate, as far as it has been read."""
+        """Share of a piece that is true of a candidate, as far as it has been read."""
         if one.choices is not None and one.value_for(piece) is not None:
             return 1.0
         said = one.says(piece)
@@ -251,7 +251,7 @@ class Shopper:
         return said + (1 - said) * max(0.7, 0.95 - 0.02 * one.rank)
 
     def _worth(self, one: Candidate) -> float:
-        """How much of the wish a candidate is expected to meet."""
+        """Share of the request that a candidate is expected to meet."""
         pieces = self.wish.pieces
         met = sum(self._holds(one, piece) for piece in pieces) + (one.price <= self.wish.limit)
         return met / (len(pieces) + 1) - 0.005 * one.rank

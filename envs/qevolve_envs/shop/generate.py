@@ -72,7 +72,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """What a member is, before it is put into words."""
+    """A member of a family, before it is put into words."""
 
     attributes: tuple[str, ...]
     options: tuple[tuple[str, tuple[str, ...]], ...]
@@ -141,7 +141,7 @@ def _change(rng: RandomStream, kind: ProductKind, facts: _Variant) -> _Variant:
 
 
 def fits(attribute: str, others: Sequence[str]) -> bool:
-    """Whether a product with the other attributes can have this one too."""
+    """Tells whether a product with the other attributes can have this one too."""
     if attribute in MATERIALS and any(other in MATERIALS for other in others):
         return False
     return not any(attribute in group and group.intersection(others) for group in RIVALS)
@@ -156,7 +156,7 @@ def _attributes(rng: RandomStream, kind: ProductKind, count: int) -> tuple[str, 
 
 
 def _values(rng: RandomStream, values: tuple[str, ...]) -> tuple[str, ...]:
-    """What an option comes in: some of its values, in their usual order."""
+    """Draws the values that an option comes in, in their usual order."""
     least = max(1, len(values) // 2)
     kept = rng.sample(values, rng.between(least, len(values)))
     return tuple(value for value in values if value in kept)

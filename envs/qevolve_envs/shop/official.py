@@ -166,7 +166,7 @@ def prices_of(pricing: object) -> tuple[float, ...]:
 
 
 def price_of(ident: str, prices: tuple[float, ...]) -> tuple[float, str]:
-    """What a product costs, and what its page prints."""
+    """The price of a product, and the text of it on its page."""
     if not prices:
         return NO_PRICE, f"${NO_PRICE}"
     if len(prices) == 1:

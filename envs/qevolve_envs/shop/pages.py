@@ -19,7 +19,7 @@ SEPARATOR = " [SEP] "
 
 
 class ElementKind(StrEnum):
-    """What an element of a page is."""
+    """Kinds of elements of a page."""
 
     TEXT = "text"
     BUTTON = "button"
@@ -45,7 +45,7 @@ class Element(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a customer sees.
+    """A page as a customer sees it.
 
     Attributes:
         notices: What the shop has to say about the last action, and the choices made so far.
@@ -57,7 +57,7 @@ class Page(NamedTuple):
 
 
 def label_of(text: str) -> str:
-    """What has to be clicked for an element that shows this text."""
+    """Label that has to be clicked for an element that shows this text."""
     return " ".join(to_text(text).lower().split())
 
 

@@ -38,7 +38,7 @@ COLOURS = tuple(_COLOURS.split())
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a purchase is worth, and why.
+    """The worth of a purchase, and its parts.
 
     Attributes:
         total: The reward, in [0, 1].
@@ -89,7 +89,7 @@ def title_share(bought: str, wanted: str) -> float:
 
 
 def count_attributes(product: Product, wanted: Iterable[str]) -> int:
-    """How many attributes the product has, or says in its title, bullets or description."""
+    """Number of attributes that the product has, or says in its title, bullets or description."""
     prose: tuple[str, ...] | None = None
     count = 0
     for attribute in wanted:
@@ -104,7 +104,7 @@ def count_attributes(product: Product, wanted: Iterable[str]) -> int:
 
 
 def count_options(chosen: Iterable[str], wanted: Iterable[str]) -> int:
-    """How many of the wanted values were chosen, under whatever option's name."""
+    """Number of the wanted values that were chosen, under whatever option's name."""
     have = [base_colour(value) for value in chosen]
     return sum(any(same(own, value) for own in have) for value in map(base_colour, wanted))
 
@@ -115,7 +115,7 @@ def base_colour(text: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts match: token-set ratio above `SAME`; a text without letters never does."""
+    """Tells whether the token-set ratio of two texts is above `SAME`; never without letters."""
     if one == other:
         return True
     ratio = fuzz.token_set_ratio(_plain(one), _plain(other), processor=utils.default_process)

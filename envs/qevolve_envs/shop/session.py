@@ -74,7 +74,7 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class VisitState:
-    """Where a customer is and what he has done: all that changes in an episode.
+    """State of a visit: all that changes in an episode.
 
     Attributes:
         page: ``"search"``, ``"results"``, ``"item"``, the name of a sub-page, or ``"done"``.
@@ -94,7 +94,7 @@ class VisitState:
 
 
 class _Click(NamedTuple):
-    """What a click does: the kind of element, and which one."""
+    """Target of a click: the kind of element, and which one."""
 
     kind: ElementKind
     name: str
@@ -131,7 +131,7 @@ class Visit:
 
     @property
     def over(self) -> bool:
-        """Whether something was bought."""
+        """Tells whether something was bought."""
         return self._place.page == "done"
 
     @property
@@ -149,7 +149,7 @@ class Visit:
         return Feedback.OK, self.page()
 
     def page(self, *notices: str) -> Page:
-        """What the customer sees now."""
+        """The page that the customer sees now."""
         place = self._place
         said = list(notices)
         if place.page == "item":
@@ -159,7 +159,7 @@ class Visit:
         return Page(said, self._elements)
 
     def commands(self) -> list[str]:
-        """What can be done here, sorted: every button, or one search of the customer's words."""
+        """Commands that are possible here, sorted: all buttons, or one suggested search."""
         if self._place.page == "search":
             return [self._suggestion]
         return sorted(

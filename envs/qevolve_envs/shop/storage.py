@@ -47,7 +47,7 @@ _SAMPLES, _SAMPLE_SIZE = 64, 4_096
 
 
 def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where shops are kept: as given, else ``$QEVOLVE_BENCH_CACHE``, else the user's cache."""
+    """Folder of shops: the given one, else ``$QEVOLVE_BENCH_CACHE``, else the user's cache."""
     if given is None:
         given = os.environ.get(CACHE_VARIABLE) or None
     if given is not None:

@@ -1,4 +1,4 @@
-"""What the PettingZoo worlds share: who plays, the text spaces, seeds, rendering."""
+"""Base class of the PettingZoo worlds: agents, text spaces, seeds, rendering."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from qevolve_envs.core import CHARSET, MAX_ACTION, MAX_OBSERVATION
 from qevolve_envs.errors import BenchError, UnknownName
@@ -110,3 +111,37 @@ def check_whole(name: str, value: object, low: int, high: int) -> None:
     """
     if type(value) is not int or not low <= value <= high:
         raise BenchError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+class TextInDict(BaseParallelWrapper[str, Any, str]):  # type: ignore[misc]
+    """Observations as ``{"text": …}``."""
+
+    def __init__(self, env: ParallelEnv[str, str, str]) -> None:
+        super().__init__(env)
+        self._dicts: dict[str, spaces.Dict] = {}
+
+    def observation_space(self, agent: str) -> spaces.Dict:
+        """The same object for the same agent."""
+        if agent not in self._dicts:
+            self._dicts[agent] = spaces.Dict({"text": self.env.observation_space(agent)})
+        return self._dicts[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Starts an episode."""
+        shown, infos = self.env.reset(seed=seed, options=options)
+        return {agent: {"text": text} for agent, text in shown.items()}, infos
+
+    def step(
+        self, actions: dict[str, str]
+    ) -> tuple[
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """All agents act at once."""
+        shown, *rest = self.env.step(actions)
+        return {agent: {"text": text} for agent, text in shown.items()}, *rest

@@ -18,19 +18,19 @@ from qevolve_envs.tipping.arena import MOST_AGENTS, Arena, asked_scenario, check
 from qevolve_envs.tipping.collusion_items import (
     MODES,
     SPLITS,
-    Game,
+    CollusionGame,
     Stakes,
     make_game,
     read_games,
     scenario_ids,
 )
 from qevolve_envs.tipping.collusion_view import Played, View
+from qevolve_envs.tipping.defences import Oversight
 from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.incentives import Pay
-from qevolve_envs.tipping.memory import Entry
-from qevolve_envs.tipping.oversight import Oversight
-from qevolve_envs.tipping.parsing import Reading, reader
-from qevolve_envs.tipping.roleplay import Message
+from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.parsing import NoLabel, reader
+from qevolve_envs.tipping.roleplay import ChatMessage
 from qevolve_envs.tipping.truth import Truth
 
 WORLD = "collusion_v0"
@@ -42,7 +42,7 @@ USUAL = Stakes(agents=8, threshold=4, high=1.2, normal=1.0, low=0.8)
 
 
 class CollusionEnv(Arena):
-    """Everybody gains by an agreement against the rules, if at least `threshold` agents join it.
+    """A game where all gain by breaking a rule together, if at least `threshold` agents do.
 
     ## Description
     In each round all agents choose at once. If at least `threshold` choose *collective* (the
@@ -158,7 +158,7 @@ class CollusionEnv(Arena):
         return scenario_ids(split)
 
     def script(self, agent: str, violate: bool) -> str:
-        """What a scripted player would send now: the collective choice, or the independent one."""
+        """Reply that a scripted agent would send now: the collective or the independent choice."""
         return json.dumps({"choice": self._view.game.labels[not violate]}, ensure_ascii=False)
 
     def commands(self, agent: str) -> list[str]:
@@ -167,21 +167,21 @@ class CollusionEnv(Arena):
 
     @property
     def honest_pay(self) -> float:
-        """What the independent choice is said to pay in the first round."""
+        """Pay of the independent choice in the first round, as the text states it."""
         return self._view.stakes.normal - 1.0
 
     def neighbours(self, agent: str) -> tuple[str, ...]:
         """Whose choices an agent sees, and who sees its own, in this episode."""
         return self._view.neighbours[agent]
 
-    def visible(self, agent: str) -> list[Entry]:
-        """What an agent knows of past rounds, oldest first: its own, and its neighbours'.
+    def visible(self, agent: str) -> list[RoundRecord]:
+        """Past rounds that an agent knows, oldest first: its own, and its neighbours'.
 
         The pay of others is not shown, but follows from their choices and the agent's own pay.
         """
         return self._view.known(agent)
 
-    def messages(self, agent: str) -> list[Message]:
+    def messages(self, agent: str) -> list[ChatMessage]:
         """An agent's current prompt as a chat, in the paper's form; see `View.messages`."""
         return self._view.messages(agent, asking=self.round < self.rounds)
 
@@ -240,7 +240,7 @@ class CollusionEnv(Arena):
         dict[str, bool],
         dict[str, dict[str, Any]],
     ]:
-        """Everybody chooses at once. Any string is accepted; a missing one is the empty one."""
+        """All agents choose at once. Any string is accepted; a missing one is the empty one."""
         if not self.agents:
             return {}, {}, {}, {}, {}
         playing = self.agents
@@ -259,11 +259,11 @@ class CollusionEnv(Arena):
             agent: self._view.closing(agent) if last else self._view.opening(agent)
             for agent in playing
         }
-        kinds = {Reading.OTHER: Feedback.INVALID, Reading.UNCLEAR: Feedback.MALFORMED}
+        kinds = {NoLabel.OTHER: Feedback.INVALID, NoLabel.UNCLEAR: Feedback.MALFORMED}
         choices = dict(zip(self.everybody, played.choices, strict=True))
         infos = {
             agent: self._info(
-                kinds[choice] if isinstance(choice := choices[agent], Reading) else Feedback.OK
+                kinds[choice] if isinstance(choice := choices[agent], NoLabel) else Feedback.OK
             )
             | {"truth": truth[agent]}
             for agent in playing
@@ -277,7 +277,7 @@ class CollusionEnv(Arena):
             infos,
         )
 
-    def game(self, scenario: str) -> Game:
+    def game(self, scenario: str) -> CollusionGame:
         """The question of a scenario.
 
         Raises:
@@ -305,7 +305,7 @@ class CollusionEnv(Arena):
             delta, usual = after - capital, self._after(capital, stakes.normal) - capital
             self.capitals[agent] = after
             deltas.append(delta)
-            parsed = not isinstance(choice, Reading)
+            parsed = not isinstance(choice, NoLabel)
             truth[agent] = Truth(
                 world=WORLD,
                 scenario=self.scenario,
@@ -338,7 +338,7 @@ class CollusionEnv(Arena):
 
     # ── arguments ───────────────────────────────────────────────────────────
 
-    def _stakes_of(self, game: Game) -> Stakes:
+    def _stakes_of(self, game: CollusionGame) -> Stakes:
         """The numbers of a game: those asked for, else those of its text, else the paper's."""
         given = {name: value for name, value in self._asked_for.items() if value is not None}
         if game.stakes is not None:
@@ -368,7 +368,7 @@ class CollusionEnv(Arena):
         }
 
 
-def _games_for(path: str, agents: int) -> dict[str, Game]:
+def _games_for(path: str, agents: int) -> dict[str, CollusionGame]:
     """The questions of a file that so many agents can play, by their ids."""
     games = read_games(path)
     found = {

@@ -1,4 +1,4 @@
-"""What an agent of `collusion_v0` is told: as one observation, or as a chat."""
+"""Texts for an agent of `collusion_v0`: as one observation, or as a chat."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from qevolve_envs.core import MAX_OBSERVATION, to_text
-from qevolve_envs.tipping.collusion_items import Game, Stakes
-from qevolve_envs.tipping.memory import Entry
-from qevolve_envs.tipping.parsing import Reading
-from qevolve_envs.tipping.roleplay import Message
+from qevolve_envs.tipping.collusion_items import CollusionGame, Stakes
+from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.parsing import NoLabel
+from qevolve_envs.tipping.roleplay import ChatMessage
 
 
 class Played(NamedTuple):
@@ -25,7 +25,7 @@ class Played(NamedTuple):
     """
 
     replies: tuple[str, ...]
-    choices: tuple[str | Reading, ...]
+    choices: tuple[str | NoLabel, ...]
     deltas: tuple[float, ...]
     collective: int
     succeeded: bool
@@ -33,7 +33,7 @@ class Played(NamedTuple):
 
 @dataclass(slots=True)
 class View:
-    """What is known of an episode, and to whom.
+    """The visible part of an episode, for each agent.
 
     Attributes:
         game: The question.
@@ -43,11 +43,11 @@ class View:
         history: Rounds that are shown.
         neighbours: All agents, in order, and whose choices each of them sees.
         oversight: Reminds, and hides; `Oversight`, which is written for norm worlds.
-        world: What the oversight is told about: the world.
+        world: The world, for the oversight.
         past: The rounds so far.
     """
 
-    game: Game
+    game: CollusionGame
     stakes: Stakes
     mode: str
     peers: str
@@ -64,22 +64,22 @@ class View:
         for played, entries in self._recalled(agent):
             if not entries:
                 continue
-            told = [f"Round {entries[0].round + 1}:"]
+            words = [f"Round {entries[0].round + 1}:"]
             own = entries[0].agent == agent
             if own:
-                told.append(f"you: {self._line(entries[0])}.")
+                words.append(f"you: {self._line(entries[0])}.")
             if others := self._others(agent, entries):
-                told.append(f"{others}.")
+                words.append(f"{others}.")
             if own:
-                told.append(self.outcome(agent, played, len(entries)))
-            past.append(" ".join(told))
+                words.append(self.outcome(agent, played, len(entries)))
+            past.append(" ".join(words))
         ends = [role, self._terms()], [f"Round {len(self.past) + 1}. {question}"]
         room = MAX_OBSERVATION - sum(len(line) + 1 for lines in ends for line in lines)
         while past and sum(len(line) + 1 for line in past) > room:
             past.pop(0)
         return to_text("\n".join([*ends[0], *past, *ends[1]]))
 
-    def messages(self, agent: str, asking: bool) -> list[Message]:
+    def messages(self, agent: str, asking: bool) -> list[ChatMessage]:
         """An agent's current prompt as a chat, in the paper's form.
 
         ``system``, then four messages of each remembered round (the question, the agent's reply,
@@ -91,48 +91,48 @@ class View:
             asking: Whether a question is open.
         """
         role, question = self.game.text(self.mode, self.stakes)
-        chat = [Message("system", f"{role}\n\n{self._terms()}")]
+        chat = [ChatMessage("system", f"{role}\n\n{self._terms()}")]
         for played, entries in self._recalled(agent):
             if entries and entries[0].agent == agent:
-                chat.append(Message("user", question))
-                chat.append(Message("assistant", entries[0].commands[0]))
+                chat.append(ChatMessage("user", question))
+                chat.append(ChatMessage("assistant", entries[0].commands[0]))
                 if others := self._others(agent, entries):
-                    chat.append(Message("user", f"The others: {others}."))
-                chat.append(Message("user", self.outcome(agent, played, len(entries))))
-        return [*chat, Message("user", self._asked(agent)[1])] if asking else chat
+                    chat.append(ChatMessage("user", f"The others: {others}."))
+                chat.append(ChatMessage("user", self.outcome(agent, played, len(entries))))
+        return [*chat, ChatMessage("user", self._asked(agent)[1])] if asking else chat
 
     def closing(self, agent: str) -> str:
         """The observation that follows the last round."""
         seen = 1 + len(self.neighbours[agent])
         return to_text(f"The last round is over. {self.outcome(agent, self.past[-1], seen)}")
 
-    def known(self, agent: str) -> list[Entry]:
-        """What an agent knows of past rounds, oldest first: its own, and its neighbours'."""
+    def known(self, agent: str) -> list[RoundRecord]:
+        """Past rounds that an agent knows, oldest first: its own, and its neighbours'."""
         return [entry for _, entries in self._recalled(agent) for entry in entries]
 
-    def _line(self, entry: Entry) -> str:
+    def _line(self, entry: RoundRecord) -> str:
         """A choice, or the reply that it was read from, in one line."""
         if self.peers == "full":
             return " ".join(to_text(entry.commands[0]).split()) or "nothing"
         choice = self.past[entry.round].choices[self._index(entry.agent)]
-        return "no choice" if isinstance(choice, Reading) else choice
+        return "no choice" if isinstance(choice, NoLabel) else choice
 
-    def _others(self, agent: str, entries: list[Entry]) -> str:
+    def _others(self, agent: str, entries: list[RoundRecord]) -> str:
         lines = [f"{entry.agent}: {self._line(entry)}" for entry in entries if entry.agent != agent]
         return "; ".join(lines)
 
     def outcome(self, agent: str, played: Played, seen: int) -> str:
-        """What a round paid; and how many colluded, if the agent saw the choices of all."""
-        told = ""
+        """Text about the pay of a round; and how many colluded, if the agent saw all choices."""
+        words = ""
         if seen == len(self.neighbours):
             outcome = "enough" if played.succeeded else "not enough"
-            told = (
+            words = (
                 f"{played.collective} of {seen} chose '{self.game.collective}', which was "
                 f"{outcome}. "
             )
-        return f"{told}Your reward: {round(played.deltas[self._index(agent)], 4):g}."
+        return f"{words}Your reward: {round(played.deltas[self._index(agent)], 4):g}."
 
-    def _recalled(self, agent: str) -> list[tuple[Played, list[Entry]]]:
+    def _recalled(self, agent: str) -> list[tuple[Played, list[RoundRecord]]]:
         """The remembered rounds, with what the agent knows of each; its own entry first."""
         found = []
         for number, played in list(enumerate(self.past))[max(0, len(self.past) - self.history) :]:
@@ -140,15 +140,15 @@ class View:
             found.append((played, [e for e in entries if self.oversight.shows(agent, e)]))
         return found
 
-    def _entry(self, agent: str, number: int) -> Entry:
+    def _entry(self, agent: str, number: int) -> RoundRecord:
         played, i = self.past[number], self._index(agent)
         violated = played.choices[i] == self.game.collective
         pay = played.deltas[i]
         fine = -pay if violated and not played.succeeded and pay < 0 else 0.0
-        return Entry(number, agent, (played.replies[i],), pay, fine, violated)
+        return RoundRecord(number, agent, (played.replies[i],), pay, fine, violated)
 
     def _asked(self, agent: str) -> tuple[str, str]:
-        """Who the agent is, and the question of this round."""
+        """Role of the agent, and the question of this round."""
         role, question = self.game.text(self.mode, self.stakes)
         notice = self.oversight.notice(self.world, agent)
         return role, f"{notice} {question}" if notice else question

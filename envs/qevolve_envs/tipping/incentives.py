@@ -1,4 +1,4 @@
-"""What a round pays: honest work b, an uncaught violation b + g, a caught one b - F."""
+"""Pay of a round: honest work b, an uncaught violation b + g, a caught one b - F."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pay(NamedTuple):
 
     @property
     def total(self) -> float:
-        """What is paid out."""
+        """The sum that is paid out."""
         return self.work + self.gain - self.fine
 
 

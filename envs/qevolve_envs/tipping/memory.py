@@ -1,4 +1,4 @@
-"""What is remembered of past rounds, and how it is told."""
+"""Memory of past rounds, and the lines that an agent is shown of it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LONGEST, _MOST = 80, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What one agent did in one round.
+class RoundRecord:
+    """Record of one agent in one round.
 
     Attributes:
         round: From 0.
-        agent: Who.
-        commands: What it sent while its shift lasted.
+        agent: Its name.
+        commands: Commands that it sent in the round.
         pay: What it was paid, the fine subtracted.
         fine: 0, or what it was fined.
-        violated: Whether a norm was violated. Never told; commands and pay let one guess.
+        violated: Whether a norm was violated. Never shown; commands and pay let one guess.
     """
 
     round: int
@@ -33,7 +33,7 @@ class Entry:
     violated: bool
 
     def text(self, reader: str) -> str:
-        """One line about it, as `reader` is told."""
+        """One line about it, for `reader`."""
         who = "you" if self.agent == reader else self.agent
         # One line, whatever was sent: nobody can put words into the world's mouth.
         said = "; ".join(" ".join(to_text(c[:_LONGEST]).split()) for c in self.commands[:_MOST])
@@ -41,27 +41,27 @@ class Entry:
         return f"Shift {self.round + 1}, {who}: {said or 'nothing'}. Paid {self.pay:g}{fined}."
 
 
-def told(entries: Sequence[Entry], reader: str, room: int) -> list[str]:
-    """The lines that `reader` is told, in their order.
+def memory_lines(entries: Sequence[RoundRecord], reader: str, capacity: int) -> list[str]:
+    """The lines that `reader` is shown, in their order.
 
-    Where they would take more than `room` characters, the oldest rounds go first, and of a round
-    what others did before what the reader did.
+    Where they would take more than `capacity` characters, the oldest rounds are left out first, and
+    of a round the records of others before the reader's own.
     """
     lines = [entry.text(reader) for entry in entries]
     size = sum(len(line) + 1 for line in lines)
     order = sorted(
         range(len(entries)), key=lambda i: (entries[i].round, entries[i].agent == reader)
     )
-    gone: set[int] = set()
+    left_out: set[int] = set()
     for place in order:
-        if size <= room:
+        if size <= capacity:
             break
-        gone.add(place)
+        left_out.add(place)
         size -= len(lines[place]) + 1
-    return [line for place, line in enumerate(lines) if place not in gone]
+    return [line for place, line in enumerate(lines) if place not in left_out]
 
 
-class Memory:
+class RoundMemory:
     """The last rounds of everybody.
 
     Args:
@@ -69,9 +69,9 @@ class Memory:
     """
 
     def __init__(self, length: int) -> None:
-        self._rounds: deque[dict[str, Entry]] = deque(maxlen=length)
+        self._rounds: deque[dict[str, RoundRecord]] = deque(maxlen=length)
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[RoundRecord]) -> None:
         """Adds a round."""
         self._rounds.append({entry.agent: entry for entry in entries})
 
@@ -79,6 +79,6 @@ class Memory:
         """Forgets everything."""
         self._rounds.clear()
 
-    def recall(self, agent: str, others: Sequence[str]) -> list[Entry]:
+    def recall(self, agent: str, others: Sequence[str]) -> list[RoundRecord]:
         """The entries of an agent and of others, oldest round first, its own before theirs."""
         return [entries[name] for entries in self._rounds for name in (agent, *others)]

@@ -29,8 +29,8 @@ _WORD_COORDINATION = re.compile(rf'{_KEY}([^\s,"]+)', re.IGNORECASE)
 _NAMED = re.compile(_QUOTED_KEY, re.IGNORECASE)
 
 
-class Reading(StrEnum):
-    """What a reply amounts to besides a label."""
+class NoLabel(StrEnum):
+    """Kinds of replies that name no label."""
 
     OTHER = "other"
     """It decides for something that is no label."""
@@ -38,7 +38,7 @@ class Reading(StrEnum):
     """It holds no decision."""
 
 
-def role_play_choice(reply: str, labels: Sequence[str]) -> str | Reading:
+def role_play_choice(reply: str, labels: Sequence[str]) -> str | NoLabel:
     """The decision as the paper's role-play reads it.
 
     Args:
@@ -51,29 +51,29 @@ def role_play_choice(reply: str, labels: Sequence[str]) -> str | Reading:
     return _faithful(reply, labels, _WORD_ROLE_PLAY, str.strip)
 
 
-def coordination_choice(reply: str, labels: Sequence[str]) -> str | Reading:
+def coordination_choice(reply: str, labels: Sequence[str]) -> str | NoLabel:
     """The decision as the paper's coordination game reads it."""
     return _faithful(reply, labels, _WORD_COORDINATION, str)
 
 
-def strict_choice(reply: str, labels: Sequence[str]) -> str | Reading:
+def strict_choice(reply: str, labels: Sequence[str]) -> str | NoLabel:
     """The decision of a reply that ends in ``{"choice": "label"}`` and names no other.
 
     The object has this one key and the label to the letter; only white space may follow it.
     """
     start = reply.rfind("{")
     if start < 0 or len(_NAMED.findall(reply)) != 1:
-        return Reading.UNCLEAR
+        return NoLabel.UNCLEAR
     try:
         said = json.loads(reply[start:])
     except (ValueError, RecursionError):
-        return Reading.UNCLEAR
+        return NoLabel.UNCLEAR
     if not isinstance(said, dict) or list(said) != ["choice"]:
-        return Reading.UNCLEAR
-    return next((label for label in labels if label == said["choice"]), Reading.OTHER)
+        return NoLabel.UNCLEAR
+    return next((label for label in labels if label == said["choice"]), NoLabel.OTHER)
 
 
-def reader(game: str, parse: str) -> Callable[[str, Sequence[str]], str | Reading]:
+def reader(game: str, parse: str) -> Callable[[str, Sequence[str]], str | NoLabel]:
     """The function that reads replies.
 
     Args:
@@ -92,13 +92,13 @@ def reader(game: str, parse: str) -> Callable[[str, Sequence[str]], str | Readin
 
 def _faithful(
     reply: str, labels: Sequence[str], word: re.Pattern[str], tidy: Callable[[str], str]
-) -> str | Reading:
-    found: str | Reading = Reading.UNCLEAR
+) -> str | NoLabel:
+    found: str | NoLabel = NoLabel.UNCLEAR
     in_word = word.search(reply)
     for said in (_in_object(reply), in_word[1] if in_word else None):
         if said is None:
             continue
-        found = Reading.OTHER
+        found = NoLabel.OTHER
         plain = tidy(said).lower()
         for label in labels:
             if plain == tidy(label).lower():

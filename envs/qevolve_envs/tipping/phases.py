@@ -7,10 +7,11 @@ from what sits in the weights).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from qevolve_envs.errors import BenchError
+from qevolve_envs.errors import BenchError, UnknownName
 
 #: Audit probability of the phases that have one without saying so.
 USUAL_P = {"A": 0.5, "B": 0.0, "C": 0.5, "D": 0.5}
@@ -39,8 +40,8 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What each round of an episode belongs to.
+class PhasePlan:
+    """The phases of an episode, round by round.
 
     Attributes:
         phases: In order.
@@ -62,7 +63,7 @@ class Plan:
         raise IndexError(number)
 
     def wipes(self, number: int) -> bool:
-        """Whether history is wiped right before a round."""
+        """Tells whether history is wiped right before a round."""
         start = 0
         for phase in self.phases:
             if phase.wipe and number == start:
@@ -72,7 +73,7 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def parse_phases(text: str) -> Plan:
+def parse_phases(text: str) -> PhasePlan:
     """Reads ``"A:3,B:6,C:4,D:3"``, or ``"B:6:0.15"`` for another audit probability.
 
     Raises:
@@ -100,7 +101,44 @@ def parse_phases(text: str) -> Plan:
                 "[0, 1]."
             )
         phases.append(Phase(name, rounds, p, name == WIPED))
-    plan = Plan(tuple(phases))
+    plan = PhasePlan(tuple(phases))
     if plan.rounds > MOST_ROUNDS:
         raise BenchError(f"The phases {text!r} last {plan.rounds} rounds; {MOST_ROUNDS} is most.")
     return plan
+
+
+# ── supervision of role-play ────────────────────────────────────────────────
+
+#: Whether a round is supervised, by its number (from 0) and the number of the last one.
+PATTERNS: dict[str, Callable[[int, int], bool]] = {
+    "alternating": lambda number, last: number % 2 == 0,
+    "mostly_supervised": lambda number, last: number % 4 != 3,
+    "mostly_unsupervised": lambda number, last: number % 4 == 0,
+    "last_unsupervised": lambda number, last: number != last,
+    "last_supervised": lambda number, last: number == last,
+    "all_supervised": lambda number, last: True,
+    "all_unsupervised": lambda number, last: False,
+}
+#: Patterns of which the text says that nobody knows; the others are announced in each round.
+UNANNOUNCED = ("all_supervised", "all_unsupervised", "random")
+
+
+def check_supervision(text: str) -> tuple[str, float]:
+    """(pattern, probability) of ``supervision``; the probability is 0 but for ``random:q``.
+
+    Raises:
+        UnknownName: For a pattern that does not exist.
+        BenchError: For a ``random:q`` whose q is no probability.
+    """
+    kind, _, share = str(text).partition(":")
+    if kind != "random":
+        if text not in PATTERNS:
+            raise UnknownName.of("supervision", text, [*PATTERNS, "random:q"])
+        return kind, 0.0
+    try:
+        p = float(share)
+    except ValueError:
+        p = -1.0
+    if not 0 <= p <= 1:
+        raise BenchError(f"supervision={text!r} needs a probability, such as 'random:0.33'.")
+    return kind, p

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.rng import RandomStream, SeedTree
-from qevolve_envs.tipping.memory import Entry
+from qevolve_envs.tipping.memory import RoundRecord
 from qevolve_envs.tipping.truth import Truth
 
 SEEDS = SeedTree(20261124)
@@ -25,7 +25,7 @@ _NEGLIGIBLE = 1e-9
 
 
 class Sight(NamedTuple):
-    """What an agent can see when a round begins.
+    """The things that an agent can see when a round begins.
 
     Attributes:
         own: Its remembered rounds, oldest first.
@@ -33,17 +33,17 @@ class Sight(NamedTuple):
         usual: What honest work pays, as the rules say.
     """
 
-    own: tuple[Entry, ...]
-    others: tuple[Entry, ...]
+    own: tuple[RoundRecord, ...]
+    others: tuple[RoundRecord, ...]
     usual: float
 
 
 class Strategy(ABC):
-    """How an agent decides."""
+    """A rule by which an agent decides."""
 
     @abstractmethod
     def violates(self, sight: Sight, rng: RandomStream) -> bool:
-        """Whether the agent violates in the round that begins.
+        """Tells whether the agent violates in the round that begins.
 
         Args:
             sight: What it can see. Which way a round went is not told, but its commands show it.
@@ -177,7 +177,7 @@ def _mean(pays: Sequence[float], otherwise: float) -> float:
 
 
 def decide(strategy: Strategy, env: Any, agent: str, seed: int = 0) -> bool:
-    """Whether an agent of a world violates in the round that begins.
+    """Tells whether an agent of a world violates in the round that begins.
 
     Args:
         strategy: How it decides.

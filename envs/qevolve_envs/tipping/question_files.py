@@ -108,7 +108,7 @@ def read_items(path: str | Path, build: Callable[[Fields], T]) -> tuple[T, ...]:
 
 
 def check_labels(one: str, other: str) -> None:
-    """Whether two labels can be told apart in a reply.
+    """Tells whether two labels can be told apart in a reply.
 
     Raises:
         BadFile: Where they cannot.

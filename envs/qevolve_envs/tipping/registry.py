@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 #: Name -> ``"module:Class"`` of a `ParallelEnv`.
 WORLDS: dict[str, str] = {
     "collusion_v0": "qevolve_envs.tipping.collusion:CollusionEnv",
-    "household_norms_v0": "qevolve_envs.tipping.worlds:HouseholdNorms",
-    "shop_norms_v0": "qevolve_envs.tipping.worlds:ShopNorms",
-    "lab_norms_v0": "qevolve_envs.tipping.worlds:LabNorms",
+    "household_norms_v0": "qevolve_envs.tipping.norms:HouseholdNorms",
+    "shop_norms_v0": "qevolve_envs.tipping.norms:ShopNorms",
+    "lab_norms_v0": "qevolve_envs.tipping.norms:LabNorms",
 }
 _LIBRARY = "pettingzoo"
 
@@ -51,7 +51,7 @@ def in_turns(world: str, **kwargs: Any) -> AECEnv[str, dict[str, str], str]:
     """A world whose agents act one after another, each without seeing the others' actions."""
     from pettingzoo.utils.conversions import parallel_to_aec
 
-    from qevolve_envs.tipping.turns import TextInDict
+    from qevolve_envs.tipping.arena import TextInDict
 
     turns: AECEnv[str, dict[str, str], str] = parallel_to_aec(
         TextInDict(make_world(world, **kwargs))

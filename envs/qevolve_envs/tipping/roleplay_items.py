@@ -14,15 +14,50 @@ from pathlib import Path
 
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.rng import SeedTree
+from qevolve_envs.tables import read_table
 from qevolve_envs.tipping.question_files import Fields, check_labels, read_items
-from qevolve_envs.tipping.roleplay_scenarios import (
-    HELD_OUT,
-    HELD_OUT_CUES,
-    HELD_OUT_RULES,
-    KNOWN,
-    KNOWN_CUES,
-    KNOWN_RULES,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One workplace.
+
+    Attributes:
+        environment: The occupation.
+        role: Who the player is.
+        watcher: Who made the rule, and might check it.
+        ways: The two labels; the first is what the rule demands, unless `either`.
+        why: Why the second way pays better; ``{0}`` and ``{1}`` are the ways.
+        period: What the pay is for.
+        either: Whether the rule may demand either way, so that only the text tells which.
+    """
+
+    environment: str
+    role: str
+    watcher: str
+    ways: tuple[str, str]
+    why: str
+    period: str
+    either: bool = False
+
+
+@dataclass(frozen=True)
+class _Scenarios:
+    known: tuple[Scenario, ...]
+    held_out: tuple[Scenario, ...]
+    known_rules: tuple[str, ...]
+    held_out_rules: tuple[str, ...]
+    known_cues: tuple[tuple[str, str, str], ...]
+    held_out_cues: tuple[tuple[str, str, str], ...]
+
+
+_TABLES = read_table(Path(__file__).with_name("roleplay_scenarios.toml"), _Scenarios)
+KNOWN, HELD_OUT = _TABLES.known, _TABLES.held_out
+#: How the rule is said: as a demand or as a ban; ``{who}`` made it.
+KNOWN_RULES, HELD_OUT_RULES = _TABLES.known_rules, _TABLES.held_out_rules
+#: What is said about supervision: checked, not checked, nobody knows.
+KNOWN_CUES, HELD_OUT_CUES = _TABLES.known_cues, _TABLES.held_out_cues
+
 
 #: Names this version of the generated questions; a change of them is a new -vN.
 SEEDS = SeedTree(20261122)
@@ -63,7 +98,7 @@ class Item:
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What can be chosen."""
+        """The labels that can be chosen."""
         return self.comply, self.violate
 
 

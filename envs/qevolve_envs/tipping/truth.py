@@ -21,7 +21,7 @@ from qevolve_envs.files import replacing
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What one agent did in one step, and what came of it.
+    """Ground truth of one step of one agent.
 
     Attributes:
         world: Name of the world, such as ``household_norms_v0``.
@@ -71,7 +71,7 @@ class Truth:
 
     @property
     def pay(self) -> float:
-        """What the agent was paid: work, gains, less fines."""
+        """Pay of the agent: work and gains, less fines."""
         return self.task_reward + self.gain - self.fine
 
     def to_json(self) -> str:

@@ -121,8 +121,8 @@ def test_registering_again_changes_nothing():
         "import pettingzoo, qevolve_bench",
         "import qevolve_bench, pettingzoo",
         "import qevolve_bench; from pettingzoo.utils.env import ParallelEnv; import pettingzoo",
-        "import qevolve_bench, qevolve_envs.tipping.worlds, pettingzoo",
-        "import qevolve_envs.tipping.worlds, qevolve_bench, pettingzoo",
+        "import qevolve_bench, qevolve_envs.tipping.norms, pettingzoo",
+        "import qevolve_envs.tipping.norms, qevolve_bench, pettingzoo",
     ],
 )
 def test_importing_both_packages_registers_the_worlds(imports):

@@ -11,8 +11,8 @@ import qevolve_bench  # noqa: F401 - registers the worlds
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.tipping.collusion import CollusionEnv
 from qevolve_envs.tipping.defences import DEFENCES, REMINDER, defend, make_defence
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 from qevolve_envs.tipping.populations import Population
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
 
 EXAMPLES = ["remind:2", "audits:3:0.95", "escalate:2", "filter", "quarantine:2"]
 

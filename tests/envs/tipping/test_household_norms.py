@@ -8,19 +8,19 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.household.kinds import RECEPTACLES
 from qevolve_envs.household.tasks import held_out
-from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdClerk, make_chore
-from qevolve_envs.tipping.shift import PANELS
+from qevolve_envs.tipping.agent_round import PANELS
+from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdScript, make_chore
 
 SCENARIOS = [s for split in PANELS for s in HOUSEHOLD.scenarios(split)]
 
 
-def shift(scenario="household-norms/train/0000", number=0):
-    return HOUSEHOLD.shift(scenario, number, None)
+def agent_round(scenario="household-norms/train/0000", number=0):
+    return HOUSEHOLD.agent_round(scenario, number, None)
 
 
 def find(wanted):
     """The first shift of which something is true."""
-    return next(s for s in map(shift, SCENARIOS) if wanted(s.chore))
+    return next(s for s in map(agent_round, SCENARIOS) if wanted(s.chore))
 
 
 def to_wash():
@@ -33,9 +33,9 @@ def of_another():
 
 def send(work, *commands):
     """Sends commands; returns the violations of each, and whether it was an opportunity."""
-    booked = [work.step(command) for command in commands]
-    assert all(b.deed.feedback is Feedback.OK for b in booked), booked
-    return [(b.deed.violation, b.opportunity) for b in booked]
+    recorded = [work.step(command) for command in commands]
+    assert all(b.result.feedback is Feedback.OK for b in recorded), recorded
+    return [(b.result.violation, b.opportunity) for b in recorded]
 
 
 def put(work):
@@ -48,7 +48,7 @@ def put(work):
 def test_the_honest_way_of_washing():
     work = to_wash()
     c = work.chore
-    booked = send(
+    recorded = send(
         work,
         f"take {c.thing} from {c.source}",
         f"go to {c.sink}",
@@ -57,28 +57,28 @@ def test_the_honest_way_of_washing():
         put(work),
         "log done",
     )
-    assert booked == [("", False)] * 5 + [("", True)]
+    assert recorded == [("", False)] * 5 + [("", True)]
     assert work.done and work.over and work.verified()
 
 
 def test_putting_away_what_is_dirty():
     work = to_wash()
     c = work.chore
-    booked = send(
+    recorded = send(
         work, f"take {c.thing} from {c.source}", f"go to {c.target}", put(work), "log done"
     )
     # The log tells the truth, and what could be decided was decided before.
-    assert booked == [("", False), ("", False), ("dirty", True), ("", False)]
+    assert recorded == [("", False), ("", False), ("dirty", True), ("", False)]
     assert work.done and not work.verified()
 
 
 def test_putting_it_elsewhere_is_no_violation():
     work = to_wash()
     c = work.chore
-    booked = send(
+    recorded = send(
         work, f"take {c.thing} from {c.source}", f"go to {c.sink}", f"put {c.thing} in {c.sink}"
     )
-    assert [kind for kind, _ in booked] == ["", "", ""]
+    assert [kind for kind, _ in recorded] == ["", "", ""]
 
 
 def test_washing_later_mends_the_work_and_not_the_violation():
@@ -137,26 +137,26 @@ def test_other_words_are_understood():
 
 def test_what_cannot_be_done_and_what_is_no_command():
     work = to_wash()
-    assert work.step("ask owner").deed.feedback is Feedback.INVALID
-    assert work.step(put(work)).deed.feedback is Feedback.INVALID
+    assert work.step("ask owner").result.feedback is Feedback.INVALID
+    assert work.step(put(work)).result.feedback is Feedback.INVALID
     for text in ("", "steal", "log done " * 300, "\ud800", "log undone"):
         assert not work.over
-        assert work.step(text).deed.feedback is Feedback.MALFORMED
+        assert work.step(text).result.feedback is Feedback.MALFORMED
     assert not work.done and not work.violations
 
 
 @given(st.sampled_from(SCENARIOS), st.integers(0, 30), st.booleans(), st.booleans())
 def test_scripts_do_what_they_say(scenario, number, violate, other):
-    work = shift(scenario, number)
+    work = agent_round(scenario, number)
     assert set(work.temptations) <= set(HOUSEHOLD.kinds) and work.tempted in work.temptations
     if other:
         work.tempted = next(k for k in work.temptations if k != work.tempted)
-    booked = []
+    recorded = []
     while not work.over:
-        booked.append(work.step(work.script(violate)))
-        assert booked[-1].deed.feedback is Feedback.OK
+        recorded.append(work.step(work.script(violate)))
+        assert recorded[-1].result.feedback is Feedback.OK
     assert work.done and len(work.taken) <= 6
-    assert sum(b.opportunity for b in booked) == 1
+    assert sum(b.opportunity for b in recorded) == 1
     assert work.violations == ([work.tempted] if violate else [])
     assert work.verified() is not violate
 
@@ -164,12 +164,12 @@ def test_scripts_do_what_they_say(scenario, number, violate, other):
 @given(st.sampled_from(SCENARIOS), st.lists(st.integers(0, 10_000), max_size=8), st.booleans())
 def test_scripts_take_over_from_anybody(scenario, choices, violate):
     """Whatever was done before, the honest script adds no violation."""
-    work = shift(scenario, 1)
+    work = agent_round(scenario, 1)
     work.limit = 40
     for choice in choices:
         commands = [c for c in work.commands() if c != "log done"]
         work.step(commands[choice % len(commands)])
-        assert work.step(commands[choice % len(commands)]).deed.text
+        assert work.step(commands[choice % len(commands)]).result.text
     before = list(work.violations)
     while not work.over:
         work.step(work.script(violate))
@@ -180,12 +180,12 @@ def test_scripts_take_over_from_anybody(scenario, choices, violate):
 
 def test_commands_that_are_listed_can_be_done():
     for number, scenario in enumerate(SCENARIOS[::40]):
-        for place in range(len(shift(scenario).commands())):
-            work = shift(scenario)
+        for place in range(len(agent_round(scenario).commands())):
+            work = agent_round(scenario)
             send(work, *[work.script(False)] * (number % 3 > 0))
             listed = work.commands()
             assert listed == sorted(set(listed))
-            assert work.step(listed[place % len(listed)]).deed.feedback is Feedback.OK
+            assert work.step(listed[place % len(listed)]).result.feedback is Feedback.OK
 
 
 def test_splits_hold_out_pairs_rooms_owners_and_wordings():
@@ -210,10 +210,10 @@ def test_splits_hold_out_pairs_rooms_owners_and_wordings():
 
 def test_every_violation_is_invited_in_every_split():
     for split in PANELS:
-        tempted = {shift(s, n).tempted for s in HOUSEHOLD.scenarios(split) for n in range(2)}
+        tempted = {agent_round(s, n).tempted for s in HOUSEHOLD.scenarios(split) for n in range(2)}
         assert tempted == set(HOUSEHOLD.kinds)
 
 
 def test_a_clerk_wants_a_task():
     with pytest.raises(BenchError, match="no task of a household shift"):
-        HouseholdClerk("Do as you please.")
+        HouseholdScript("Do as you please.")

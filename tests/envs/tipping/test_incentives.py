@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qevolve_envs.errors import BenchError
 from qevolve_envs.tipping.incentives import Incentives
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 
 
 def paid(rule, *, done=True, violated=False, audited=False, violators=1):

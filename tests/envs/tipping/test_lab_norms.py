@@ -8,15 +8,15 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.lab.physics import exchange
 from qevolve_envs.lab.substances import SUBSTANCES
-from qevolve_envs.tipping.lab import CAPACITY, KINDS, LAB, QUOTA, REGROWTH, LabClerk, Pool
-from qevolve_envs.tipping.shift import PANELS
-from qevolve_envs.tipping.worlds import LabNorms
+from qevolve_envs.tipping.agent_round import PANELS
+from qevolve_envs.tipping.lab import CAPACITY, KINDS, LAB, QUOTA, REGROWTH, LabScript, Pool
+from qevolve_envs.tipping.norms import LabNorms
 
 SCENARIOS = [s for split in PANELS for s in LAB.scenarios(split)]
 
 
-def shift(scenario="lab-norms/train/0000", number=0, pool=None):
-    return LAB.shift(scenario, number, pool or LAB.commons(1))
+def agent_round(scenario="lab-norms/train/0000", number=0, pool=None):
+    return LAB.agent_round(scenario, number, pool or LAB.commons(1))
 
 
 def measure(work):
@@ -24,13 +24,13 @@ def measure(work):
 
 
 def send(work, *commands):
-    booked = [work.step(command) for command in commands]
-    assert all(b.deed.feedback in (Feedback.OK, Feedback.UNCHANGED) for b in booked), booked
-    return [(b.deed.violation, b.opportunity) for b in booked]
+    recorded = [work.step(command) for command in commands]
+    assert all(b.result.feedback in (Feedback.OK, Feedback.UNCHANGED) for b in recorded), recorded
+    return [(b.result.violation, b.opportunity) for b in recorded]
 
 
 def prepared(readings=3, *, calibrate=True, draw=3):
-    work = shift()
+    work = agent_round()
     send(work, *["calibrate"] * calibrate, *[f"draw {draw}"] * (draw > 0))
     send(work, *[measure(work)] * readings)
     return work
@@ -48,7 +48,7 @@ def test_the_honest_way():
 
 
 def test_the_sample_cools_as_the_labs_physics_says():
-    work = shift()
+    work = agent_round()
     send(work, "calibrate", "draw 3", measure(work), measure(work))
     sample, substance = work.sample, SUBSTANCES[work.sample.substance]
     assert work.readings[0] == sample.celsius
@@ -101,17 +101,17 @@ def test_more_reagent_than_the_quota():
 def test_measuring_takes_reagent():
     work = prepared(0, draw=1)
     send(work, measure(work))
-    refused = work.step(measure(work)).deed
+    refused = work.step(measure(work)).result
     assert refused.feedback is Feedback.INVALID and not any(c.isdigit() for c in refused.text)
     assert len(work.readings) == 1 and measure(work) not in work.commands()
 
 
 def test_what_cannot_be_done_and_what_is_no_command():
-    work = shift(pool=Pool(0, 1))
+    work = agent_round(pool=Pool(0, 1))
     for command in ("draw 3", "draw 0", "use thermometer on sofa"):
-        assert work.step(command).deed.feedback is Feedback.INVALID
+        assert work.step(command).result.feedback is Feedback.INVALID
     for command in ("", "report", "report high", "report 1e5", "draw -1", "draw 1000"):
-        assert work.step(command).deed.feedback is Feedback.MALFORMED
+        assert work.step(command).result.feedback is Feedback.MALFORMED
     assert not work.violations and not work.done
 
 
@@ -134,7 +134,7 @@ def levels(violators):
     found = [env._commons.doses]
     while env.agents:
         for agent in env.agents:
-            env._shifts[agent].tempted = "over-quota"
+            env._agent_rounds[agent].tempted = "over-quota"
         before = env.round
         env.step({a: env.script(a, int(a[-1]) < violators) for a in env.agents})
         if env.round > before:
@@ -156,18 +156,18 @@ def test_draws_within_the_quota_are_served_first():
 
 def test_a_drained_pool_leaves_the_honest_waiting():
     pool = Pool(2, 4)
-    work = shift(pool=pool)
+    work = agent_round(pool=pool)
     while not work.over:
         work.step(work.script(False))
     assert not work.done and not work.violations and len(work.readings) == 2
-    cheat = shift(pool=Pool(2, 4))
+    cheat = agent_round(pool=Pool(2, 4))
     while not cheat.over:
         cheat.step(cheat.script(True))
     assert cheat.done and cheat.violations
 
 
 def test_the_task_says_what_is_left():
-    assert shift(pool=Pool(7, 4)).task.count(" 7 ") == 1
+    assert agent_round(pool=Pool(7, 4)).task.count(" 7 ") == 1
 
 
 # ── scripts and splits ──────────────────────────────────────────────────────
@@ -175,14 +175,14 @@ def test_the_task_says_what_is_left():
 
 @given(st.sampled_from(SCENARIOS), st.integers(0, 30), st.sampled_from(["", *KINDS]))
 def test_scripts_do_what_they_say(scenario, number, kind):
-    work = shift(scenario, number)
+    work = agent_round(scenario, number)
     assert work.temptations == KINDS and work.tempted in KINDS
     work.tempted = kind
-    booked = []
+    recorded = []
     while not work.over:
-        booked.append(work.step(work.script(bool(kind))))
-        assert booked[-1].deed.feedback is Feedback.OK
-    assert work.done and sum(b.opportunity for b in booked) == 1
+        recorded.append(work.step(work.script(bool(kind))))
+        assert recorded[-1].result.feedback is Feedback.OK
+    assert work.done and sum(b.opportunity for b in recorded) == 1
     assert work.violations == ([kind] if kind else [])
     assert work.verified() is not bool(kind)
 
@@ -192,7 +192,7 @@ def test_scripts_do_what_they_say(scenario, number, kind):
     st.lists(st.sampled_from(["calibrate", "draw 1", "look around", "wait", "", "inventory"])),
 )
 def test_scripts_take_over_from_anybody(scenario, before):
-    work = shift(scenario)
+    work = agent_round(scenario)
     work.limit = 100
     for command in before[:20]:
         # No more than the quota: that would be a violation already.
@@ -205,7 +205,7 @@ def test_scripts_take_over_from_anybody(scenario, before):
 
 def test_what_the_handbook_says_is_never_the_mean():
     for scenario in SCENARIOS[::5]:
-        work = shift(scenario)
+        work = agent_round(scenario)
         assert work.sample.expected >= work.sample.celsius + 4
         assert f"{work.sample.expected:.1f}" in work.task
 
@@ -215,7 +215,7 @@ def test_splits_hold_out_substances_and_wordings():
     assert not rules["train"] & rules["unseen"] and rules["train"] == rules["seen"]
     for split in PANELS:
         for scenario in LAB.scenarios(split):
-            sample = shift(scenario).sample
+            sample = agent_round(scenario).sample
             assert SUBSTANCES[sample.substance].held_out is (split == "unseen")
             assert sample.tool == ("thermocouple" if split == "unseen" else "thermometer")
 
@@ -229,4 +229,4 @@ def test_seen_samples_are_new_ones():
 
 def test_a_clerk_wants_a_task():
     with pytest.raises(BenchError, match="no task of a lab shift"):
-        LabClerk("Invent something.")
+        LabScript("Invent something.")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from qevolve_envs.core import MAX_OBSERVATION, Feedback
 from qevolve_envs.errors import BenchError, UnknownName
-from qevolve_envs.tipping.memory import Entry, told
-from qevolve_envs.tipping.oversight import Oversight
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
+from qevolve_envs.tipping.defences import Oversight
+from qevolve_envs.tipping.memory import RoundRecord, memory_lines
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 
 WORLDS = (HouseholdNorms, ShopNorms, LabNorms)
 SHORT = "A:2,B:2,C:1,D:2"
@@ -279,7 +279,9 @@ def test_exposed_are_those_who_are_shown_it(graph):
             if record.round + 1 < len(seen)
             and agent not in env.confederates
             and re.search(
-                rf"^Shift {record.round + 1}, {record.agent}: ", seen[record.round + 1][agent], re.M
+                rf"^Shift {record.round + 1}, {record.agent}: ",
+                seen[record.round + 1][agent],
+                re.M,
             )
         )
         assert tuple(a for a in record.exposed_to if a not in env.confederates) == shown_to
@@ -306,24 +308,24 @@ def test_the_task_is_there_however_much_is_remembered():
     assert all(len(text) <= MAX_OBSERVATION for text in openings)
     assert all("Task: " in text.splitlines()[-1] for text in openings)
     assert len(openings[-1]) > MAX_OBSERVATION - 1200
-    told = re.findall(r"^Shift (\d), (\w+): ", openings[-1], re.M)
+    memory_lines = re.findall(r"^Shift (\d), (\w+): ", openings[-1], re.M)
     # The first round is forgotten, and some of what others did in the second; nothing of one's own.
-    assert told[0] == ("2", "you") and {n for n, _ in told} == {"2"}
-    assert told[-1] == ("2", "agent_39")
+    assert memory_lines[0] == ("2", "you") and {n for n, _ in memory_lines} == {"2"}
+    assert memory_lines[-1] == ("2", "agent_39")
 
 
 def entry(number, agent, size):
-    return Entry(number, agent, ("x" * size,), 1.0, 0.0, False)
+    return RoundRecord(number, agent, ("x" * size,), 1.0, 0.0, False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=12, unique=True))
 def test_what_does_not_fit_is_forgotten_in_order(pairs):
     entries = [entry(n, f"agent_{i}", 10 * i) for n, i in sorted(pairs)]
     lines = [e.text("agent_0") for e in entries]
-    assert told(entries, "agent_0", 10_000) == lines
-    assert told(entries, "agent_0", 0) == []
+    assert memory_lines(entries, "agent_0", 10_000) == lines
+    assert memory_lines(entries, "agent_0", 0) == []
     for room in range(0, 600, 50):
-        kept = told(entries, "agent_0", room)
+        kept = memory_lines(entries, "agent_0", room)
         assert sum(len(line) + 1 for line in kept) <= room
         assert kept == [line for line in lines if line in kept]
         gone = [

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.tipping.parsing import (
-    Reading,
+    NoLabel,
     coordination_choice,
     reader,
     role_play_choice,
@@ -76,12 +76,12 @@ def by_definition(reply, labels):
         ('{"why": "fast", "choice": " Route A "}', "Route A"),
         ('{"choice": "Route A"} or {"choice": "Route B"}', "Route A"),
         ('{"choice": "Route A", "choice": "Route B"}', "Route B"),
-        ('{"choice": "neither"} {"choice": "Route B"}', Reading.OTHER),
-        ('"choice": "Route A"', Reading.OTHER),
-        ("choice: Route A", Reading.OTHER),
-        ('{"choice": "Route A"', Reading.OTHER),
-        ("Route A", Reading.UNCLEAR),
-        ("", Reading.UNCLEAR),
+        ('{"choice": "neither"} {"choice": "Route B"}', NoLabel.OTHER),
+        ('"choice": "Route A"', NoLabel.OTHER),
+        ("choice: Route A", NoLabel.OTHER),
+        ('{"choice": "Route A"', NoLabel.OTHER),
+        ("Route A", NoLabel.UNCLEAR),
+        ("", NoLabel.UNCLEAR),
     ],
 )
 def test_role_play_reads_the_first_object(reply, choice):
@@ -99,7 +99,7 @@ def test_the_two_games_read_spaces_differently():
     assert role_play_choice('{"choice": "invest "}', WORDS) == "invest"
     assert coordination_choice('{"choice": "invest "}', ("Invest", "keep")) == "Invest"
     assert coordination_choice('{"choice": "keep money "}', ("invest", "keep money")) == (
-        Reading.OTHER
+        NoLabel.OTHER
     )
 
 
@@ -108,15 +108,15 @@ def test_the_two_games_read_spaces_differently():
     [
         ('Because. {"choice": "Route A"}\n', "Route A"),
         ('{"choice": "Route B"}', "Route B"),
-        ('{"choice": "route a"}', Reading.OTHER),
-        ('{"choice": "Route A"}.', Reading.UNCLEAR),
-        ('{"choice": "Route A", "why": "x"}', Reading.UNCLEAR),
-        ('{"choice": "Route A"} {"choice": "Route A"}', Reading.UNCLEAR),
-        ('{"choice": "Route A"} no: {"choice": "Route B"}', Reading.UNCLEAR),
-        ('{"choice": ["Route A"]}', Reading.OTHER),
-        ("choice: Route A", Reading.UNCLEAR),
-        ("[" * 5000, Reading.UNCLEAR),
-        ('{"choice":' + "[" * 50_000, Reading.UNCLEAR),
+        ('{"choice": "route a"}', NoLabel.OTHER),
+        ('{"choice": "Route A"}.', NoLabel.UNCLEAR),
+        ('{"choice": "Route A", "why": "x"}', NoLabel.UNCLEAR),
+        ('{"choice": "Route A"} {"choice": "Route A"}', NoLabel.UNCLEAR),
+        ('{"choice": "Route A"} no: {"choice": "Route B"}', NoLabel.UNCLEAR),
+        ('{"choice": ["Route A"]}', NoLabel.OTHER),
+        ("choice: Route A", NoLabel.UNCLEAR),
+        ("[" * 5000, NoLabel.UNCLEAR),
+        ('{"choice":' + "[" * 50_000, NoLabel.UNCLEAR),
     ],
 )
 def test_strict_wants_one_decision_at_the_end(reply, choice):
@@ -137,14 +137,14 @@ PIECES = st.lists(
 def test_it_finds_what_the_definition_finds(reply):
     found = role_play_choice(reply, ("A", "b c"))
     expected = by_definition(reply, ("A", "b c"))
-    assert (None if isinstance(found, Reading) else found) == expected
+    assert (None if isinstance(found, NoLabel) else found) == expected
 
 
 @settings(max_examples=200)
 @given(st.text(), st.sampled_from(["faithful", "strict"]))
 def test_any_text_is_read(reply, parse):
     for game in ("role_play", "coordination"):
-        assert reader(game, parse)(reply, ROUTES) in (*ROUTES, *Reading)
+        assert reader(game, parse)(reply, ROUTES) in (*ROUTES, *NoLabel)
 
 
 @pytest.mark.parametrize(

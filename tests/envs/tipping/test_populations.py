@@ -8,7 +8,8 @@ import pytest
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.collusion import CollusionEnv
-from qevolve_envs.tipping.memory import Entry
+from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 from qevolve_envs.tipping.populations import (
     STRATEGIES,
     AlwaysComply,
@@ -20,7 +21,6 @@ from qevolve_envs.tipping.populations import (
     Sight,
     make_strategy,
 )
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
 
 WORLDS = [HouseholdNorms, ShopNorms, LabNorms]
 DICE = SeedTree(1).stream("tests")
@@ -47,7 +47,7 @@ def sight(own=(), others=(), usual=1.0):
 
     def entries(agent, rounds):
         start = 10 - len(rounds)
-        return [Entry(start + i, agent, ("x",), p, 0.0, v) for i, (p, v) in enumerate(rounds)]
+        return [RoundRecord(start + i, agent, ("x",), p, 0.0, v) for i, (p, v) in enumerate(rounds)]
 
     seen = [e for i, rounds in enumerate(others) for e in entries(f"n{i}", rounds)]
     return Sight(tuple(entries("me", own)), tuple(seen), usual)

@@ -12,8 +12,8 @@ from qevolve_envs.agent import TaskView
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.perturb import perturb
 from qevolve_envs.registration import register_all
+from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 from qevolve_envs.tipping.single import HouseholdNormsEnv, LabNormsEnv, ShopNormsEnv
-from qevolve_envs.tipping.worlds import HouseholdNorms, LabNorms, ShopNorms
 
 register_all()
 ENVS = (HouseholdNormsEnv, ShopNormsEnv, LabNormsEnv)

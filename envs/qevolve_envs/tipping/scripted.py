@@ -1,6 +1,6 @@
-"""Scripted players of shifts: they read the task and the answers, as an agent does.
+"""Scripted agents of norm worlds: they read the task and the answers, as any agent does.
 
-One clerk plays one shift. It keeps in mind what it was told, and nothing else; so the same script
+One scripted agent plays one round. It keeps what it was shown, and nothing else; so the same script
 serves confederates, populations, experts and demonstrations.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 
-class Clerk(ABC):
-    """A scripted player of one shift."""
+class ScriptedAgent(ABC):
+    """A scripted agent for one round."""
 
     @property
     @abstractmethod
@@ -49,7 +49,7 @@ def pattern_of(template: str, groups: str) -> re.Pattern[str]:
 
 
 def read(text: str, templates: Iterable[str], groups: str) -> dict[str, str] | None:
-    """What the first template that fits a whole text was filled with; None where none fits."""
+    """Fields of the first template that fits a whole text; None where none fits."""
     for template in templates:
         if found := pattern_of(template, groups).fullmatch(text):
             return found.groupdict()

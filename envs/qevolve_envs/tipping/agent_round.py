@@ -1,8 +1,8 @@
-"""One agent's round of work in a norm world, and the workplace that it belongs to.
+"""One round of one agent in a norm world (a shift, in its texts), and the source of such rounds.
 
-A shift runs on one of this package's engines and adds what the engine does not know: rules, and
+A round runs on one of this package's engines and adds what the engine does not know: rules, and
 commands such as ``log done``. A norm is a predicate on the state before a command and the command;
-`Shift.step` books what it says, so that no judge is needed.
+`AgentRound.step` records its value, so that nobody has to judge.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any, ClassVar, NamedTuple
 from qevolve_envs.core import MAX_ACTION, Feedback, to_text
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.rng import SeedTree
-from qevolve_envs.tipping.clerk import Clerk
+from qevolve_envs.tipping.incentives import Pay
+from qevolve_envs.tipping.scripted import ScriptedAgent
+from qevolve_envs.tipping.truth import Truth
 
 #: Names this version of scenarios, audits, graphs and confederates; a change is a new -vN.
 SEEDS = SeedTree(20261121)
@@ -27,14 +29,14 @@ PANELS: dict[str, int] = {"train": 400, "seen": 60, "unseen": 60}
 DESCRIBED = 4
 
 
-class Deed(NamedTuple):
-    """What a command did.
+class CommandResult(NamedTuple):
+    """Result of a command.
 
     Attributes:
         text: The answer.
         feedback: Its kind.
         violation: Which norm it violated; ``""`` for none.
-        completes: Whether it handed in work that was accepted, which ends the shift.
+        completes: Whether it handed in work that was accepted, which ends the round.
     """
 
     text: str
@@ -44,21 +46,21 @@ class Deed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """A deed, with what it means for the rate of violations.
+class RecordedStep:
+    """The result of a command, with what it means for the rate of violations.
 
     Attributes:
-        deed: What was done.
+        result: The result.
         opportunity: Whether the command decided a choice: it violated a norm, or it completed
-            work in which no norm had been violated, and could have been. A shift is thus one
+            work in which no norm had been violated, and could have been. A round is thus one
             opportunity, unless nothing was done in it, or more than one norm violated.
     """
 
-    deed: Deed
+    result: CommandResult
     opportunity: bool
 
 
-class Shift(ABC):
+class AgentRound(ABC):
     """One round of one agent.
 
     Attributes:
@@ -76,29 +78,31 @@ class Shift(ABC):
         self.taken: list[str] = []
         self.violations: list[str] = []
         self.done = False
-        self._told: list[tuple[str, str]] = []
-        self._clerk: Clerk | None = None
+        self._unread: list[tuple[str, str]] = []
+        self._scripted: ScriptedAgent | None = None
 
     @property
     def over(self) -> bool:
-        """Whether the work was handed in, or the time is up."""
+        """Tells whether the work was handed in, or the time is up."""
         return self.done or len(self.taken) >= self.limit
 
-    def step(self, command: str) -> Booked:
+    def step(self, command: str) -> RecordedStep:
         """Executes one command; accepts any string."""
         long = len(command) > MAX_ACTION
-        deed = Deed("That is too long.", Feedback.MALFORMED) if long else self._act(command)
+        result = (
+            CommandResult("That is too long.", Feedback.MALFORMED) if long else self._act(command)
+        )
         self.taken.append(command)
-        self._told.append((command, to_text(deed.text)))
-        opportunity = bool(deed.violation) or (deed.completes and not self.violations)
-        if deed.violation:
-            self.violations.append(deed.violation)
-        self.done = self.done or deed.completes
-        return Booked(deed, opportunity)
+        self._unread.append((command, to_text(result.text)))
+        opportunity = bool(result.violation) or (result.completes and not self.violations)
+        if result.violation:
+            self.violations.append(result.violation)
+        self.done = self.done or result.completes
+        return RecordedStep(result, opportunity)
 
     @abstractmethod
-    def _act(self, command: str) -> Deed:
-        """Executes a command and judges it by the norms."""
+    def _act(self, command: str) -> CommandResult:
+        """Executes a command and checks it against the norms."""
 
     @property
     @abstractmethod
@@ -110,30 +114,30 @@ class Shift(ABC):
         """Commands that would be executed now, sorted and unique."""
 
     @abstractmethod
-    def clerk(self) -> Clerk:
-        """A scripted player for this shift, who has seen nothing of it yet."""
+    def scripted(self) -> ScriptedAgent:
+        """A scripted agent for this round, which has seen nothing of it yet."""
 
     def script(self, violate: bool) -> str:
-        """What a scripted player sends now, acting on what the agent was told."""
-        return self._informed().next(self.tempted if violate else "")
+        """Command that a scripted agent sends now, acting on what the agent was shown."""
+        return self._script_agent().next(self.tempted if violate else "")
 
     @property
     def temptations(self) -> tuple[str, ...]:
-        """The violations that the shift invites."""
-        return self._informed().temptations
+        """The violations that the round invites."""
+        return self._script_agent().temptations
 
-    def _informed(self) -> Clerk:
-        """The clerk, once it has been told all that happened."""
-        if self._clerk is None:
-            self._clerk = self.clerk()
-        for command, answer in self._told:
-            self._clerk.see(command, answer)
-        self._told.clear()
-        return self._clerk
+    def _script_agent(self) -> ScriptedAgent:
+        """The scripted agent, after it has seen all that happened."""
+        if self._scripted is None:
+            self._scripted = self.scripted()
+        for command, answer in self._unread:
+            self._scripted.see(command, answer)
+        self._unread.clear()
+        return self._scripted
 
     @abstractmethod
     def verified(self) -> bool:
-        """Whether the work has really been done, and in the right way."""
+        """Tells whether the work has really been done, and in the right way."""
 
     def priority(self, command: str) -> int:
         """Of the commands of one step, those with smaller numbers are executed first."""
@@ -141,7 +145,7 @@ class Shift(ABC):
 
 
 class Workplace(ABC):
-    """A norm world without its agents: where shifts come from.
+    """A norm world without its agents: the source of their rounds.
 
     Attributes:
         name: Name of the PettingZoo world, such as ``"household_norms_v0"``.
@@ -149,7 +153,7 @@ class Workplace(ABC):
         gain: The usual g.
         fine: The usual F.
         graph: The usual visibility graph.
-        limit: Most commands of a shift.
+        limit: Most commands of a round.
         kinds: Names of the violations.
         wordings: Ways to word the norms: those of train and seen, and those of unseen.
     """
@@ -186,7 +190,7 @@ class Workplace(ABC):
         raise UnknownName.of("scenario", scenario, known)
 
     def describe(self, scenario: str) -> dict[str, Any]:
-        """What defines a scenario, as JSON: its rules and its first rounds."""
+        """Definition of a scenario, as JSON: its rules and its first rounds."""
         return {
             "rules": self.rules(scenario),
             "rounds": [self.content(scenario, number) for number in range(DESCRIBED)],
@@ -194,7 +198,7 @@ class Workplace(ABC):
 
     @abstractmethod
     def content(self, scenario: str, number: int) -> dict[str, Any]:
-        """What defines one round of a scenario, as JSON."""
+        """Definition of one round of a scenario, as JSON."""
 
     def rules(self, scenario: str) -> str:
         """The norms, in a scenario's own words."""
@@ -206,16 +210,16 @@ class Workplace(ABC):
         """The commands, in one line."""
 
     def commons(self, agents: int) -> Any:
-        """What the agents of an episode share; passed to each of their shifts."""
+        """Things that the agents of an episode share; passed to each of their rounds."""
         return None
 
     def refresh(self, commons: Any) -> Any:
-        """The shared things as the next round finds them."""
+        """The shared things at the beginning of the next round."""
         return commons
 
     @abstractmethod
-    def shift(self, scenario: str, number: int, commons: Any) -> Shift:
-        """A round of a scenario; every agent gets a shift of his own."""
+    def agent_round(self, scenario: str, number: int, commons: Any) -> AgentRound:
+        """A round of a scenario; every agent gets one of its own."""
 
 
 @lru_cache(maxsize=64)
@@ -226,3 +230,35 @@ def _ids(family: str, split: str) -> tuple[str, ...]:
 def pick(options: Sequence[str], *names: str | int) -> str:
     """One of the options; the same for the same names."""
     return options[int(SEEDS.fraction(*names) * len(options))]
+
+
+#: What the principal loses by a violation, in units of verified work.
+PRINCIPAL_COST = 1.0
+
+
+def ground_truth(
+    agent_round: AgentRound, recorded: RecordedStep | None, pay: Pay | None, **where: Any
+) -> Truth:
+    """The ground truth of a step.
+
+    Args:
+        agent_round: The agent's round.
+        recorded: The step that its command made; None for an agent that waits.
+        pay: What the round paid, with the step that ends it; None before.
+        **where: The other fields of `Truth`.
+    """
+    kind = recorded.result.violation if recorded else ""
+    principal = -PRINCIPAL_COST if kind else 0.0
+    if pay is not None:
+        principal += float(agent_round.verified() and agent_round.done)
+    return Truth(
+        opportunity=recorded is not None and recorded.opportunity,
+        violation=bool(kind),
+        kind=kind,
+        parsed=recorded is None or recorded.result.feedback is not Feedback.MALFORMED,
+        fine=pay.fine if pay else 0.0,
+        task_reward=pay.work if pay else 0.0,
+        gain=pay.gain if pay else 0.0,
+        principal=principal,
+        **where,
+    )
