@@ -38,7 +38,7 @@ from qevolve_bench.training.specification import (
 from qevolve_envs.errors import BadFile, BenchError
 
 
-class Job(NamedTuple):
+class StudyJob(NamedTuple):
     """A part of a study that one process plays.
 
     Attributes:
@@ -132,13 +132,13 @@ def _take_over(folder: Path) -> None:
 # ── the jobs ────────────────────────────────────────────────────────────────
 
 
-def _warm_jobs(study: Study, folder: Path) -> list[list[Job]]:
+def _warm_jobs(study: Study, folder: Path) -> list[list[StudyJob]]:
     """The jobs of each part of the warm starts, one part after the other."""
     if study.phases:
         return [[_mixture_job(study, seed, folder) for seed in study.seeds]]
     last = len(study.longer)
 
-    def job(seed: int, part: int) -> Job:
+    def job(seed: int, part: int) -> StudyJob:
         def place(number: int) -> Path:
             return run_folder(folder, seed, "warm" if number == last else f"warm-{number + 1}")
 
@@ -149,7 +149,7 @@ def _warm_jobs(study: Study, folder: Path) -> list[list[Job]]:
     return [[job(seed, part) for seed in seeds] for part in range(last + 1)]
 
 
-def _tuning_jobs(study: Study, folder: Path) -> list[Job]:
+def _tuning_jobs(study: Study, folder: Path) -> list[StudyJob]:
     return [
         _training_job(
             f"tuning {arm.name}: {arm.tune} {value}, seed {seed}",
@@ -183,7 +183,7 @@ def choose(study: Study, folder: Path) -> dict[str, dict[str, Any]]:
     return chosen
 
 
-def arm_jobs(study: Study, folder: Path, chosen: Mapping[str, Mapping[str, Any]]) -> list[Job]:
+def arm_jobs(study: Study, folder: Path, chosen: Mapping[str, Mapping[str, Any]]) -> list[StudyJob]:
     """The runs of all arms, seed by seed, so that an interrupted study has whole seeds.
 
     Of a study without phases, the learners come first, and then their variants.
@@ -204,8 +204,10 @@ def arm_jobs(study: Study, folder: Path, chosen: Mapping[str, Mapping[str, Any]]
     return jobs
 
 
-def _training_job(name: str, folder: Path, spec: TrainingSpec, shared: Path | None = None) -> Job:
-    return Job(name, folder, spec.record(), partial(_train, spec, folder, shared))
+def _training_job(
+    name: str, folder: Path, spec: TrainingSpec, shared: Path | None = None
+) -> StudyJob:
+    return StudyJob(name, folder, spec.record(), partial(_train, spec, folder, shared))
 
 
 def _train(spec: TrainingSpec, folder: Path, shared: Path | None) -> str:
@@ -216,9 +218,9 @@ def _train(spec: TrainingSpec, folder: Path, shared: Path | None) -> str:
     return f"{shown} ({result.ledger['wall_seconds'] / 60:.1f} min)"
 
 
-def _mixture_job(study: Study, seed: int, folder: Path) -> Job:
+def _mixture_job(study: Study, seed: int, folder: Path) -> StudyJob:
     place = run_folder(folder, seed, "warm")
-    return Job(
+    return StudyJob(
         f"warm start, seed {seed}", place, warm_record(study, seed),
         partial(_make_warm, study, seed, place), result=f"train/{RESULT}",
     )  # fmt: skip
@@ -229,10 +231,10 @@ def _make_warm(study: Study, seed: int, folder: Path) -> str:
     return "done"
 
 
-def _rounds_job(study: Study, arm: Arm, seed: int, folder: Path) -> Job:
+def _rounds_job(study: Study, arm: Arm, seed: int, folder: Path) -> StudyJob:
     place = run_folder(folder, seed, "runs", arm.name)
     play = partial(_play_rounds, study, arm, seed, place, run_folder(folder, seed, "warm"))
-    return Job(f"{arm.name}, seed {seed}", place, run_record(study, arm, seed), play)
+    return StudyJob(f"{arm.name}, seed {seed}", place, run_record(study, arm, seed), play)
 
 
 def _play_rounds(study: Study, arm: Arm, seed: int, folder: Path, warm_folder: Path) -> str:
@@ -248,7 +250,7 @@ def _play_rounds(study: Study, arm: Arm, seed: int, folder: Path, warm_folder: P
 # ── the pool ────────────────────────────────────────────────────────────────
 
 
-def perform(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> None:
+def perform(jobs: Sequence[StudyJob], workers: int, say: Callable[[str], None]) -> None:
     """Plays the jobs that are not done, and goes on where one fails.
 
     Args:
@@ -263,7 +265,7 @@ def perform(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> No
     waiting = [job for job in jobs if not _is_done(job)]
     failed: list[str] = []
 
-    def note(job: Job, result: Callable[[], str]) -> None:
+    def note(job: StudyJob, result: Callable[[], str]) -> None:
         try:
             say(f"{job.name}: {result()}")
         except BenchError as error:
@@ -291,7 +293,7 @@ def perform(jobs: Sequence[Job], workers: int, say: Callable[[str], None]) -> No
 _FREE = ("init", "evaluate", "episodes", "checkpoints")
 
 
-def _is_done(job: Job) -> bool:
+def _is_done(job: StudyJob) -> bool:
     """Tells whether a job is done.
 
     Raises:

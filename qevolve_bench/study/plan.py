@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -188,29 +188,20 @@ class Study:
             seed: The seed.
             place: The folder of the first, second … of them, counted from 0.
         """
-        specs = [self.training("sft", seed)]
-        specs[0].preset = "warm"
-        specs[0].settings = self.warm
-        specs[0].scratch = self.scratch
-        for number, part in enumerate(self.longer):
-            spec = self.training("sft", seed)
-            spec.preset = "longer"
-            spec.settings = part.settings
-            spec.budget = part.budget
-            spec.init = str(place(number))
-            specs.append(spec)
-        for spec in specs:
-            spec.evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
-            spec.checkpoints = 1
-        return specs
+        evaluate = (TUNING, *self.evaluate) if self.tuning_tasks else self.evaluate
+        base = replace(self.training("sft", seed), evaluate=evaluate, checkpoints=1)
+        first = replace(base, preset="warm", settings=self.warm, scratch=self.scratch)
+        longer = replace(base, preset="longer")
+        return [first] + [
+            replace(longer, settings=part.settings, budget=part.budget, init=str(place(number)))
+            for number, part in enumerate(self.longer)
+        ]
 
     def trial_of(self, arm: Arm, seed: int, init: Path, value: Any) -> TrainingSpec:
         """The run that tries a value of the setting that an arm tunes; see `run_of`."""
         spec = self.run_of(arm, seed, init, {arm.tune: value})
-        spec.budget = {axis: limit * self.tuning.share for axis, limit in spec.budget.items()}
-        spec.evaluate = (TUNING,)
-        spec.checkpoints = 1
-        return spec
+        budget = {axis: limit * self.tuning.share for axis, limit in spec.budget.items()}
+        return replace(spec, budget=budget, evaluate=(TUNING,), checkpoints=1)
 
     def run_of(self, arm: Arm, seed: int, init: Path, tuned: Mapping[str, Any]) -> TrainingSpec:
         """The run of an arm and seed.
@@ -226,14 +217,15 @@ class Study:
         settings = dict(arm.settings)
         for path, value in tuned.items():
             settings = merge(nested(path, value), settings)
-        spec = self.training(arm.learner, seed)
-        spec.preset = arm.preset
-        spec.settings = settings
-        spec.budget = arm.budget
-        spec.init = str(init)
-        spec.evaluate = self.evaluate
-        spec.checkpoints = arm.checkpoints
-        return spec
+        return replace(
+            self.training(arm.learner, seed),
+            preset=arm.preset,
+            settings=settings,
+            budget=dict(arm.budget),
+            init=str(init),
+            evaluate=self.evaluate,
+            checkpoints=arm.checkpoints,
+        )
 
     def digest(self) -> str:
         """A digest of everything that decides the study's numbers."""

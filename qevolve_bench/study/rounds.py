@@ -74,18 +74,14 @@ def run_record(study: Study, arm: Arm, seed: int) -> dict[str, Any]:
 
 def warm_spec(study: Study, seed: int, mixture: Path) -> TrainingSpec:
     """The training run that makes a seed's warm start of a file of episodes."""
-    return TrainingSpec(
-        learner="sft",
-        env_id=study.env,
+    return dataclasses.replace(
+        study.training("sft", seed),
         env_kwargs=study.kwargs(None, None),
-        horizon=study.horizon,
-        split=study.split,
         preset="warm",
         settings=study.warm,
-        seed=seed,
         demos=str(mixture),
+        tuning_tasks=0,
         scratch=study.scratch,
-        form=study.form,
     )
 
 
@@ -102,19 +98,17 @@ def round_spec(
         init: Folder of the policy that the round begins with.
         warm: The seed's warm start.
     """
-    return TrainingSpec(
-        learner=arm.learner,
-        env_id=study.env,
+    return dataclasses.replace(
+        study.training(arm.learner, child_seed(seed, "tipping", "round", number)),
         env_kwargs=study.kwargs(study.schedule[number], arm),
-        horizon=study.horizon,
-        split=study.split,
         preset=arm.preset,
         settings=arm.settings,
-        seed=child_seed(seed, "tipping", "round", number),
-        budget=arm.budget,
+        budget=dict(arm.budget),
         demos=0 if warm.experts is None else str(warm.experts),
+        tuning_tasks=0,
         init=str(init),
         reference=str(warm.policy) if arm.reference == "warm" else None,
+        form={},  # that of the policy
     )
 
 

@@ -17,14 +17,14 @@ SCHEMA = 1
 MAIN = "main"
 
 
-class Estimate(TypedDict):
+class EstimateRecord(TypedDict):
     """A figure with its interval, which is null where there is nothing to resample."""
 
     value: float
     interval: tuple[float, float] | None
 
 
-class Time(TypedDict):
+class TimeRecord(TypedDict):
     """A number of rounds; a value or an end beyond the rounds that were played is null."""
 
     value: float | None
@@ -34,8 +34,8 @@ class Time(TypedDict):
 class LaterRates(TypedDict, total=False):
     """Rates over shifts; see `ArmFigures`."""
 
-    shift_rate: Estimate | None
-    unchosen: Estimate | None
+    shift_rate: EstimateRecord | None
+    unchosen: EstimateRecord | None
 
 
 class RoundFigures(LaterRates):
@@ -46,10 +46,10 @@ class RoundFigures(LaterRates):
     p: float | None
     opportunities: int
     violations: int
-    rate: Estimate | None
-    unparsed: Estimate | None  # of records
-    success: Estimate | None
-    pay: Estimate | None
+    rate: EstimateRecord | None
+    unparsed: EstimateRecord | None  # of records
+    success: EstimateRecord | None
+    pay: EstimateRecord | None
 
 
 class PhaseFigures(TypedDict):
@@ -57,9 +57,9 @@ class PhaseFigures(TypedDict):
 
     phase: str
     rounds: list[int]
-    rate: Estimate | None
-    success: Estimate | None
-    honesty: Estimate | None
+    rate: EstimateRecord | None
+    success: EstimateRecord | None
+    honesty: EstimateRecord | None
 
 
 class Tipping(TypedDict):
@@ -67,43 +67,47 @@ class Tipping(TypedDict):
 
     verdict: str
     threshold: float
-    round: Time | None  # of all rounds
+    round: TimeRecord | None  # of all rounds
     share: float | None  # of resamples that cross the threshold
 
 
-class Fall(TypedDict):
+class SurvivalStep(TypedDict):
     """A round at which units tip, and the share that has not tipped by then."""
 
     round: int
     at_risk: int
     tipped: int
-    share: Estimate | None
+    share: EstimateRecord | None
 
 
 class LaterUnits(TypedDict, total=False):
-    """V of all units together, opportunities of one in a round, and how many tip by chance."""
+    """Figures that tell tipping of units from chance."""
 
-    rate: float
-    opportunities: float
-    by_chance: float
+    rate: float  # V of all units together
+    opportunities: float  # of one unit in a round, on average
+    by_chance: float  # number that would tip if all violated with that V throughout
 
 
 class UnitFigures(LaterUnits):
-    """Tipping of single episodes, or of runs; see `qevolve_bench.tipping.survival.Units`."""
+    """Tipping of single episodes, or of runs, by the end of the temptation.
+
+    `by_step` is the share of the units that tipped that does so by a step; null where none tipped,
+    or rounds or opportunities are too few to tell.
+    """
 
     kind: str
-    n: int
+    n: int  # units that could be followed: they have rates in two rounds at least
     tipped: int
-    began_high: int
+    began_high: int  # units with a V_0 beyond which there is no threshold; they do not tip
     median: float | None
-    survival: list[Fall]
+    survival: list[SurvivalStep]
     by_step: float | None
 
 
 class SharpnessFigures(TypedDict):
     """A step against a line, in the rounds up to the end of the temptation."""
 
-    delta_bic: Estimate | None  # of the step less that of the line
+    delta_bic: EstimateRecord | None  # of the step less that of the line
     step: float
     line: float
     at: int  # the first round after the step
@@ -116,8 +120,8 @@ class SharpnessFigures(TypedDict):
 class Recovery(TypedDict):
     """Rise by the end of the temptation, rounds until half of it is gone, rounds of C after it."""
 
-    rise: Estimate | None
-    half_life: Time | None
+    rise: EstimateRecord | None
+    half_life: TimeRecord | None
     followed: int
 
 
@@ -126,10 +130,10 @@ class Diffusion(TypedDict):
 
     new: int
     earlier: int
-    R: Estimate | None
+    R: EstimateRecord | None
 
 
-class ConditionalRate(Estimate):
+class ConditionalRate(EstimateRecord):
     """A rate of violation in `n` shifts."""
 
     n: int
@@ -146,11 +150,11 @@ class Conditional(TypedDict):
 class Means(TypedDict):
     """Mean V of all rounds, mean success, and what is compared between arms besides."""
 
-    rate: Estimate | None
-    success: Estimate | None
-    area: Estimate | None  # mean V over phase B
-    hysteresis: Estimate | None  # mean V in C less that in A
-    residual: Estimate | None  # mean V in D less that in A
+    rate: EstimateRecord | None
+    success: EstimateRecord | None
+    area: EstimateRecord | None  # mean V over phase B
+    hysteresis: EstimateRecord | None  # mean V in C less that in A
+    residual: EstimateRecord | None  # mean V in D less that in A
 
 
 class ArmFigures(Means, LaterRates):
@@ -175,7 +179,7 @@ class ArmFigures(Means, LaterRates):
     recovery: Recovery | None
     diffusion: Diffusion
     conditional: Conditional
-    idle: Estimate | None
+    idle: EstimateRecord | None
 
 
 class Contrast(Means):
@@ -190,7 +194,7 @@ class PlayedSession(TypedDict, total=False):
     session: dict[str, Any]
 
 
-class Result(PlayedSession):
+class TippingResult(PlayedSession):
     """The result of one subject, an agent or a learner."""
 
     schema: int
@@ -203,8 +207,8 @@ class Result(PlayedSession):
     notes: list[str]
     arms: dict[str, ArmFigures]  # main, and each control
     contrasts: dict[str, Contrast]  # with each control
-    diffusion_net: Estimate | None  # R of main less that of no_graph under main's graph
-    over_compliance: Estimate | None  # idle of the control g0
+    diffusion_net: EstimateRecord | None  # R of main less that of no_graph under main's graph
+    over_compliance: EstimateRecord | None  # idle of the control g0
 
 
 class FrontEntry(TypedDict):
@@ -212,16 +216,16 @@ class FrontEntry(TypedDict):
 
     subject: str
     world: str
-    success: Estimate | None
-    honesty: Estimate | None
+    success: EstimateRecord | None
+    honesty: EstimateRecord | None
     front: bool
 
 
-class Results(TypedDict):
+class TippingResults(TypedDict):
     """Several results, with the front of success against honesty."""
 
     schema: int
-    results: list[Result]
+    results: list[TippingResult]
     front: list[FrontEntry]
 
 
@@ -238,7 +242,7 @@ def check_document(raw: Any, name: object) -> dict[str, Any]:
     kind = "a result of tipping"
     try:
         document = check_version(raw, SCHEMA, kind)
-        convert(document, Results if "results" in document else Result, kind)
+        convert(document, TippingResults if "results" in document else TippingResult, kind)
         _check_members(document)
     except BadFile as error:
         raise BadFile(

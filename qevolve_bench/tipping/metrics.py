@@ -202,7 +202,7 @@ class ArmMetrics:
             "rounds": [self._round(number) for number in range(shifts.rounds)],
             "phases": [self._phase(phase) for phase in dict.fromkeys(shifts.phases)],
             "tipping": self._tipping(),
-            "units": self._units(),
+            "units": units(shifts, before_restoration(shifts.phases), self.draws.level),
             "sharpness": self._sharpness(),
             "area": self.estimate("area"),
             "hysteresis": self.estimate("hysteresis"),
@@ -267,33 +267,6 @@ class ArmMetrics:
             "threshold": float(threshold(self.value["rates"])[0]),
             "round": self.estimate("tipping_round"),
             "share": self._share(np.isfinite(self.drawn["tipping_round"])),
-        }
-
-    def _units(self) -> dict[str, Any]:
-        found = units(self.shifts, before_restoration(self.shifts.phases), self.draws.level)
-        falls = () if found.curve is None else found.curve.falls
-        return {
-            "kind": found.kind,
-            "n": found.n,
-            "tipped": found.tipped,
-            "began_high": found.began_high,
-            "rate": found.rate,
-            "opportunities": found.opportunities,
-            "by_chance": found.by_chance,
-            "median": None if found.curve is None else found.curve.median,
-            "survival": [
-                {
-                    "round": int(fall.time),
-                    "at_risk": fall.at_risk,
-                    "tipped": fall.events,
-                    "share": {
-                        "value": fall.share.value,
-                        "interval": list(fall.share.interval),
-                    },
-                }
-                for fall in falls
-            ],
-            "by_step": found.by_step,
         }
 
     def _sharpness(self) -> dict[str, Any] | None:

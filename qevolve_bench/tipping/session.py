@@ -18,11 +18,11 @@ from typing import Any
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.folders import SPEC, claim_folder
-from qevolve_bench.schema import plain, write_json
+from qevolve_bench.schema import plain, read_lines, write_json
 from qevolve_bench.tipping.analyse import analyse
 from qevolve_bench.tipping.play import AgentPlayer, PopulationPlayer, RoundPlayer, play_worlds
 from qevolve_bench.tipping.testbeds import MAIN, Testbed, find_testbed
-from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.errors import BenchError
 from qevolve_envs.play import Assignment, draw_tasks
 from qevolve_envs.tipping.truth import read_trace, write_trace
 
@@ -159,13 +159,7 @@ def analyse_session(session: Session, folder: Path) -> dict[str, Any]:
 def read_failures(folder: Path, condition: str) -> list[dict[str, Any]]:
     """Reads where the agent had no answer in a condition, with the reasons."""
     file = folder / TRACES / f"{condition}.failures.jsonl"
-    if not file.is_file():
-        return []
-    try:
-        return [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadFile(f"Cannot read the failures in {file}: {reason}.") from None
+    return list(read_lines(file, dict)) if file.is_file() else []
 
 
 def _without_places(record: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from qevolve_bench.efficiency.threshold import kaplan_meier
 from qevolve_bench.statistics.checks import Array, check_level, vector
 from qevolve_bench.statistics.intervals import Estimate, Interval, wilson_interval
+from qevolve_bench.tipping.document import SurvivalStep, UnitFigures
 from qevolve_bench.tipping.rates import rate_by_round
 from qevolve_bench.tipping.shifts import Shifts
 from qevolve_bench.tipping.tipping_point import (
@@ -52,6 +53,15 @@ class Fall:
     at_risk: int
     events: int
     share: Estimate
+
+    def record(self) -> SurvivalStep:
+        """The step as a result holds it."""
+        low, high = self.share.interval
+        share: Any = {"value": self.share.value, "interval": [low, high]}
+        return {
+            "round": int(self.time), "at_risk": self.at_risk, "tipped": self.events,
+            "share": share,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +113,7 @@ def survival(times: Sequence[float] | Array, tipped: Sequence[bool], level: floa
     return Survival(tuple(falls), median)
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
-    """Tipping of units.
-
-    Attributes:
-        kind: Kind of the units.
-        n: Number of units that could be followed: they have rates in two rounds at least.
-        tipped: Number of those that tipped.
-        began_high: Number with a V_0 beyond which there is no threshold; they count as not tipped.
-        rate: V of all of them together.
-        opportunities: In a round of one of them, on average.
-        by_chance: Number of them that would tip by chance if all violated with that V throughout.
-        curve: Of those that have not tipped yet; None without any unit.
-        by_step: Of the units that tipped, the share that does so by a step (`tips`); None where
-            none tipped, or rounds or opportunities are too few to tell (see `sharpness`).
-    """
-
-    kind: Literal["episodes", "runs"]
-    n: int
-    tipped: int
-    began_high: int
-    rate: float
-    opportunities: float
-    by_chance: float
-    curve: Survival | None
-    by_step: float | None
-
-
-def units(shifts: Shifts, window: list[int], level: float) -> Units:
+def units(shifts: Shifts, window: list[int], level: float) -> UnitFigures:
     """Follows every unit of an arm.
 
     Args:
@@ -154,19 +136,21 @@ def units(shifts: Shifts, window: list[int], level: float) -> Units:
     rounds = tipping_round(rates)
     tipped = np.isfinite(rounds)
     rate = float(violations.sum() / opportunities.sum()) if len(rates) else 0.0
-    return Units(
-        kind="runs" if several else "episodes",
-        n=len(rates),
-        tipped=int(tipped.sum()),
-        began_high=int(began_high(rates).sum()),
-        rate=rate,
-        opportunities=float(opportunities.mean()) if len(rates) else 0.0,
-        by_chance=float(by_chance(opportunities, rate).sum()),
-        curve=survival(np.where(tipped, rounds, until), tipped.tolist(), level)
-        if len(rates)
-        else None,
-        by_step=_by_step(rates[tipped], opportunities[tipped]),
+    curve = (
+        survival(np.where(tipped, rounds, until), tipped.tolist(), level) if kept.any() else None
     )
+    return {
+        "kind": "runs" if several else "episodes",
+        "n": len(rates),
+        "tipped": int(tipped.sum()),
+        "began_high": int(began_high(rates).sum()),
+        "rate": rate,
+        "opportunities": float(opportunities.mean()) if len(rates) else 0.0,
+        "by_chance": float(by_chance(opportunities, rate).sum()),
+        "median": None if curve is None else curve.median,
+        "survival": [] if curve is None else [fall.record() for fall in curve.falls],
+        "by_step": _by_step(rates[tipped], opportunities[tipped]),
+    }
 
 
 def by_chance(opportunities: Array, rate: float) -> Array:

@@ -118,11 +118,11 @@ def read_result(folder: Path) -> TrainingResult | None:
     file = folder / RESULT
     if not file.is_file():
         return None
-    record = read_record(file, _Result, SCHEMA, "the result of a training run")
+    record = read_record(file, _ResultRecord, SCHEMA, "the result of a training run")
     return TrainingResult(folder, record["ledger"], record["results"])
 
 
-class _Result(TypedDict):
+class _ResultRecord(TypedDict):
     """Content of ``result.json``."""
 
     schema: int

@@ -60,5 +60,5 @@ def test_what_comes_after_the_temptation_is_no_tipping():
     phases = phases_of("A3 B3 C3 D3")
     chances = np.array([[0.0] * 9 + [1.0] * 3, [0.0] * 3 + [1.0] * 9])
     found = units(shifts_of({"": episodes(chances, phases)}), list(range(6)), 0.95)
-    assert (found.n, found.tipped) == (2, 1)
-    assert (found.rate, found.opportunities) == (0.25, 4)
+    assert (found["n"], found["tipped"]) == (2, 1)
+    assert (found["rate"], found["opportunities"]) == (0.25, 4)
