@@ -11,7 +11,7 @@ import gymnasium
 from qevolve_envs.agent import TaskView
 from qevolve_envs.factory import text_env
 from qevolve_envs.play import Assignment
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.populations import SEEDS, Sight, Strategy, decide
 from qevolve_envs.tipping.truth import Truth
 
@@ -202,7 +202,7 @@ class SingleLane:
         truth = self.truth
         history = self._inner.history
         own = [
-            RoundRecord(t.round, t.agent, (), t.pay, t.fine, t.violation)
+            PastRound(t.round, t.agent, (), t.pay, t.fine, t.violation)
             for t in truth[max(0, len(truth) - history) :]
         ]
         usual = float(self._inner.item(self._task_id).low)

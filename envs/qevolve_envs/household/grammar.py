@@ -200,7 +200,7 @@ _STRING = re.compile(r'"([^"]*)"')
 _NAME = re.compile(r"[\w/-]+")
 
 
-class _File:
+class _GrammarFile:
     """Scanner for the outer format: ``grammar :: \"\"\"…\"\"\";`` and ``action NAME { … }``."""
 
     def __init__(self, text: str) -> None:
@@ -237,7 +237,7 @@ def read_grammar(text: str) -> Grammar:
         BadFile: With the line, when it is not well formed.
         Unsupported: For parts that the engine does not play.
     """
-    file = _File(text)
+    file = _GrammarFile(text)
     rules: dict[str, tuple[Alternative, ...]] = {}
     actions: dict[str, Phrases] = {}
     while file.at < len(text):

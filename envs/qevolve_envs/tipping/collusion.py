@@ -28,7 +28,7 @@ from qevolve_envs.tipping.collusion_view import Played, View
 from qevolve_envs.tipping.defences import Oversight
 from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.incentives import Pay
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.parsing import NoLabel, reader
 from qevolve_envs.tipping.roleplay import ChatMessage
 from qevolve_envs.tipping.truth import Truth
@@ -174,7 +174,7 @@ class CollusionEnv(Arena):
         """Whose choices an agent sees, and who sees its own, in this episode."""
         return self._view.neighbours[agent]
 
-    def visible(self, agent: str) -> list[RoundRecord]:
+    def visible(self, agent: str) -> list[PastRound]:
         """Past rounds that an agent knows, oldest first: its own, and its neighbours'.
 
         The pay of others is not shown, but follows from their choices and the agent's own pay.

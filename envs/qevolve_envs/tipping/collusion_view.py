@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from qevolve_envs.core import MAX_OBSERVATION, to_text
 from qevolve_envs.tipping.collusion_items import CollusionGame, Stakes
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.parsing import NoLabel
 from qevolve_envs.tipping.roleplay import ChatMessage
 
@@ -106,18 +106,18 @@ class View:
         seen = 1 + len(self.neighbours[agent])
         return to_text(f"The last round is over. {self.outcome(agent, self.past[-1], seen)}")
 
-    def known(self, agent: str) -> list[RoundRecord]:
+    def known(self, agent: str) -> list[PastRound]:
         """Past rounds that an agent knows, oldest first: its own, and its neighbours'."""
         return [entry for _, entries in self._recalled(agent) for entry in entries]
 
-    def _line(self, entry: RoundRecord) -> str:
+    def _line(self, entry: PastRound) -> str:
         """A choice, or the reply that it was read from, in one line."""
         if self.peers == "full":
             return " ".join(to_text(entry.commands[0]).split()) or "nothing"
         choice = self.past[entry.round].choices[self._index(entry.agent)]
         return "no choice" if isinstance(choice, NoLabel) else choice
 
-    def _others(self, agent: str, entries: list[RoundRecord]) -> str:
+    def _others(self, agent: str, entries: list[PastRound]) -> str:
         lines = [f"{entry.agent}: {self._line(entry)}" for entry in entries if entry.agent != agent]
         return "; ".join(lines)
 
@@ -132,7 +132,7 @@ class View:
             )
         return f"{words}Your reward: {round(played.deltas[self._index(agent)], 4):g}."
 
-    def _recalled(self, agent: str) -> list[tuple[Played, list[RoundRecord]]]:
+    def _recalled(self, agent: str) -> list[tuple[Played, list[PastRound]]]:
         """The remembered rounds, with what the agent knows of each; its own entry first."""
         found = []
         for number, played in list(enumerate(self.past))[max(0, len(self.past) - self.history) :]:
@@ -140,12 +140,12 @@ class View:
             found.append((played, [e for e in entries if self.oversight.shows(agent, e)]))
         return found
 
-    def _entry(self, agent: str, number: int) -> RoundRecord:
+    def _entry(self, agent: str, number: int) -> PastRound:
         played, i = self.past[number], self._index(agent)
         violated = played.choices[i] == self.game.collective
         pay = played.deltas[i]
         fine = -pay if violated and not played.succeeded and pay < 0 else 0.0
-        return RoundRecord(number, agent, (played.replies[i],), pay, fine, violated)
+        return PastRound(number, agent, (played.replies[i],), pay, fine, violated)
 
     def _asked(self, agent: str) -> tuple[str, str]:
         """Role of the agent, and the question of this round."""

@@ -32,7 +32,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.tipping.incentives import Pay
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 
 if TYPE_CHECKING:
     from qevolve_envs.tipping.norms import NormsEnv
@@ -66,7 +66,7 @@ class Oversight:
         """
         return fine
 
-    def shows(self, reader: str, entry: RoundRecord) -> bool:
+    def shows(self, reader: str, entry: PastRound) -> bool:
         """Tells whether a memory is shown to an agent."""
         return True
 
@@ -144,7 +144,7 @@ class EscalatingFine(Oversight):
 class HistoryFilter(Oversight):
     """Shows no rounds in which a rule was violated."""
 
-    def shows(self, reader: str, entry: RoundRecord) -> bool:
+    def shows(self, reader: str, entry: PastRound) -> bool:
         """Tells whether the round was honest."""
         return not entry.violated
 
@@ -165,7 +165,7 @@ class Quarantine(Oversight):
         """Nobody was caught yet."""
         self._until, self._now = {}, 0
 
-    def shows(self, reader: str, entry: RoundRecord) -> bool:
+    def shows(self, reader: str, entry: PastRound) -> bool:
         """Tells whether it is the reader's own, or of somebody who is not in quarantine."""
         return reader == entry.agent or self._until.get(entry.agent, 0) <= self._now
 
@@ -204,7 +204,7 @@ class Together(Oversight):
             fine = part.fine(env, agent, fine)
         return fine
 
-    def shows(self, reader: str, entry: RoundRecord) -> bool:
+    def shows(self, reader: str, entry: PastRound) -> bool:
         """Tells whether all of them show it."""
         return all(part.shows(reader, entry) for part in self.parts)
 

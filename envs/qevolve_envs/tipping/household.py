@@ -19,7 +19,7 @@ from qevolve_envs.household.kinds import RECEPTACLES, THINGS
 from qevolve_envs.household.synonyms import canonical
 from qevolve_envs.household.tasks import HouseholdTask, make_task, task_ids
 from qevolve_envs.rng import RandomStream
-from qevolve_envs.tipping.agent_round import SEEDS, AgentRound, CommandResult, Workplace
+from qevolve_envs.tipping.norms_round import SEEDS, CommandResult, NormsRound, Workplace
 from qevolve_envs.tipping.scripted import ScriptedAgent, read
 
 DIRTY, NO_PERMIT, FALSE_LOG = "dirty", "no-permit", "false-log"
@@ -115,7 +115,7 @@ class Household(Workplace):
         return HouseholdRound(*make_chore(self.family, scenario, number, self.split_of(scenario)))
 
 
-class HouseholdRound(AgentRound):
+class HouseholdRound(NormsRound):
     """One round in the household.
 
     Norms, as predicates on (state, command):

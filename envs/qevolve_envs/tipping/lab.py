@@ -18,7 +18,7 @@ from qevolve_envs.lab.houses import TOOLS
 from qevolve_envs.lab.substances import substances
 from qevolve_envs.lab.things import Thing
 from qevolve_envs.lab.world import LabWorld
-from qevolve_envs.tipping.agent_round import SEEDS, AgentRound, CommandResult, Workplace
+from qevolve_envs.tipping.norms_round import SEEDS, CommandResult, NormsRound, Workplace
 from qevolve_envs.tipping.scripted import ScriptedAgent, read
 
 TOO_FEW, OFF_MEAN, UNCALIBRATED, OVER_QUOTA = "too-few", "off-mean", "uncalibrated", "over-quota"
@@ -143,7 +143,7 @@ class LabWork(Workplace):
         return LabRound(sample, commons)
 
 
-class LabRound(AgentRound):
+class LabRound(NormsRound):
     """One round in the lab.
 
     Norms, as predicates on (state, command):

@@ -13,7 +13,7 @@ _LONGEST, _MOST = 80, 12
 
 
 @dataclass(frozen=True, slots=True)
-class RoundRecord:
+class PastRound:
     """Record of one agent in one round.
 
     Attributes:
@@ -41,7 +41,7 @@ class RoundRecord:
         return f"Shift {self.round + 1}, {who}: {said or 'nothing'}. Paid {self.pay:g}{fined}."
 
 
-def memory_lines(entries: Sequence[RoundRecord], reader: str, capacity: int) -> list[str]:
+def memory_lines(entries: Sequence[PastRound], reader: str, capacity: int) -> list[str]:
     """The lines that `reader` is shown, in their order.
 
     Where they would take more than `capacity` characters, the oldest rounds are left out first, and
@@ -69,9 +69,9 @@ class RoundMemory:
     """
 
     def __init__(self, length: int) -> None:
-        self._rounds: deque[dict[str, RoundRecord]] = deque(maxlen=length)
+        self._rounds: deque[dict[str, PastRound]] = deque(maxlen=length)
 
-    def add(self, entries: Iterable[RoundRecord]) -> None:
+    def add(self, entries: Iterable[PastRound]) -> None:
         """Adds a round."""
         self._rounds.append({entry.agent: entry for entry in entries})
 
@@ -79,6 +79,6 @@ class RoundMemory:
         """Forgets everything."""
         self._rounds.clear()
 
-    def recall(self, agent: str, others: Sequence[str]) -> list[RoundRecord]:
+    def recall(self, agent: str, others: Sequence[str]) -> list[PastRound]:
         """The entries of an agent and of others, oldest round first, its own before theirs."""
         return [entries[name] for entries in self._rounds for name in (agent, *others)]

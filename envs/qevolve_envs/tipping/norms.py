@@ -12,21 +12,21 @@ from typing import Any, ClassVar
 from qevolve_envs.core import MAX_OBSERVATION, Feedback, to_text
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.tipping import phases as phases_
-from qevolve_envs.tipping.agent_round import (
-    PANELS,
-    SEEDS,
-    AgentRound,
-    RecordedStep,
-    Workplace,
-    ground_truth,
-)
 from qevolve_envs.tipping.arena import Arena, asked_scenario, check_whole
 from qevolve_envs.tipping.defences import Oversight
 from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.household import HOUSEHOLD
 from qevolve_envs.tipping.incentives import Incentives, Pay
 from qevolve_envs.tipping.lab import LAB
-from qevolve_envs.tipping.memory import RoundMemory, RoundRecord, memory_lines
+from qevolve_envs.tipping.memory import PastRound, RoundMemory, memory_lines
+from qevolve_envs.tipping.norms_round import (
+    PANELS,
+    SEEDS,
+    NormsRound,
+    RecordedStep,
+    Workplace,
+    ground_truth,
+)
 from qevolve_envs.tipping.shop import SHOP
 from qevolve_envs.tipping.truth import Truth
 
@@ -150,7 +150,7 @@ class NormsEnv(Arena):
         """Whom an agent sees, and is seen by, in this episode."""
         return self._neighbours[agent]
 
-    def visible(self, agent: str) -> list[RoundRecord]:
+    def visible(self, agent: str) -> list[PastRound]:
         """Past rounds that an agent is shown, oldest first: its own, and its neighbours'."""
         entries = self._memory.recall(agent, self._neighbours[agent])
         return [entry for entry in entries if self.oversight.shows(agent, entry)]
@@ -268,7 +268,7 @@ class NormsEnv(Arena):
             self._memory.wipe()
         if number:
             self._commons = self.workplace.refresh(self._commons)
-        self._agent_rounds: dict[str, AgentRound] = {
+        self._agent_rounds: dict[str, NormsRound] = {
             agent: self.workplace.agent_round(self.scenario, number, self._commons)
             for agent in self.everybody
         }
@@ -358,7 +358,7 @@ class NormsEnv(Arena):
 
     def _remember(self, pays: dict[str, Pay]) -> None:
         self._memory.add(
-            RoundRecord(
+            PastRound(
                 self._round,
                 agent,
                 tuple(agent_round.taken),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.rng import RandomStream, SeedTree
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.truth import Truth
 
 SEEDS = SeedTree(20261124)
@@ -33,8 +33,8 @@ class Sight(NamedTuple):
         usual: What honest work pays, as the rules say.
     """
 
-    own: tuple[RoundRecord, ...]
-    others: tuple[RoundRecord, ...]
+    own: tuple[PastRound, ...]
+    others: tuple[PastRound, ...]
     usual: float
 
 

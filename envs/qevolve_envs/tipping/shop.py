@@ -22,7 +22,7 @@ from qevolve_envs.shop.pages import SEPARATOR, Page, write_text
 from qevolve_envs.shop.reward import count_attributes
 from qevolve_envs.shop.session import BUY, Shop, Visit
 from qevolve_envs.shop.tasks import split_of
-from qevolve_envs.tipping.agent_round import SEEDS, AgentRound, CommandResult, Workplace
+from qevolve_envs.tipping.norms_round import SEEDS, CommandResult, NormsRound, Workplace
 from qevolve_envs.tipping.scripted import ScriptedAgent, read
 
 FALSE_CLAIM, OVER_BUDGET, UNDISCLOSED = "false-claim", "over-budget", "undisclosed"
@@ -114,7 +114,7 @@ class ShopWork(Workplace):
         return ShopRound(request, _shop_of(self.family, scenario, number, split))
 
 
-class ShopRound(AgentRound):
+class ShopRound(NormsRound):
     """One round in the shop.
 
     Norms, as predicates on (state, command):

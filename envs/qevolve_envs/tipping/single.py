@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import REWARDS, ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.errors import BenchError
-from qevolve_envs.tipping.agent_round import PANELS, SEEDS, AgentRound, Workplace, ground_truth
 from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdScript
 from qevolve_envs.tipping.incentives import Incentives, Pay
 from qevolve_envs.tipping.lab import LAB, LabScript
+from qevolve_envs.tipping.norms_round import PANELS, SEEDS, NormsRound, Workplace, ground_truth
 from qevolve_envs.tipping.scripted import ScriptedAgent
 from qevolve_envs.tipping.shop import SHOP, ShopScript
 from qevolve_envs.tipping.truth import Truth
@@ -64,7 +64,7 @@ class SingleNormsEnv(TextEnv):
         )
         #: The ground truth of the episode, step by step. Never part of a text.
         self.truth: list[Truth] = []
-        self._agent_round: AgentRound | None = None
+        self._agent_round: NormsRound | None = None
         self._audited = False
         #: The last seed that `reset` was given, and how many episodes ago.
         self._episode: tuple[int | None, int] = (None, 0)
@@ -194,7 +194,7 @@ class SingleNormsEnv(TextEnv):
             violators=1,
         )
 
-    def _running(self) -> AgentRound:
+    def _running(self) -> NormsRound:
         if self._agent_round is None:
             raise RuntimeError("call reset() before using the environment")
         return self._agent_round

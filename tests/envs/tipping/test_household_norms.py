@@ -8,8 +8,8 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.household.kinds import RECEPTACLES
 from qevolve_envs.household.tasks import held_out
-from qevolve_envs.tipping.agent_round import PANELS
 from qevolve_envs.tipping.household import HOUSEHOLD, HouseholdScript, make_chore
+from qevolve_envs.tipping.norms_round import PANELS
 
 SCENARIOS = [s for split in PANELS for s in HOUSEHOLD.scenarios(split)]
 

@@ -8,9 +8,9 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.lab.physics import exchange
 from qevolve_envs.lab.substances import SUBSTANCES
-from qevolve_envs.tipping.agent_round import PANELS
 from qevolve_envs.tipping.lab import CAPACITY, KINDS, LAB, QUOTA, REGROWTH, LabScript, Pool
 from qevolve_envs.tipping.norms import LabNorms
+from qevolve_envs.tipping.norms_round import PANELS
 
 SCENARIOS = [s for split in PANELS for s in LAB.scenarios(split)]
 

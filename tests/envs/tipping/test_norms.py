@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qevolve_envs.core import MAX_OBSERVATION, Feedback
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.tipping.defences import Oversight
-from qevolve_envs.tipping.memory import RoundRecord, memory_lines
+from qevolve_envs.tipping.memory import PastRound, memory_lines
 from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 
 WORLDS = (HouseholdNorms, ShopNorms, LabNorms)
@@ -315,7 +315,7 @@ def test_the_task_is_there_however_much_is_remembered():
 
 
 def entry(number, agent, size):
-    return RoundRecord(number, agent, ("x" * size,), 1.0, 0.0, False)
+    return PastRound(number, agent, ("x" * size,), 1.0, 0.0, False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=12, unique=True))

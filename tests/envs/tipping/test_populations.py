@@ -8,7 +8,7 @@ import pytest
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.rng import SeedTree
 from qevolve_envs.tipping.collusion import CollusionEnv
-from qevolve_envs.tipping.memory import RoundRecord
+from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.norms import HouseholdNorms, LabNorms, ShopNorms
 from qevolve_envs.tipping.populations import (
     STRATEGIES,
@@ -47,7 +47,7 @@ def sight(own=(), others=(), usual=1.0):
 
     def entries(agent, rounds):
         start = 10 - len(rounds)
-        return [RoundRecord(start + i, agent, ("x",), p, 0.0, v) for i, (p, v) in enumerate(rounds)]
+        return [PastRound(start + i, agent, ("x",), p, 0.0, v) for i, (p, v) in enumerate(rounds)]
 
     seen = [e for i, rounds in enumerate(others) for e in entries(f"n{i}", rounds)]
     return Sight(tuple(entries("me", own)), tuple(seen), usual)

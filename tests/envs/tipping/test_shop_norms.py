@@ -10,7 +10,7 @@ from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError
 from qevolve_envs.shop.reward import reward_of
 from qevolve_envs.shop.vocabulary import KINDS as CATEGORIES
-from qevolve_envs.tipping.agent_round import PANELS
+from qevolve_envs.tipping.norms_round import PANELS
 from qevolve_envs.tipping.shop import FALSE_CLAIM, KINDS, OVER_BUDGET, SHOP, UNDISCLOSED, ShopScript
 
 SCENARIOS = [s for split in PANELS for s in SHOP.scenarios(split)]

@@ -2,7 +2,7 @@
 
 A round runs on one of this package's engines and adds what the engine does not know: rules, and
 commands such as ``log done``. A norm is a predicate on the state before a command and the command;
-`AgentRound.step` records its value, so that nobody has to judge.
+`NormsRound.step` records its value, so that nobody has to judge.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class RecordedStep:
     opportunity: bool
 
 
-class AgentRound(ABC):
+class NormsRound(ABC):
     """One round of one agent.
 
     Attributes:
@@ -218,7 +218,7 @@ class Workplace(ABC):
         return commons
 
     @abstractmethod
-    def agent_round(self, scenario: str, number: int, commons: Any) -> AgentRound:
+    def agent_round(self, scenario: str, number: int, commons: Any) -> NormsRound:
         """A round of a scenario; every agent gets one of its own."""
 
 
@@ -237,7 +237,7 @@ PRINCIPAL_COST = 1.0
 
 
 def ground_truth(
-    agent_round: AgentRound, recorded: RecordedStep | None, pay: Pay | None, **where: Any
+    agent_round: NormsRound, recorded: RecordedStep | None, pay: Pay | None, **where: Any
 ) -> Truth:
     """The ground truth of a step.
 
