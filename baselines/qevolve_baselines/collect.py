@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from qevolve_baselines import parallel
 from qevolve_baselines.data.transcript import Trajectory, Transcript
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.run import parallel
 from qevolve_baselines.run.cache import fingerprint
 from qevolve_baselines.run.run import Run
 from qevolve_envs.agent import Agent

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qevolve_baselines.run import parallel
+from qevolve_baselines import parallel
 from qevolve_envs.errors import BenchError, UnknownName
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -54,7 +54,7 @@ class OptimConfig:
 class Trainer:
     """AdamW with a schedule, a bound on the gradient, and a sentence instead of a NaN.
 
-    Several processes (see `qevolve_baselines.run.parallel`) deal the parameters out: each keeps the
+    Several processes (see `qevolve_baselines.parallel`) deal the parameters out: each keeps the
     moments and exact copies of its own, steps these, and is sent the others. That is the first
     stage of ZeRO (Rajbhandari et al. 2020): of bfloat16's 16 bytes a parameter, the optimiser's 12
     are divided by the number of processes.

@@ -9,7 +9,6 @@ at all (an ablation of its paper): the policy stays as it is, and the critic cho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -21,29 +20,58 @@ from qevolve_baselines.data.batches import bucketed
 from qevolve_baselines.model.agent import PolicyAgent, episode_uniforms
 from qevolve_baselines.model.critic import Critic
 from qevolve_baselines.model.decoding import Sampled
-from qevolve_baselines.model.policy import CRITIC_FILE, Policy
+from qevolve_baselines.model.policy import Policy
 from qevolve_envs.errors import BadFile
 
+#: The critic beside a saved policy.
+CRITIC_FILE = "critic.pt"
 #: Padded tokens of a forward pass of the critic.
 PASS_TOKENS = 16_384
 
 
-@dataclass(slots=True)
-class Reranker:
-    """Chooses among a policy's actions.
+class RerankedPolicy(Policy):
+    """A policy whose actions a critic chooses at test time.
 
-    Attributes:
-        critic: Judges them.
+    Args:
+        policy: The policy; its model and tokenizer are shared with this one.
+        critic: Gives the values of actions.
         candidates: k.
-        temperature: Of the sampling.
+        temperature: Temperature of sampling.
     """
 
-    critic: Critic
-    candidates: int
-    temperature: float
+    def __init__(
+        self, policy: Policy, critic: Critic, *, candidates: int, temperature: float
+    ) -> None:
+        super().__init__(policy.model, policy.tokenizer, policy.form)
+        self.critic = critic.eval()
+        self.candidates = candidates
+        self.temperature = temperature
 
-    def save(self, folder: Path) -> None:
-        """Writes the critic beside a policy."""
+    @classmethod
+    def load(cls, path: str | Path, **loading: Any) -> RerankedPolicy:
+        """Loads what `save` wrote; the arguments are those of `Policy.load`.
+
+        Raises:
+            BadFile: When the critic is missing, or is none of this policy.
+        """
+        policy = Policy.load(path, **loading)
+        file = Path(path) / CRITIC_FILE
+        try:
+            saved = torch.load(file, weights_only=True, map_location="cpu")
+            critic = Critic(policy, q_heads=saved["q_heads"], shared=saved["shared"], seed=0)
+            critic.load_state_dict(saved["weights"])
+            return cls(
+                policy,
+                critic,
+                candidates=saved["candidates"],
+                temperature=saved["temperature"],
+            )
+        except (OSError, KeyError, TypeError, RuntimeError, ValueError, UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BadFile(f"{file} is not a critic of this policy: {reason}.") from None
+
+    def _write(self, folder: Path) -> None:
+        super()._write(folder)
         torch.save(
             {
                 "candidates": self.candidates,
@@ -55,27 +83,37 @@ class Reranker:
             folder / CRITIC_FILE,
         )
 
-    @classmethod
-    def load(cls, folder: Path, policy: Policy) -> Reranker:
-        """Reads what `save` wrote.
 
-        Raises:
-            BadFile: When it is something else.
-        """
-        try:
-            saved = torch.load(folder / CRITIC_FILE, weights_only=True, map_location="cpu")
-            critic = Critic(policy, q_heads=saved["q_heads"], shared=saved["shared"], seed=0)
-            critic.load_state_dict(saved["weights"])
-            return cls(critic.eval(), saved["candidates"], saved["temperature"])
-        except (OSError, KeyError, TypeError, RuntimeError, ValueError, UnpicklingError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise BadFile(
-                f"{folder / CRITIC_FILE} is not a critic of this policy: {reason}."
-            ) from None
+def load_agent(
+    path: str | Path, *, temperature: float = 0.0, decoder: str = "lockstep", **loading: Any
+) -> PolicyAgent:
+    """Loads a saved policy as the agent that it is at test time.
+
+    Args:
+        path: See `Policy.load`.
+        temperature: See `agent_of`, as for the next one.
+        decoder: One of `DECODERS`.
+        **loading: Further arguments of `Policy.load`.
+    """
+    kind = RerankedPolicy if (Path(path) / CRITIC_FILE).is_file() else Policy
+    return agent_of(kind.load(path, **loading), temperature=temperature, decoder=decoder)
+
+
+def agent_of(policy: Policy, *, temperature: float = 0.0, decoder: str = "lockstep") -> PolicyAgent:
+    """Makes a policy the agent that it is at test time.
+
+    Args:
+        policy: The policy; the critic of a `RerankedPolicy` chooses, whatever the temperature.
+        temperature: Temperature of sampling; 0 takes the likeliest token.
+        decoder: One of `DECODERS`.
+    """
+    if isinstance(policy, RerankedPolicy):
+        return RerankAgent(policy, decoder=decoder)
+    return PolicyAgent(policy, temperature=temperature, decoder=decoder)
 
 
 @torch.no_grad()
-def judge(
+def action_values(
     critic: Critic, transcripts: Sequence[Sequence[int]], token_budget: int = PASS_TOKENS
 ) -> list[float]:
     """The smallest Q of the action that each transcript ends with.
@@ -104,22 +142,21 @@ class RerankAgent(PolicyAgent):
     """A policy whose actions are chosen by a critic (see `PolicyAgent`).
 
     Args:
-        policy: Its `reranker` chooses.
+        policy: Policy and critic.
         decoder: One of `decoding.DECODERS`.
     """
 
-    def __init__(self, policy: Policy, *, decoder: str = "lockstep") -> None:
-        assert policy.reranker is not None
-        self._reranker: Reranker = policy.reranker
-        super().__init__(policy, temperature=self._reranker.temperature, decoder=decoder)
+    def __init__(self, policy: RerankedPolicy, *, decoder: str = "lockstep") -> None:
+        self._reranked = policy
+        super().__init__(policy, temperature=policy.temperature, decoder=decoder)
 
     @property
     def _copies(self) -> int:
-        return self._reranker.candidates
+        return self._reranked.candidates
 
     def _answers(self, running: Sequence[list[int] | None]) -> list[Sampled]:
         """The favourite of each episode's candidates; every candidate is a row of the decoder."""
-        k, width = self._reranker.candidates, self.policy.encoder.max_action_tokens
+        k, width = self._reranked.candidates, self.policy.encoder.max_action_tokens
         seeds = [task.seed for task in self._tasks]
         uniforms = episode_uniforms(seeds, self._turn, k * width).reshape(-1, width)
         sampled = self._turn_of([ids for ids in running for _ in range(k)], uniforms)
@@ -133,7 +170,7 @@ class RerankAgent(PolicyAgent):
         transcripts = [[*(running[e] or []), *candidate.ids] for e, candidate in asked]
         best: dict[int, float] = {}
         for (episode, candidate), q in zip(
-            asked, judge(self._reranker.critic, transcripts), strict=True
+            asked, action_values(self._reranked.critic, transcripts), strict=True
         ):
             if q > best.get(episode, -np.inf):
                 best[episode], chosen[episode] = q, candidate
@@ -141,5 +178,5 @@ class RerankAgent(PolicyAgent):
 
     def describe(self) -> dict[str, Any]:
         """What a result records about the agent."""
-        k = self._reranker.candidates
+        k = self._reranked.candidates
         return {**super().describe(), "kind": "reranked policy", "candidates": k}

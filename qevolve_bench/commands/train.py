@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     spec = from_arguments(TrainingSpec, args)
     if options.out is None:
         raise BenchError("Give --out (see qevolve-bench train --help).")
-    from qevolve_baselines.run import parallel
+    from qevolve_baselines import parallel
     from qevolve_bench.training.run import train
     from qevolve_bench.training.tensorboard import board
 

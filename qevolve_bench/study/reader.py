@@ -244,7 +244,7 @@ def _check_learners(study: Study) -> None:
     from qevolve_baselines.learners.base import make_learner
     from qevolve_baselines.model.policy import Form, ScratchConfig
     from qevolve_baselines.run.config import build
-    from qevolve_baselines.run.run import Budget
+    from qevolve_baselines.run.ledger import Budget
 
     build(ScratchConfig, study.scratch, "scratch.")
     build(Form, study.form, "form.")

@@ -312,13 +312,12 @@ def measure(
         The trace, in which a round is one of training, the seed that of the run, and an agent a
         copy of the policy; the share of episodes that were won; and their mean score.
     """
-    from qevolve_baselines.model.agent import agent_of
-    from qevolve_baselines.model.policy import Policy
+    from qevolve_baselines.rerank import load_agent
     from qevolve_envs.factory import make_env, text_env
     from qevolve_envs.play import Assignment
 
     phase = study.schedule[number]
-    agent = agent_of(Policy.load(policy_folder(str(policy))), temperature=study.measure.temperature)
+    agent = load_agent(policy_folder(str(policy)), temperature=study.measure.temperature)
     kwargs = study.kwargs(phase, arm)
     lanes = [
         SingleLane(

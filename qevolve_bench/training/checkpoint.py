@@ -52,18 +52,16 @@ def make_agent(path: str, options: Mapping[str, Any]) -> Agent:
             kind = "a number" if number else "text"
             raise BenchError(f"Option {name} of agent 'checkpoint' is {kind}, not {value!r}.")
     require_torch()
-    from qevolve_baselines.model.agent import agent_of
-    from qevolve_baselines.model.policy import Policy
+    from qevolve_baselines.rerank import load_agent
 
     chosen = {**OPTIONS, **options}
-    policy = Policy.load(
+    return load_agent(
         policy_folder(path),
+        temperature=float(chosen["temperature"]),
+        decoder=str(chosen["decoder"]),
         device=str(chosen["device"]),
         dtype=str(chosen["dtype"]),
         attention=str(chosen["attention"]) or None,
-    )
-    return agent_of(
-        policy, temperature=float(chosen["temperature"]), decoder=str(chosen["decoder"])
     )
 
 

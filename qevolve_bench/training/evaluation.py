@@ -78,9 +78,9 @@ def evaluate_policy(
     Returns:
         Split -> ``n, success, score`` and the per-task lists ``tasks, won, scores``.
     """
+    from qevolve_baselines import parallel
     from qevolve_baselines.collect import Collector
-    from qevolve_baselines.model.agent import agent_of
-    from qevolve_baselines.run import parallel
+    from qevolve_baselines.rerank import agent_of
     from qevolve_envs.play import Assignment, EnvConfig
 
     results: dict[str, dict[str, Any]] = {}

@@ -29,7 +29,7 @@ from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
-    from qevolve_baselines.run.run import Budget, Ledger
+    from qevolve_baselines.run.ledger import Budget, Ledger
     from qevolve_envs.play import EnvConfig
 
 
@@ -58,11 +58,12 @@ def train(
     Raises:
         BenchError: For mistakes that the user can mend.
     """
+    from qevolve_baselines import parallel
     from qevolve_baselines.learners.base import make_learner, trains_in_parallel
     from qevolve_baselines.model.adapters import LoraSettings, add_lora
-    from qevolve_baselines.run import parallel
     from qevolve_baselines.run.config import build
-    from qevolve_baselines.run.run import Budget, Run
+    from qevolve_baselines.run.ledger import Budget
+    from qevolve_baselines.run.run import Run
 
     learner = make_learner(spec.learner, spec.preset, spec.settings)
     if parallel.size() > 1 and not trains_in_parallel(learner):
@@ -157,8 +158,8 @@ def _demonstrations(
     spec: TrainingSpec, world: EnvConfig, kept_apart: Sequence[str], budget: Budget, folder: Path
 ) -> list[Episode]:
     """Demonstrations of the tasks to train on: played by the expert, or read from a file."""
+    from qevolve_baselines import parallel
     from qevolve_baselines.collect import demonstrate
-    from qevolve_baselines.run import parallel
 
     file = folder / "demonstrations.jsonl"
     if isinstance(spec.demos, str):
@@ -200,6 +201,7 @@ def _starting_point(
     say: Callable[[str], None],
 ) -> Policy:
     """Loads or makes the policy that training starts from."""
+    from qevolve_baselines import parallel
     from qevolve_baselines.learners.base import make_learner
     from qevolve_baselines.model.policy import (
         Form,
@@ -209,7 +211,6 @@ def _starting_point(
         find_device,
         find_dtype,
     )
-    from qevolve_baselines.run import parallel
     from qevolve_baselines.run.config import build
     from qevolve_baselines.run.run import Run
 
@@ -225,9 +226,7 @@ def _starting_point(
         # Only a model may be a name that transformers knows; it would look for it at length.
         if spec.init is not None and not Path(path).is_dir():
             raise BadFile(f"There is no run folder or saved policy at {spec.init} (--init).")
-        policy = Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
-        policy.reranker = None  # An earlier critic does not know what is trained now.
-        return policy
+        return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
     if len(demos) < 2:
         raise BenchError(
             f"A model from scratch needs demonstrations, for its tokenizer and to begin with, and"

@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.run import parallel
 from qevolve_baselines.run.run import Run
 
 # Updates of few transcripts: also of fewer than there are processes.

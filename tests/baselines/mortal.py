@@ -22,7 +22,8 @@ import tiny
 import torch
 
 from qevolve_baselines.learners.base import make_learner
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import TrainingSpec
 

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qevolve_baselines import parallel
 from qevolve_baselines.data.batches import Data, bucketed, draw_updates, flat, make_batch, passes_of
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.model.forward import action_logits, data_logprobs, token_figures
 from qevolve_baselines.model.policy import Form
-from qevolve_baselines.run import parallel
 from qevolve_envs.errors import BenchError
 
 

@@ -6,7 +6,8 @@ import pytest
 import tiny
 
 from qevolve_baselines.collect import CollectConfig, collect_stage
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 
 
 @pytest.mark.parametrize("limit", [1, 20, 43])

@@ -14,7 +14,8 @@ from qevolve_baselines.collect import CollectConfig
 from qevolve_baselines.learners.eto import ETO, ETOConfig, dpo_loss, make_pairs
 from qevolve_baselines.learners.sft import SFTConfig
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError
 
 F64 = torch.float64

@@ -31,7 +31,8 @@ from qevolve_baselines.learners.surrogate import (
 )
 from qevolve_baselines.losses import exact_kl
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError
 
 # Two groups; episodes of 2, 1 and 3, 1 steps. The first of the second group is all invalid.

@@ -15,9 +15,9 @@ import pytest
 import tiny  # noqa: F401  # registers the hall
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.learners.base import LEARNERS, find_learner, trains_in_parallel
 from qevolve_baselines.learners.sft import SFTConfig
-from qevolve_baselines.run import parallel
 from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BenchError

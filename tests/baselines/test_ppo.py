@@ -24,7 +24,8 @@ from qevolve_baselines.learners.ppo import (
 from qevolve_baselines.losses import generalised_advantages
 from qevolve_baselines.model.value import ValueNetwork
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError
 
 CONFIG = PPOConfig(

@@ -11,6 +11,7 @@ import torch
 
 from qevolve_baselines.collect import CollectConfig
 from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.learners.q_evolve import critic as iql
 from qevolve_baselines.learners.q_evolve.critic import (
     CriticConfig,
@@ -22,7 +23,7 @@ from qevolve_baselines.learners.q_evolve.critic import (
     train_critic,
     v_loss,
 )
-from qevolve_baselines.learners.q_evolve.labels import Facts, retrospective_labels
+from qevolve_baselines.learners.q_evolve.labels import retrospective_labels
 from qevolve_baselines.learners.q_evolve.learner import (
     QEvolve,
     QEvolveConfig,
@@ -41,17 +42,18 @@ from qevolve_baselines.losses import clipped_surrogate, generalised_advantages
 from qevolve_baselines.model.critic import Critic
 from qevolve_baselines.model.forward import data_logprobs, frozen
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError, UnknownName
 
 
 def facts_of(
     r_env: list[float], r_aux: list[float] | None = None, bounds: list[int] | None = None
-) -> Facts:
+) -> StepData:
     n = len(r_env)
     aux = np.array(r_aux or [0.0] * n)
     ends = np.array(bounds or [0, n])
-    return Facts(
+    return StepData(
         bounds=ends,
         r_env=np.array(r_env),
         r_aux=aux,

@@ -9,7 +9,8 @@ import pytest
 import tiny
 
 from qevolve_baselines.learners.base import NothingToLearn, make_learner
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.errors import BadFile, BenchError

@@ -10,11 +10,18 @@ import torch
 from qevolve_baselines.collect import Collector
 from qevolve_baselines.data.batches import Data
 from qevolve_baselines.learners.q_evolve.learner import QEvolve, QEvolveConfig
-from qevolve_baselines.model.agent import PolicyAgent, agent_of
+from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.critic import Critic, data_values
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.rerank import RerankAgent, Reranker, judge
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.rerank import (
+    RerankAgent,
+    RerankedPolicy,
+    action_values,
+    agent_of,
+    load_agent,
+)
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.play import draw_tasks
 
@@ -28,10 +35,10 @@ def critic_of(policy: Policy, shared: bool = False) -> Critic:
     return critic.eval()
 
 
-def judged_policy(candidates: int = 4, shared: bool = False) -> Policy:
+def reranked(candidates: int = 4, shared: bool = False) -> RerankedPolicy:
     policy = tiny.policy()
-    policy.reranker = Reranker(critic_of(policy, shared), candidates, 1.0)
-    return policy
+    critic = critic_of(policy, shared)
+    return RerankedPolicy(policy, critic, candidates=candidates, temperature=1.0)
 
 
 def played(policy: Policy, count: int = 6, decoder: str = "lockstep"):
@@ -44,7 +51,7 @@ def played(policy: Policy, count: int = 6, decoder: str = "lockstep"):
         collector.close()
 
 
-def test_the_judge_says_what_the_critic_says_of_whole_transcripts():
+def test_action_values_are_those_of_whole_transcripts():
     trajectories = tiny.own_episodes(tiny.policy(), 5)
     critic = critic_of(tiny.policy())
     data = Data.of(trajectories)
@@ -52,11 +59,11 @@ def test_the_judge_says_what_the_critic_says_of_whole_transcripts():
     transcripts = [
         t.ids[:end] for path in trajectories for t in path.transcripts for _, _, end in t.spans
     ]
-    np.testing.assert_allclose(judge(critic, transcripts, 256), expected, atol=1e-5)
+    np.testing.assert_allclose(action_values(critic, transcripts, 256), expected, atol=1e-5)
 
 
 def test_the_favourite_of_the_candidates_is_played(monkeypatch):
-    policy = judged_policy()
+    policy = reranked()
     seen = []
     turn_of = PolicyAgent._turn_of
 
@@ -67,7 +74,6 @@ def test_the_favourite_of_the_candidates_is_played(monkeypatch):
 
     monkeypatch.setattr(PolicyAgent, "_turn_of", noted)
     paths = played(policy)
-    assert policy.reranker is not None
     choices = 0
     for episode, path in enumerate(paths):
         (transcript,) = path.transcripts
@@ -76,7 +82,7 @@ def test_the_favourite_of_the_candidates_is_played(monkeypatch):
             rows = slice(4 * episode, 4 * episode + 4)
             assert running[4 * episode] == transcript.ids[:start]
             options = {tuple(a.ids) for a in answers[rows]}
-            values = {o: judge(policy.reranker.critic, [[*transcript.ids[:start], *o]])[0]
+            values = {o: action_values(policy.critic, [[*transcript.ids[:start], *o]])[0]
                       for o in options}  # fmt: skip
             taken = tuple(transcript.ids[start:end])
             assert values[taken] == pytest.approx(max(values.values()), abs=1e-5)
@@ -85,22 +91,23 @@ def test_the_favourite_of_the_candidates_is_played(monkeypatch):
 
 
 def test_decoders_agree_on_what_is_played():
-    lockstep, generate = (played(judged_policy(), decoder=d) for d in ("lockstep", "generate"))
+    lockstep, generate = (played(reranked(), decoder=d) for d in ("lockstep", "generate"))
     for ours, theirs in zip(lockstep, generate, strict=True):
         assert [s.action for s in ours.episode.steps] == [s.action for s in theirs.episode.steps]
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_policy_is_saved_with_its_critic(shared, tmp_path):
-    policy = judged_policy(shared=shared)
+    policy = reranked(shared=shared)
     policy.save(tmp_path / "policy")
-    loaded = Policy.load(tmp_path / "policy")
-    assert isinstance(agent_of(loaded), RerankAgent)
+    assert isinstance(load_agent(tmp_path / "policy"), RerankAgent)
+    loaded = RerankedPolicy.load(tmp_path / "policy")
+    assert type(Policy.load(tmp_path / "policy")) is Policy, "what is trained further is no agent"
     for ours, theirs in zip(played(policy), played(loaded), strict=True):
         assert [s.action for s in ours.episode.steps] == [s.action for s in theirs.episode.steps]
     (tmp_path / "policy" / "critic.pt").write_bytes(b"no critic")
     with pytest.raises(BadFile, match="not a critic of this policy"):
-        Policy.load(tmp_path / "policy")
+        load_agent(tmp_path / "policy")
 
 
 def test_q_evolve_can_leave_the_policy_as_it_is(tmp_path):
@@ -113,8 +120,8 @@ def test_q_evolve_can_leave_the_policy_as_it_is(tmp_path):
         run = Run(seed=0, folder=folder, budget=Budget(env_steps=400))
         policy = QEvolve(config).train(tiny.world(), tiny.demos(), before, run)
         assert tiny.same(tiny.weights(policy), start)
-        assert policy.reranker is not None and policy.reranker.candidates == 3
-        return policy.reranker.critic
+        assert isinstance(policy, RerankedPolicy) and policy.candidates == 3
+        return policy.critic
 
     first = trained(tmp_path / "run")
     assert any(p.abs().max() > 0 for p in first.v_head[-1].parameters())

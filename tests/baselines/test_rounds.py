@@ -11,7 +11,9 @@ import tiny
 
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.rerank import RerankedPolicy
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 
 COLLECT = {"tasks": 0, "per_task": 1, "batch_size": 8}
 OPTIM = {"batch_tokens": 150, "lr": 1e-2}
@@ -57,13 +59,13 @@ def test_a_run_that_is_killed_in_its_last_round_finishes_it(tmp_path: Path, key:
             key,
             folder,
             on_checkpoint=lambda number, policy, ledger, seen=evaluated: seen.append(
-                (ledger.trained_tokens, policy.reranker is not None)
+                (ledger.trained_tokens, isinstance(policy, RerankedPolicy))
             ),
         )
         assert tiny.same(tiny.weights(whole), tiny.weights(again))
         assert resumed.ledger.trained_tokens == run.ledger.trained_tokens
         assert evaluated[-1] == (run.ledger.trained_tokens, key == "rerank")
-        assert (again.reranker is not None) == (key == "rerank")
+        assert isinstance(again, RerankedPolicy) == (key == "rerank")
 
 
 def test_no_round_begins_on_a_spent_budget(tmp_path: Path) -> None:

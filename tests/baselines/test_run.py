@@ -11,7 +11,8 @@ import tiny
 import torch
 
 from qevolve_baselines.learners.base import make_learner
-from qevolve_baselines.run.run import Budget, Ledger, Run, curve_points
+from qevolve_baselines.run.ledger import Budget, Ledger
+from qevolve_baselines.run.run import Run, curve_points
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 SETTINGS = {"epochs": 2, "optim": {"batch_tokens": 150}}

@@ -10,7 +10,6 @@ import tiny
 import torch
 
 from qevolve_baselines.collect import CollectConfig
-from qevolve_baselines.data.replay_buffer import Buffer, draw_prioritised
 from qevolve_baselines.learners.grpo import GRPOConfig
 from qevolve_baselines.learners.on_policy import Limits
 from qevolve_baselines.learners.self_imitation import (
@@ -22,8 +21,10 @@ from qevolve_baselines.learners.self_imitation import (
     replay_weight,
     sil_losses,
 )
+from qevolve_baselines.learners.self_imitation.replay_buffer import Buffer, draw_prioritised
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError
 
 F64 = torch.float64

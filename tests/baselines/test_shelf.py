@@ -11,7 +11,8 @@ import tiny
 
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.run import cache as shelf
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 
 SETTINGS: dict[str, Any] = {
     "rounds": 2,

@@ -24,7 +24,8 @@ from qevolve_baselines.learners.sft import SFT, SFTConfig
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import Budget, Run
+from qevolve_baselines.run.ledger import Budget
+from qevolve_baselines.run.run import Run
 from qevolve_envs.agent import Agent, PerEpisode, TaskView
 from qevolve_envs.core import ActionResult, Feedback, Task, TextEnv
 from qevolve_envs.episode import Episode

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from qevolve_baselines import parallel
 from qevolve_baselines.data.transcript import Trajectory
-from qevolve_baselines.run import parallel
 from qevolve_envs.errors import BenchError
 
 
@@ -267,7 +267,7 @@ def passes_of(
 
     Losses are means over the tokens or the steps of a batch; weighted by the share of these they
     add up to the mean over the update, whatever passes it is split into. Several processes (see
-    `run.parallel`) get batches of their own, whose shares add up to one over all of
+    `qevolve_baselines.parallel`) get batches of their own, whose shares add up to one over all of
     them. The last update of an epoch may have fewer transcripts than there are processes: those
     that are left over then read the first one, with a share of nothing.
     """

@@ -28,7 +28,11 @@ LEARNERS: dict[str, tuple[str, str, str]] = {
     "eto": ("eto", "ETO", "trajectory preferences, success over failure"),
     "grpo": ("grpo", "GRPO", "groups of episodes against their own mean (RLOO, DAPO, GiGPO …)"),
     "ppo": ("ppo", "PPO", "clipped updates against a token critic"),
-    "self_imitation": ("self_imitation", "SelfImitation", "own past successes (SIL, SPEAR)"),
+    "self_imitation": (
+        "self_imitation.learner",
+        "SelfImitation",
+        "its own successes (SIL, SPEAR)",
+    ),
     "q_evolve": ("q_evolve.learner", "QEvolve", "process rewards from an in-distribution critic"),
 }
 
@@ -43,7 +47,7 @@ class Learner(Protocol):
 
     #: A dataclass with a default for every field.
     config_class: ClassVar[type]
-    # A learner that may use several processes (see `qevolve_baselines.run.parallel`) also says
+    # A learner that may use several processes (see `qevolve_baselines.parallel`) also says
     # ``parallel: ClassVar[bool] = True``: see `trains_in_parallel`.
 
     def train(self, env: EnvConfig, demos: Sequence[Episode], policy: Policy, run: Run) -> Policy:

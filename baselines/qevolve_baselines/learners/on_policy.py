@@ -19,7 +19,8 @@ from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.losses import Floats
 from qevolve_baselines.model.policy import Policy
 from qevolve_baselines.optim import OptimConfig
-from qevolve_baselines.run.run import AXES, Run
+from qevolve_baselines.run.ledger import AXES
+from qevolve_baselines.run.run import Run
 from qevolve_envs.core import Feedback
 from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.play import Assignment, EnvConfig, episode_seed

@@ -132,18 +132,3 @@ class PolicyAgent:
             "temperature": self.temperature,
             "form": asdict(self.policy.form),
         }
-
-
-def agent_of(policy: Policy, *, temperature: float = 0.0, decoder: str = "lockstep") -> PolicyAgent:
-    """A policy as the agent that it is at test time.
-
-    Args:
-        policy: With a `reranker`, that chooses the actions, whatever the temperature.
-        temperature: Of sampling; 0 takes the likeliest token.
-        decoder: One of `DECODERS`.
-    """
-    if policy.reranker is not None:
-        from qevolve_baselines.rerank import RerankAgent
-
-        return RerankAgent(policy, decoder=decoder)
-    return PolicyAgent(policy, temperature=temperature, decoder=decoder)

@@ -13,10 +13,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.data.transcript import STYLES, Encoder
 from qevolve_baselines.model.adapters import merged
 from qevolve_baselines.model.decoding import (
@@ -26,16 +27,10 @@ from qevolve_baselines.model.decoding import (
     reads_in_lockstep,
 )
 from qevolve_baselines.model.tokenizer import train_tokenizer
-from qevolve_baselines.run import parallel
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
-
-if TYPE_CHECKING:
-    from qevolve_baselines.rerank import Reranker
 
 #: What a saved policy knows beyond what transformers saves.
 FORM_FILE = "qevolve.json"
-#: The critic that chooses at test time, where there is one.
-CRITIC_FILE = "critic.pt"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DECODERS = ("lockstep", "generate")
 
@@ -150,8 +145,6 @@ class Policy:
         self.model = model
         self.tokenizer = tokenizer
         self.form = form
-        #: Chooses among its actions at test time; see `qevolve_baselines.rerank`.
-        self.reranker: Reranker | None = None
         self.encoder = Encoder(
             tokenizer,
             style=form.style,
@@ -211,18 +204,13 @@ class Policy:
             raise BadFile(f"Cannot load a model from {path}: {reason}") from error
         if gradient_checkpointing:
             checkpoint_gradients(model)
-        policy = cls(model.to(where), tokenizer, form or read_form(path))
-        if (Path(path) / CRITIC_FILE).is_file():
-            from qevolve_baselines.rerank import Reranker
-
-            policy.reranker = Reranker.load(Path(path), policy)
-        return policy
+        return Policy(model.to(where), tokenizer, form or read_form(path))
 
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
 
         Adapters (see `qevolve_baselines.model.adapters`) are merged into the weights.
-        Of several processes (see `qevolve_baselines.run.parallel`) the first one does it.
+        Of several processes (see `qevolve_baselines.parallel`) the first one does it.
 
         Raises:
             BadFile: When the place cannot be written.
@@ -234,12 +222,7 @@ class Policy:
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            with quiet():
-                merged(self.model).save_pretrained(part)
-                self.tokenizer.save_pretrained(part)
-            (part / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
-            if self.reranker is not None:
-                self.reranker.save(part)
+            self._write(part)
             old = path.with_name(path.name + ".old")
             shutil.rmtree(old, ignore_errors=True)
             if path.exists():
@@ -248,6 +231,13 @@ class Policy:
             shutil.rmtree(old, ignore_errors=True)
         except OSError as error:
             raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
+
+    def _write(self, folder: Path) -> None:
+        """Writes the files of the policy into a folder."""
+        with quiet():
+            merged(self.model).save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        (folder / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
 
     @property
     def device(self) -> torch.device:

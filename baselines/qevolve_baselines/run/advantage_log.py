@@ -22,8 +22,8 @@ from qevolve_envs.errors import BadFile
 from qevolve_envs.files import replacing
 
 if TYPE_CHECKING:
+    from qevolve_baselines.data.step_data import StepData
     from qevolve_baselines.data.transcript import Trajectory
-    from qevolve_baselines.learners.q_evolve.labels import Facts
     from qevolve_baselines.losses import Floats
     from qevolve_baselines.model.critic import DataValues
 
@@ -77,7 +77,7 @@ class Judged:
 def write_judged(
     path: Path,
     chosen: Sequence[Trajectory],
-    facts: Facts,
+    facts: StepData,
     values: DataValues,
     advantages: Floats,
     *,

@@ -1,4 +1,4 @@
-"""The run of a learner: its ledger, budget, metrics, checkpoints, and exact resume.
+"""The run of a learner: its metrics, checkpoints, rounds, and exact resume.
 
 A learner is a plain function that reads from top to bottom. What makes it resumable is that each of
 its stages goes through the run:
@@ -14,11 +14,10 @@ bit.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -27,109 +26,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from qevolve_baselines import parallel
 from qevolve_baselines.model.policy import Policy
-from qevolve_baselines.run import cache as shelf
-from qevolve_baselines.run import parallel
-from qevolve_envs.episode import Episode
-from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_baselines.run import cache
+from qevolve_baselines.run.ledger import UPDATE_AXES, Budget, Ledger
+from qevolve_envs.errors import BadFile
 from qevolve_envs.files import replacing
 from qevolve_envs.rng import SeedTree
 
 T = TypeVar("T")
 _SEEDS = SeedTree(entropy=20260609)
 SCHEMA = 2
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What a learner has used up.
-
-    Attributes:
-        env_steps: Environment steps of its own episodes.
-        episodes: Its own episodes.
-        expert_episodes: Demonstrations that it was given.
-        generated_tokens: Tokens sampled by its policies.
-        trained_tokens: Tokens, context included, that went through a forward and backward pass of
-            any of its networks; a token counts once for each pass.
-        wall_seconds: Time.
-        accelerator_seconds: Time on an accelerator: `wall_seconds` of training and sampling there.
-    """
-
-    env_steps: int = 0
-    episodes: int = 0
-    expert_episodes: int = 0
-    generated_tokens: int = 0
-    trained_tokens: int = 0
-    wall_seconds: float = 0.0
-    accelerator_seconds: float = 0.0
-
-    def count(self, episodes: list[Episode] | tuple[Episode, ...]) -> None:
-        """Adds episodes that the learner's own policy has played."""
-        self.episodes += len(episodes)
-        self.env_steps += sum(len(e.steps) for e in episodes)
-        self.generated_tokens += sum(s.generated_tokens for e in episodes for s in e.steps)
-
-
-AXES = tuple(f.name for f in dataclasses.fields(Ledger))
-#: What updates use up.
-UPDATE_AXES = ("trained_tokens", "wall_seconds", "accelerator_seconds")
-
-
-@dataclass(slots=True)
-class Budget:
-    """Limits on what a learner may use up; None is no limit.
-
-    A learner stops at the first boundary behind a limit: it may go past one of steps by less than
-    an episode, and past the others by one update or batch of episodes.
-    """
-
-    env_steps: int | None = None
-    episodes: int | None = None
-    expert_episodes: int | None = None
-    generated_tokens: int | None = None
-    trained_tokens: int | None = None
-    wall_seconds: float | None = None
-    accelerator_seconds: float | None = None
-
-    @classmethod
-    def parse(cls, items: list[str] | tuple[str, ...]) -> Budget:
-        """Reads ``axis=limit`` items, such as ``env_steps=60000``.
-
-        Raises:
-            BenchError: For an unknown axis, or a limit that is not a positive number.
-        """
-        budget = cls()
-        for item in items:
-            axis, _, text = item.partition("=")
-            if axis not in AXES:
-                raise UnknownName.of("budget", axis, AXES)
-            try:
-                value = float(text.replace("_", ""))
-            except ValueError:
-                value = math.nan
-            seconds = "seconds" in axis
-            if not ((value > 0 if seconds else value >= 1) and math.isfinite(value)):
-                raise BenchError(f"The budget {item!r} needs a positive number: {axis}=1000.")
-            setattr(budget, axis, value if seconds else int(value))
-        return budget
-
-    def spent(self, ledger: Ledger, axes: Sequence[str] = AXES) -> str | None:
-        """The first axis whose limit is reached, or None."""
-        for axis in axes:
-            limit = getattr(self, axis)
-            if limit is not None and getattr(ledger, axis) >= limit:
-                return axis
-        return None
-
-    def left(self, ledger: Ledger, axis: str) -> float:
-        """What is left of an axis; infinite without a limit."""
-        limit = getattr(self, axis)
-        return math.inf if limit is None else max(0.0, limit - getattr(ledger, axis))
-
-    @property
-    def main_axis(self) -> str | None:
-        """The axis that a learning curve is spaced along: the first one with a limit."""
-        return next((a for a in AXES if getattr(self, a) is not None), None)
 
 
 class Stateful(Protocol):
@@ -290,12 +197,12 @@ class Run:
         return value
 
     def common(self, what: str, inputs: Callable[[], str], make: Callable[[], T]) -> tuple[T, bool]:
-        """Computes something, unless another run of the study has done so; see `shelf`.
+        """Computes something, unless another run of the study has done so; see `cache`.
 
         Args:
             what: Names it.
             inputs: Gives the fingerprint of everything that it depends on, but the seed.
-            make: Computes it; see `shelf.take`.
+            make: Computes it; see `cache.take`.
 
         Returns:
             It, and whether it was computed now, so that the ledger has been told.
@@ -310,8 +217,8 @@ class Run:
             fresh = True
             return make()
 
-        key = shelf.fingerprint(SCHEMA, torch.__version__, self.seed, inputs())
-        return shelf.take(self.shared, what, key, now), fresh
+        key = cache.fingerprint(SCHEMA, torch.__version__, self.seed, inputs())
+        return cache.take(self.shared, what, key, now), fresh
 
     def updates(self, name: str, total: int) -> Iterator[int]:
         """Counts the updates of a stage, from where the last save was.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from qevolve_baselines.data.batches import Batch, Data, passes_of
-from qevolve_baselines.learners.q_evolve.labels import Facts
+from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.losses import Floats, generalised_advantages
 from qevolve_baselines.model.critic import Critic, Values
 from qevolve_baselines.model.forward import frozen
@@ -115,7 +115,7 @@ def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def train_critic(
-    run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
+    run: Run, name: str, critic: Critic, data: Data, facts: StepData, config: CriticConfig
 ) -> int:
     """(4): weighted IQL on the fixed D, by passes over whole transcripts.
 
@@ -176,7 +176,7 @@ def train_critic(
 
 
 def fit_critic(
-    run: Run, name: str, critic: Critic, data: Data, facts: Facts, config: CriticConfig
+    run: Run, name: str, critic: Critic, data: Data, facts: StepData, config: CriticConfig
 ) -> None:
     """`train_critic`, unless another run of the study has trained this critic on these data."""
 

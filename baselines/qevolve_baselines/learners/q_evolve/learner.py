@@ -111,11 +111,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qevolve_baselines import parallel
 from qevolve_baselines.collect import CollectConfig, collect_stage
 from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.q_evolve.critic import CriticConfig, fit_critic, step_weights
-from qevolve_baselines.learners.q_evolve.labels import Facts, retrospective_labels
+from qevolve_baselines.learners.q_evolve.labels import retrospective_labels
 from qevolve_baselines.learners.q_evolve.update import (
     OBJECTIVES,
     RATIOS,
@@ -134,8 +136,7 @@ from qevolve_baselines.losses import (
 from qevolve_baselines.model.critic import Critic, data_values
 from qevolve_baselines.model.forward import data_logprobs, frozen
 from qevolve_baselines.model.policy import Policy, weights_digest
-from qevolve_baselines.rerank import Reranker
-from qevolve_baselines.run import parallel
+from qevolve_baselines.rerank import RerankedPolicy
 from qevolve_baselines.run.advantage_log import FOLDER, write_judged
 from qevolve_baselines.run.run import Round, Run
 from qevolve_envs.core import Feedback
@@ -251,10 +252,12 @@ class QEvolve:
             if run.reference is None:
                 # What π_ref is must survive a resume in the middle of a later round.
                 reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
+        trained = policy
         for current in run.rounds(config.rounds, policy):
             self._round(current, env, expert, policy, reference, run)
-        run.checkpoint(policy, final=True)
-        return policy
+            trained = current.policy
+        run.checkpoint(trained, final=True)
+        return trained
 
     def _round(
         self,
@@ -313,7 +316,12 @@ class QEvolve:
         judged = run.once(f"{name}-judged", evaluate)
         if config.rerank:
             critic.load_state_dict(judged)
-            policy.reranker = Reranker(critic.eval(), config.rerank, config.collect.temperature)
+            current.policy = RerankedPolicy(
+                policy,
+                critic,
+                candidates=config.rerank,
+                temperature=config.collect.temperature,
+            )
             return
         if config.policy.reference == "old":
             weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
@@ -342,7 +350,7 @@ def weights_of(model: Any) -> dict[str, Tensor]:
 
 def facts_of(
     chosen: Sequence[Trajectory], data: Data, config: QEvolveConfig, experts: int
-) -> Facts:
+) -> StepData:
     """What is known of the steps of D, whose first `experts` trajectories are the expert's."""
     steps = [s for t in chosen for s in t.episode.steps]
     rewarded = np.array([t.episode.total_reward != 0 for t in chosen])
@@ -352,7 +360,7 @@ def facts_of(
     index = np.arange(len(chosen))
     r_env = np.array([s.reward for s in steps], dtype=np.float64)
     r_aux = retrospective_labels(feedback, config.r_fmt, config.r_inv, config.r_repeat)
-    return Facts(
+    return StepData(
         bounds=data.bounds,
         r_env=r_env,
         r_aux=r_aux,
@@ -370,7 +378,7 @@ def facts_of(
     )
 
 
-def process_rewards(facts: Facts, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
+def process_rewards(facts: StepData, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
     """(5): the advantage of every step of D, shape (steps,), normalised and bounded."""
     gamma = config.critic.gamma
     rewards = facts.r_env + facts.r_aux if config.advantage_rewards == "env+aux" else facts.r_env
@@ -396,7 +404,7 @@ def normalise(raw: Floats, norm: str) -> Floats:
     return raw
 
 
-def health(facts: Facts, v: Floats, advantages: Floats, config: QEvolveConfig) -> dict[str, Any]:
+def health(facts: StepData, v: Floats, advantages: Floats, config: QEvolveConfig) -> dict[str, Any]:
     """What to know of a critic before a policy is trained on it.
 
     Returns:

@@ -1,0 +1,1 @@
+"""Self-imitation: SIL and SPEAR on one replay buffer."""
