@@ -186,7 +186,7 @@ class HouseholdEnv(GameEnv):
         return make_expert(HOUSEHOLD)
 
     def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
-        """Lets more things lie around in a task, of kinds that it is not about, until told else."""
+        """Adds things to a task, of kinds that it is not about, until it is called again."""
         self._more = (task_id, more_things(make_task(task_id), count, rng))
 
     def _load(self, task_id: str) -> tuple[Game, str]:

@@ -21,7 +21,7 @@ THERMOMETER_RANGE = (-60.0, 1400.0)
 
 
 def no(text: str) -> Answer:
-    """A refusal."""
+    """Result of a command that is refused: the text, and False."""
     return text, False
 
 
@@ -31,7 +31,7 @@ def carried(thing: Thing) -> Thing:
 
 
 def open_(world: LabWorld, thing: Thing) -> Answer:
-    """Opens a lid."""
+    """Opens the lid or door of a thing."""
     if thing.open is None:
         return no(f"The {thing.title} cannot be opened.")
     if thing.open:
@@ -42,7 +42,7 @@ def open_(world: LabWorld, thing: Thing) -> Answer:
 
 
 def close(world: LabWorld, thing: Thing) -> Answer:
-    """Closes a lid."""
+    """Closes the lid or door of a thing."""
     if thing.open is None:
         return no(f"The {thing.title} cannot be closed.")
     if not thing.open:
@@ -53,7 +53,7 @@ def close(world: LabWorld, thing: Thing) -> Answer:
 
 
 def take(world: LabWorld, thing: Thing) -> Answer:
-    """Picks up, with whatever is in it."""
+    """Picks up a thing with its content."""
     thing = carried(thing)
     if not thing.portable:
         return no(f"The {thing.title} cannot be carried.")
@@ -67,7 +67,7 @@ def take(world: LabWorld, thing: Thing) -> Answer:
 
 
 def drop(world: LabWorld, thing: Thing) -> Answer:
-    """Puts down on the floor."""
+    """Puts a carried thing down on the floor."""
     thing = carried(thing)
     if thing.parent is not world.hands:
         return no(f"You do not carry the {thing.title}.")
@@ -77,7 +77,7 @@ def drop(world: LabWorld, thing: Thing) -> Answer:
 
 
 def put(world: LabWorld, thing: Thing, holder: Thing) -> Answer:
-    """Puts something into or onto something."""
+    """Puts a carried thing into or onto another."""
     thing = carried(thing)
     if not thing.portable:
         return no(f"The {thing.title} cannot be carried.")
@@ -101,7 +101,7 @@ def put(world: LabWorld, thing: Thing, holder: Thing) -> Answer:
 
 
 def pour(world: LabWorld, vessel: Thing, to: Thing) -> Answer:
-    """All content of a vessel into another one, or down a sink."""
+    """Pours all content of a vessel into another one, or down a sink."""
     vessel, to = carried(vessel), carried(to)
     if not is_vessel(vessel) or not (is_vessel(to) or to.kind == "tap") or vessel is to:
         return no(f"You cannot pour the {vessel.title} into the {to.title}.")
@@ -133,7 +133,7 @@ def mix(world: LabWorld, vessel: Thing) -> Answer:
 
 
 def activate(world: LabWorld, thing: Thing) -> Answer:
-    """Switches on."""
+    """Switches a device on."""
     if thing.on is None:
         return no(f"The {thing.title} has no switch.")
     if thing.on:
@@ -144,7 +144,7 @@ def activate(world: LabWorld, thing: Thing) -> Answer:
 
 
 def deactivate(world: LabWorld, thing: Thing) -> Answer:
-    """Switches off."""
+    """Switches a device off."""
     if thing.on is None:
         return no(f"The {thing.title} has no switch.")
     if not thing.on:
@@ -155,7 +155,7 @@ def deactivate(world: LabWorld, thing: Thing) -> Answer:
 
 
 def can_connect(one: Thing, two: Thing) -> str:
-    """Why two parts cannot be connected, or nothing."""
+    """Reason why two parts cannot be connected, or an empty text."""
     if one.kind != "part" or two.kind != "part" or one is two:
         return f"You cannot connect the {one.title} to the {two.title}."
     if "wire" not in (one.role, two.role):
@@ -185,7 +185,7 @@ def disconnect(world: LabWorld, part: Thing) -> Answer:
 
 
 def _news(world: LabWorld, text: str, part: Thing) -> str:
-    """Adds what a circuit does that has just been closed, and notes what it tests."""
+    """Adds the effect of a circuit that has just been closed, and records which thing it tests."""
     for circuit in world.circuits():
         if part not in circuit.parts:
             continue
@@ -201,7 +201,7 @@ def _news(world: LabWorld, text: str, part: Thing) -> str:
 
 
 def focus(world: LabWorld, thing: Thing) -> Answer:
-    """Declares what the agent is working on."""
+    """Records the thing that the agent declares to be working on."""
     key = f"{thing.key}@{thing.stage}" if thing.species else thing.key
     world.events[f"focus:{key}"] = None
     world.focused.append(key)
@@ -209,7 +209,7 @@ def focus(world: LabWorld, thing: Thing) -> Answer:
 
 
 def read(world: LabWorld, thing: Thing) -> Answer:
-    """Reads a document."""
+    """Shows the text of a document."""
     if thing.kind != "document":
         return no(f"There is nothing to read on the {thing.title}.")
     return thing.text, True
@@ -219,7 +219,7 @@ def read(world: LabWorld, thing: Thing) -> Answer:
 
 
 def use(world: LabWorld, tool: Thing, thing: Thing) -> Answer:
-    """Applies a tool."""
+    """Applies a tool to a thing."""
     if tool.kind == "tap":
         return _fill(world, tool, carried(thing))
     method = _TOOLS.get(tool.role if tool.kind == "tool" else "")

@@ -40,7 +40,7 @@ def _parts(d: Draft, batteries: int, wires: int) -> tuple[str, str]:
 
 
 def power(d: Draft) -> None:
-    """One battery, two wires and a lamp."""
+    """Task: a lamp, one battery and two wires."""
     lamp, role = _parts(d, 1, 2)
     d.goal = (
         f"Make the {lamp} work. The {lamp} is in {d.room(role)}; a battery and wires are in "
@@ -53,7 +53,7 @@ def power(d: Draft) -> None:
 
 
 def series(d: Draft) -> None:
-    """A lamp that one battery does not light."""
+    """Task: a lamp that needs more than one battery."""
     lamp, role = _parts(d, 2, 3)
     d.goal = (
         f"Make the {lamp} work: one battery is too weak for it, so connect both in series. The "
@@ -66,7 +66,7 @@ def series(d: Draft) -> None:
 
 
 def switched(d: Draft) -> None:
-    """A lamp with a switch."""
+    """Task: a lamp with a switch."""
     lamp, role = _parts(d, 1, 3)
     switch = ("switch", "push button")[d.unseen]
     d.item(
@@ -113,12 +113,12 @@ def _conducts(d: Draft, hidden: bool) -> None:
 
 
 def conductivity(d: Draft) -> None:
-    """Does a thing of a known material conduct?"""
+    """Task: find out whether a thing of a known material conducts."""
     _conducts(d, hidden=False)
 
 
 def unknown_conductivity(d: Draft) -> None:
-    """Does a thing of unknown material conduct?"""
+    """Task: find out whether a thing of an unknown material conducts."""
     _conducts(d, hidden=True)
 
 
@@ -141,7 +141,7 @@ def _jar(d: Draft, number: int, substance: str, grams: float, role: str, water: 
 
 
 def product(d: Draft) -> None:
-    """Make a substance from the reagents on the shelf."""
+    """Task: make a substance from the reagents on the shelf."""
     reaction = d.rng.choice([r for r in REACTIONS if r.held_out is d.unseen])
     reagents = [name for name, _ in reaction.reagents]
     target = reaction.products[0][0]
@@ -199,14 +199,14 @@ def _paint_jars(d: Draft, paints: list[str]) -> None:
 
 
 def paint(d: Draft) -> None:
-    """A secondary colour."""
+    """Task: mix a secondary colour."""
     _paint_jars(d, ["red", "yellow", "blue"])
     *_, colour = d.rng.choice(_colours(unseen=d.unseen, tertiary=False))
     _paint(d, colour)
 
 
 def tertiary(d: Draft) -> None:
-    """A colour that takes two mixtures."""
+    """Task: mix a colour that takes two mixtures."""
     a, b, colour = d.rng.choice(_colours(unseen=d.unseen, tertiary=True))
     primary = a if a in ("red", "yellow", "blue") else b
     # Two jars of the primary colour that is needed twice.
@@ -255,17 +255,17 @@ def _surfaces(d: Draft, *, hidden: bool) -> None:
 
 
 def friction(d: Draft) -> None:
-    """Two named surfaces."""
+    """Task: compare the friction of two named surfaces."""
     _surfaces(d, hidden=False)
 
 
 def unknown_friction(d: Draft) -> None:
-    """Two unknown surfaces."""
+    """Task: compare the friction of two unknown surfaces."""
     _surfaces(d, hidden=True)
 
 
 def steepness(d: Draft) -> None:
-    """Two planes of one surface, one of them steeper."""
+    """Task: find the steeper of two planes of one surface."""
     known = [(name, mu) for name, (mu, out) in FRICTION.items() if out is d.unseen]
     name, mu = d.rng.choice(known)
     while True:

@@ -1,4 +1,4 @@
-"""Commands meet the world: phrases are resolved to things, actions run, time passes.
+"""Interpreter of commands: finds the things that phrases name, runs actions, lets time pass.
 
 A phrase that fits several things in sight is answered by a numbered question; a bare number then
 chooses, and any other command drops the question.
@@ -309,7 +309,7 @@ def _fits(tool: Thing, thing: Thing) -> bool:
 
 
 def full_name(thing: Thing) -> str:
-    """A name that tells it from others of its kind."""
+    """Name that tells a thing from others of its kind."""
     place = thing.parent
     if place is None or place.kind in ("room", "hands"):
         return thing.title
@@ -317,7 +317,7 @@ def full_name(thing: Thing) -> str:
 
 
 def clock(time: float) -> str:
-    """Such as "2 days 3 hours 5 minutes"."""
+    """A duration in words, such as "2 days 3 hours 5 minutes"."""
     minutes = round(time / 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [(days, "day"), (hours, "hour"), (minutes, "minute")]

@@ -17,7 +17,7 @@ STORES = ("hall", "lab", "workshop", "studio", "store", "living", "bath", "green
 
 
 class Draft:
-    """A task in the making.
+    """Collects the parts of a task while it is generated.
 
     Attributes:
         rng: The chance of this task.
@@ -39,11 +39,11 @@ class Draft:
         return "the " + self.house.room(role)
 
     def role(self, *but: str) -> str:
-        """A room to store something in."""
+        """Draws the role of a room to store something in."""
         return self.rng.choice([r for r in STORES if r not in but])
 
     def spot(self, role: str) -> str:
-        """Something in a room to put things on or in."""
+        """Draws a piece of furniture in a room to put things on or in."""
         spots = [f.name for f in self.house.fixtures(role) if f.kind in ("surface", "cupboard")]
         return self.rng.choice(spots)
 
@@ -62,24 +62,24 @@ class Draft:
         return self.item(name, "vessel", role, portable=True, samples=rows)
 
     def sub(self, points: int, kind: str, *arguments: Any) -> None:
-        """A sub-goal."""
+        """Adds a sub-goal."""
         self.subgoals.append((points, kind, arguments))
 
     def boxes(self, count: int, role: str) -> list[str]:
-        """Empty boxes on the floor of a room."""
+        """Adds empty boxes on the floor of a room."""
         names = [f"{colour} box" for colour in self.rng.shuffled(BOXES[self.unseen])[:count]]
         for name in names:
             self.item(name, "box", role, "")
         return names
 
     def sort(self, key: str, yes: bool, boxes: list[str], points: int) -> None:
-        """The last sub-goal: the right one of two boxes; the other one is the end."""
+        """Adds the last sub-goal: the right one of two boxes; the wrong one ends the episode."""
         right, left = boxes if yes else boxes[::-1]
         self.sub(points, "in", key, right)
         self.wrong.append(("in", (key, left)))
 
     def heater(self, celsius: float) -> tuple[str, Fixture]:
-        """(role, device) that gets well above a temperature, the gentler one if it does."""
+        """Role and device of the gentlest heater that gets well above a temperature."""
         for role in ("kitchen", "foundry"):
             device = self.house.fixture(role, "heater")
             if device is not None and device.celsius > celsius + 60:
@@ -103,5 +103,5 @@ class Draft:
 
 
 def article(noun: str) -> str:
-    """With "a" or "an"."""
+    """The words with "a" or "an" before them."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -115,7 +115,7 @@ class LabEnv(TextEnv):
         return make_expert()
 
     def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
-        """Lets more things lie around in a task, in rooms that it is not about, until told else."""
+        """Adds things to a task, in rooms that it is not about, until it is called again."""
         self._more = (task_id, more_clutter(make_task(task_id), count, rng))
 
     def _begin(self, task_id: str) -> tuple[str, str]:

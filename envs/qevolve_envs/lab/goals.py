@@ -10,7 +10,7 @@ from qevolve_envs.lab.world import LabWorld
 
 
 def _event(world: LabWorld, *names: Any) -> bool:
-    """Any of these was done."""
+    """Checks whether any of these events happened."""
     return any(name in world.events for name in names)
 
 
@@ -57,7 +57,7 @@ def _made(world: LabWorld, substance: Any, grams: Any) -> bool:
 
 
 def _together(world: LabWorld, one: Any, two: Any) -> bool:
-    """Two substances are in one vessel, or have been."""
+    """Checks whether two substances are, or have been, in one vessel."""
     homes = [s.parent for s in world.samples if s.substance == one]
     return any(s.parent is home for home in homes for s in world.samples if s.substance == two)
 
@@ -90,7 +90,7 @@ _CHECKS: dict[str, Callable[..., bool]] = {
 
 
 class Meter:
-    """Follows the sub-goals of an episode: in order, and once reached, kept.
+    """Follows the sub-goals of an episode: they count in order, and stay reached.
 
     Attributes:
         reached: Number of sub-goals reached.
@@ -106,7 +106,7 @@ class Meter:
         self.failed = False
 
     def update(self, world: LabWorld) -> None:
-        """Looks at the world after a command."""
+        """Checks the world after a command."""
         while self.reached < len(self._subgoals):
             points, kind, arguments = self._subgoals[self.reached]
             done = _CHECKS[kind](world, *arguments)
@@ -131,5 +131,5 @@ class Meter:
 
     @property
     def won(self) -> bool:
-        """All sub-goals are reached."""
+        """Tells whether all sub-goals are reached."""
         return self.reached == len(self._subgoals)

@@ -1,4 +1,4 @@
-"""The gold procedure of a task: the expert's procedure by somebody who knows everything.
+"""The gold procedure of a task: the expert's procedure with full knowledge of the world.
 
 The oracle knows the house, what is in which cupboard, and how long a change of state takes; it
 plays a world of its own to find out.
@@ -23,7 +23,7 @@ from qevolve_envs.lab.world import LabWorld
 
 
 class Oracle(Explorer):
-    """Knows the world."""
+    """The expert's senses, replaced by full knowledge of the world."""
 
     def __init__(self, world: LabWorld) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Oracle(Explorer):
         self.study(world.keys["house plan"].text)
 
     def prepare(self) -> Talk[None]:
-        """Nothing: the house is known."""
+        """Does nothing, for the house is known."""
         yield from ()
 
     def holders(self, name: str) -> list[str]:
@@ -63,7 +63,7 @@ class Oracle(Explorer):
         yield f"wait {self._minutes(subject, target) + 1}"
 
     def catch(self, tool: str, subject: str, change: str) -> Talk[str]:
-        """One reading, in the middle of the change."""
+        """Takes one reading, in the middle of the change."""
         m = MATERIALS[self._world.keys["subject"].substance]
         low, high = (m.melt0, m.melt1) if change == "melting" else (m.boil0, m.boil1)
         yield f"wait {self._minutes(subject, (low + high) / 2)}"

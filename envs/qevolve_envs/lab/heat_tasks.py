@@ -29,7 +29,7 @@ def _change(d: Draft, substance: str, grams: float, verb: str, how: str) -> str:
 
 
 def boil(d: Draft) -> None:
-    """Boil a liquid away."""
+    """Task: boil a liquid away."""
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 280 - 60 * d.unseen)
     grams = float(d.rng.between(20, 90))
     _change(d, substance, grams, f"Boil the {substance}", "turn all of it into a gas")
@@ -39,7 +39,7 @@ def boil(d: Draft) -> None:
 
 
 def melt(d: Draft) -> None:
-    """Melt a solid."""
+    """Task: melt a solid."""
     substance = _pick(d, "solid", lambda s: MATERIALS[s].melts > 25)
     grams = float(d.rng.between(20, 120))
     _change(d, substance, grams, f"Melt the {substance}", "heat it until none of it is solid")
@@ -49,7 +49,7 @@ def melt(d: Draft) -> None:
 
 
 def freeze(d: Draft) -> None:
-    """Freeze a liquid."""
+    """Task: freeze a liquid."""
     coldest = min(f.celsius for f in d.house.fixtures("kitchen") if f.kind == "cooler")
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].melts > coldest + 8)
     grams = float(d.rng.between(30, 120))
@@ -60,7 +60,7 @@ def freeze(d: Draft) -> None:
 
 
 def change(d: Draft) -> None:
-    """Any change of state."""
+    """Task: bring about any change of state."""
     if d.rng.uniform() < 0.5:
         substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils < 150)
         start = "liquid"
@@ -91,7 +91,7 @@ def _boxes(d: Draft, role: str, yes: bool, key: str, what: str, name: str, point
 
 
 def temperature(d: Draft) -> None:
-    """Measure a temperature and act on it."""
+    """Task: measure a temperature and act on it."""
     substance = _pick(d, "liquid", lambda s: MATERIALS[s].boils > 75)
     m = MATERIALS[substance]
     celsius = d.rng.between(max(int(m.melts) + 3, 4), min(int(m.boils) - 5, 95))
@@ -112,7 +112,7 @@ def temperature(d: Draft) -> None:
 
 
 def mass(d: Draft) -> None:
-    """Weigh something and act on it."""
+    """Task: weigh something and act on it."""
     name = ("parcel", "canister")[d.unseen]
     grams = float(d.rng.between(120, 900))
     yes = d.rng.uniform() < 0.5
@@ -128,7 +128,7 @@ def mass(d: Draft) -> None:
 
 
 def heaviest(d: Draft) -> None:
-    """Find the heaviest of three."""
+    """Task: find the heaviest of three things."""
     colours = ("copper", "silver", "golden") if d.unseen else ("red", "blue", "green")
     names = [f"{c} {'cube' if d.unseen else 'block'}" for c in d.rng.shuffled(colours)]
     role = d.role()
@@ -195,17 +195,17 @@ def _doses(d: Draft, group: str, change_: str) -> str:
 
 
 def melting_point(d: Draft) -> None:
-    """The melting point of a substance that has a name."""
+    """Task: measure the melting point of a named substance."""
     _point(d, _doses(d, "solid", "melting"), "melting", "")
 
 
 def unknown_melting_point(d: Draft) -> None:
-    """The melting point of an unknown substance."""
+    """Task: measure the melting point of an unknown substance."""
     label = f"unknown {('substance', 'sample')[d.unseen]} {d.rng.choice('bcdefg')}"
     _point(d, _doses(d, "solid", "melting"), "melting", label)
 
 
 def unknown_boiling_point(d: Draft) -> None:
-    """The boiling point of an unknown liquid."""
+    """Task: measure the boiling point of an unknown liquid."""
     label = f"unknown {('liquid', 'fluid')[d.unseen]} {d.rng.choice('bcdefg')}"
     _point(d, _doses(d, "liquid", "boiling"), "boiling", label)

@@ -1,4 +1,4 @@
-"""The houses: which rooms there are, what is built into them, and which doors join them.
+"""The houses: their rooms, what is built into them, and the doors between them.
 
 A room has a role (there is always one to cook, to melt metals, to grow plants in …); the known
 houses and the unseen ones call roles and devices by other names, and their devices have other

@@ -32,22 +32,22 @@ def _classify(d: Draft, word: str, right: tuple[str, ...]) -> None:
 
 
 def living(d: Draft) -> None:
-    """Find what lives."""
+    """Task: find a living thing."""
     _classify(d, "a living thing", ("animal", "plant"))
 
 
 def non_living(d: Draft) -> None:
-    """Find what does not live."""
+    """Task: find a thing that does not live."""
     _classify(d, "a non-living thing", ("",))
 
 
 def plant(d: Draft) -> None:
-    """Find a plant."""
+    """Task: find a plant."""
     _classify(d, "a plant", ("plant",))
 
 
 def animal(d: Draft) -> None:
-    """Find an animal."""
+    """Task: find an animal."""
     _classify(d, "an animal", ("animal",))
 
 
@@ -75,7 +75,7 @@ def _seed(d: Draft) -> str:
 
 
 def flower(d: Draft) -> None:
-    """Grow a plant until it flowers."""
+    """Task: grow a plant until it flowers."""
     name = _seed(d)
     d.goal = f"Grow the {name} until it flowers, then focus on it. {d.goal}"
     d.sub(40, "stage", "seed", 2)
@@ -84,7 +84,7 @@ def flower(d: Draft) -> None:
 
 
 def fruit(d: Draft) -> None:
-    """Grow a plant until it bears fruit."""
+    """Task: grow a plant until it bears fruit."""
     name = _seed(d)
     brush = d.house.tool("brush")
     d.goal = (
@@ -98,7 +98,7 @@ def fruit(d: Draft) -> None:
 
 
 def plant_stages(d: Draft) -> None:
-    """Focus on each stage of a plant's life."""
+    """Task: focus on each stage of a plant's life."""
     name = _seed(d)
     d.subgoals = [(10, "event", ("focus:seed@0",)), *d.subgoals]
     d.goal = (
@@ -111,7 +111,7 @@ def plant_stages(d: Draft) -> None:
 
 
 def animal_stages(d: Draft) -> None:
-    """Focus on each stage of an animal's life."""
+    """Task: focus on each stage of an animal's life."""
     kind = d.rng.choice(species(plant=False, unseen=d.unseen))
     role = d.role()
     home = ("terrarium", "vivarium")[d.unseen]

@@ -53,7 +53,7 @@ def script(goal: str, hand: Hand) -> Talk[None]:
 
 
 def do(hand: Hand, command: str) -> Talk[str]:
-    """One command; its answer is seen and returned."""
+    """Sends a command; returns its answer, which the expert has seen."""
     text = yield command
     hand.see(text)
     return text
@@ -79,7 +79,7 @@ def find(hand: Hand, name: str, room: str) -> Talk[None]:
 
 
 def fetch(hand: Hand, name: str, room: str) -> Talk[None]:
-    """Finds and picks up."""
+    """Finds a thing and picks it up."""
     yield from find(hand, name, room)
     yield f"pick up {name}"
 
@@ -112,7 +112,7 @@ def _number(text: str) -> float:
 
 
 def matter(hand: Hand, g: Groups) -> Talk[None]:
-    """Focus, carry, heat or cool, wait."""
+    """Changes of state: focus, carry, heat or cool, wait."""
     subject = g["s"]
     yield from find(hand, subject, g["room"])
     yield f"focus on {subject}"
@@ -131,7 +131,7 @@ def matter(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def measure(hand: Hand, g: Groups) -> Talk[None]:
-    """Temperature or mass, then a box."""
+    """Measurements: take the temperature or mass, then use a box."""
     yield from tool(hand, g["tool"])
     yield from fetch(hand, g["thing"], g["room"])
     text = yield f"use {g['tool']} on {g['thing']}"
@@ -139,7 +139,7 @@ def measure(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def heaviest(hand: Hand, g: Groups) -> Talk[None]:
-    """Three weighings, then a focus."""
+    """Comparison of weights: weigh three things, then focus on one."""
     yield from tool(hand, g["tool"])
     grams: dict[str, float] = {}
     for name in (g["a"], g["b"], g["c"]):
@@ -151,7 +151,7 @@ def heaviest(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def point(hand: Hand, g: Groups) -> Talk[None]:
-    """A reading during a change of state, then a box."""
+    """Transition points: take a reading during a change of state, then use a box."""
     yield from tool(hand, g["tool"])
     yield from fetch(hand, g["thing"], g["room"])
     room = next(room for name, _, _, room in hand.devices if name == g["device"])
@@ -172,7 +172,7 @@ def _parts(hand: Hand) -> tuple[list[str], list[str]]:
 
 
 def power(hand: Hand, g: Groups) -> Talk[None]:
-    """Rings of one or two batteries, a lamp and perhaps a switch."""
+    """Circuits: connect one or two batteries, a lamp and perhaps a switch in a ring."""
     yield from fetch(hand, g["lamp"], g["room"])
     yield from visit(hand, g["home"])
     batteries, wires = _parts(hand)
@@ -183,7 +183,7 @@ def power(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def conductivity(hand: Hand, g: Groups) -> Talk[None]:
-    """A ring of battery, thing and lamp, then a box."""
+    """Conductivity: connect battery, thing and lamp in a ring, then use a box."""
     thing = g["thing"]
     yield from fetch(hand, thing, g["room"])
     yield from visit(hand, g["place"])
@@ -197,7 +197,7 @@ def conductivity(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def classify(hand: Hand, g: Groups) -> Talk[None]:
-    """Look in both rooms."""
+    """Classification: look in both rooms."""
     wanted = {
         "a living thing": ("animal", "plant"), "a non-living thing": ("",),
         "a plant": ("plant",), "an animal": ("animal",),
@@ -225,7 +225,7 @@ def _jars(hand: Hand) -> dict[str, list[str]]:
 
 
 def product(hand: Hand, g: Groups) -> Talk[None]:
-    """Pour, mix, focus."""
+    """Chemistry: pour, mix, focus."""
     yield from visit(hand, g["room"])
     reaction = next(
         r for r in REACTIONS if r.reagents[0][0] == g["a"] and r.reagents[1][0] == g["b"]
@@ -238,7 +238,7 @@ def product(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def paint(hand: Hand, g: Groups) -> Talk[None]:
-    """One mixture, or two."""
+    """Paint: one mixture, or two."""
     yield from visit(hand, g["room"])
     colour = g["colour"]
     jars = {name.removesuffix(" paint"): found for name, found in _jars(hand).items()}
@@ -260,7 +260,7 @@ def paint(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def grow(hand: Hand, g: Groups) -> Talk[None]:
-    """Sow, water, wait."""
+    """Growth: sow, water, wait."""
     species = SPECIES[g["species"]]
     stages = "order" in g["what"]
     fruit = "fruit" in g["what"]
@@ -289,7 +289,7 @@ def grow(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def animal(hand: Hand, g: Groups) -> Talk[None]:
-    """Focus, wait for the next stage, focus again."""
+    """Stages of life: focus, wait for the next stage, focus again."""
     species = SPECIES[g["species"]]
     yield from visit(hand, g["room"])
     for stage, name in enumerate(species.stages):
@@ -302,7 +302,7 @@ def animal(hand: Hand, g: Groups) -> Talk[None]:
 
 
 def forces(hand: Hand, g: Groups) -> Talk[None]:
-    """Time both planes."""
+    """Inclined planes: measure the time of both."""
     yield from tool(hand, g["tool"])
     yield from find(hand, g["block"], g["room"])
     times = {}

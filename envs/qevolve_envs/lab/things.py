@@ -1,4 +1,4 @@
-"""Things: whatever stands, lies, is poured or lives in the house."""
+"""Things: all that stands, lies, is poured or lives in the house."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSIDE = frozenset({"cupboard", "cooler", "box", "pot", "tap", "terrarium", "ve
 
 
 class Thing:
-    """One thing. What a kind does not need stays at its default.
+    """One thing; fields that its kind does not use keep their default.
 
     Attributes:
         name: Its name; unique, except for samples, which are called by their substance or label.
@@ -72,26 +72,26 @@ class Thing:
         self.dead = self.pollinated = self.lit = False
 
     def move(self, to: Thing) -> None:
-        """Takes it out of where it is, and puts it into `to`."""
+        """Moves the thing into `to`."""
         if self.parent is not None:
             self.parent.things.remove(self)
         self.parent = to
         to.things.append(self)
 
     def remove(self) -> None:
-        """Takes it out of the world."""
+        """Takes the thing out of the world."""
         if self.parent is not None:
             self.parent.things.remove(self)
             self.parent = None
 
     @property
     def inside(self) -> bool:
-        """Things are in it rather than on it."""
+        """Tells whether things are in it rather than on it."""
         return self.kind in _INSIDE
 
     @property
     def shut(self) -> bool:
-        """Its content is out of sight and reach."""
+        """Tells whether its content is out of sight and reach."""
         return self.open is False
 
     def within(self, other: Thing) -> bool:
@@ -104,7 +104,7 @@ class Thing:
         return False
 
     def walk(self) -> Iterator[Thing]:
-        """All that is in or on it and in sight, nearest first."""
+        """All things in or on it that are in sight, nearest first."""
         for thing in self.things:
             yield thing
             if thing.things and thing.open is not False:
@@ -114,12 +114,12 @@ class Thing:
 
     @property
     def temperature(self) -> float:
-        """Of a sample, degrees C."""
+        """Temperature of a sample, degrees C."""
         return temperature(self.substance, self.h)
 
     @property
     def phase(self) -> str:
-        """Of a sample; see `physics.phase`."""
+        """Phase of a sample; see `physics.phase`."""
         return phase(self.substance, self.h)
 
     # growing things

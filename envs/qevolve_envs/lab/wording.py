@@ -34,7 +34,7 @@ def alias(sample: Thing) -> str:
 
 
 def short(world: LabWorld, thing: Thing) -> str:
-    """A thing in a list, with what one sees at a glance."""
+    """Entry of a thing in a list, with the state that one sees at a glance."""
     title = thing.title
     if thing.kind == "sample":
         return f"{title} ({phase_of(thing)})"
@@ -57,7 +57,7 @@ def glow(world: LabWorld, lamp: Thing) -> str:
 
 
 def content(world: LabWorld, holder: Thing) -> list[str]:
-    """Lines that say what is in or on a thing, and in or on that."""
+    """Lines about the things in or on a thing, and in or on those."""
     lines = []
     if holder.things and not holder.shut:
         names = ", ".join(short(world, t) for t in holder.things)
@@ -68,7 +68,7 @@ def content(world: LabWorld, holder: Thing) -> list[str]:
 
 
 def room(world: LabWorld) -> str:
-    """The view of the room that the agent is in."""
+    """Text about the room that the agent is in."""
     here = world.here
     names = ", ".join(short(world, t) for t in here.things)
     lines = [f"You are in the {here.name}.", f"You see: {names}." if names else "It is empty."]
@@ -99,7 +99,7 @@ def inventory(world: LabWorld) -> str:
 
 
 def examine(world: LabWorld, thing: Thing) -> str:
-    """A closer look."""
+    """Text about a closer look at a thing."""
     title, kind = thing.title, thing.kind
     lines = []
     if kind == "sample":

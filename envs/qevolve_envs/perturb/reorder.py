@@ -1,4 +1,4 @@
-"""Lists in another order: what is there stays there."""
+"""Lists in another order, with the same items."""
 
 from __future__ import annotations
 

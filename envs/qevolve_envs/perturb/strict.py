@@ -1,4 +1,4 @@
-"""Commands to the letter: what a world understands out of kindness is malformed."""
+"""Strict commands: only documented ones are understood."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ARTICLES = re.compile(r"\b(?:the|a|an|some) (?=[a-z])")
 
 
 class Strict(Layer):
-    """Only the documented commands are understood; anything else is malformed and costs the step.
+    """Refuses all but the documented commands: anything else is malformed and costs the step.
 
     Severity 1 refuses other words for a command ("grab", "turn on", "find a lamp"); 2 also articles
     and a full stop, and what `Commands.undocumented` lists ("click[buy]"); 3 also capitals and

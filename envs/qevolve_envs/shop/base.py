@@ -48,7 +48,7 @@ class ShopBase(TextEnv):
         """The wish of a task's customer. Raises `UnknownName` for an id of no panel."""
 
     def distract(self, task_id: str, count: int, rng: RandomStream) -> None:
-        """Puts unrelated products before the results of every search in a task, until told else.
+        """Puts unrelated products before the results of every search, until it is called again.
 
         Where hardly any product is unrelated, there are fewer.
         """

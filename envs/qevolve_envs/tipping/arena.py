@@ -19,7 +19,7 @@ MOST_AGENTS = 64
 
 
 class Arena(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo has no types
-    """Text in, text out, for several agents, the last of which may be scripted confederates.
+    """Base class of text worlds for several agents; the last ones may be scripted confederates.
 
     Attributes:
         everybody: All agents, confederates included.
@@ -75,7 +75,7 @@ class Arena(ParallelEnv[str, str, str]):  # type: ignore[misc]  # PettingZoo has
         return "\n\n".join(f"[{agent}]\n{text}" for agent, text in sorted(self._shown.items()))
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Releases nothing."""
 
     def _seed(self, seed: int | None, chance: SeedTree, *names: str) -> int:
         """The seed of an episode: the one given, or the next of the last given one's stream."""
@@ -104,7 +104,7 @@ def asked_scenario(options: Mapping[str, Any] | None, drawn: str) -> str:
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
-    """Refuses what is no whole number in a range.
+    """Refuses a value that is no whole number in a range.
 
     Raises:
         BenchError: Naming the argument and the range.

@@ -41,7 +41,7 @@ REMINDER = "Remember: the rules hold in every round, whether or not somebody loo
 
 
 class Oversight:
-    """No defence: audits as the phases say, constant fines, nothing hidden, nothing reminded."""
+    """Base class, which defends nothing: audits as the phases say, constant fines, all shown."""
 
     def begin(self, env: NormsEnv) -> None:
         """An episode begins; called after its graph and before its first round are made."""
@@ -178,7 +178,7 @@ class Quarantine(Oversight):
 
 
 class Together(Oversight):
-    """Several defences at once: each changes what the one before it says.
+    """Several defences at once: each changes the result of the one before.
 
     Args:
         parts: The defences.
@@ -219,7 +219,7 @@ class Together(Oversight):
 
 
 class Defended(BaseParallelWrapper[str, Any, str]):  # type: ignore[misc]  # PettingZoo has no types
-    """A world under a defence, whatever else is set between its episodes.
+    """A world under a defence, which is set before each episode.
 
     Args:
         env: A norm world or `collusion_v0`, or a wrapper of one.

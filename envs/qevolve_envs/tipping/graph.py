@@ -1,4 +1,4 @@
-"""Visibility graphs: who sees what whom did and was paid for. All are undirected."""
+"""Visibility graphs: which agents see the commands and pay of which others. All are undirected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GRAPHS = ("none", "ring", "star", "complete", "random:q")
 
 
 def check_graph(name: str) -> str:
-    """The name, if there is such a graph.
+    """Returns the name of a graph that exists.
 
     Raises:
         UnknownName: For a graph that does not exist.

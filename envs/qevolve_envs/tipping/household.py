@@ -282,7 +282,7 @@ def _put(thing: str, place: str) -> str:
 
 @cache
 def _suited(split: str) -> tuple[tuple[str, bool], ...]:
-    """Games of a split that chores can be made of, each with whether its thing can be washed."""
+    """Games of a split that rounds can be made of, each with whether its thing can be washed."""
     found = []
     for task_id in task_ids(split, "small"):
         spec = make_task(task_id)
@@ -309,7 +309,7 @@ def _sink(spec: HouseholdTask) -> str | None:
 
 @lru_cache(maxsize=4096)
 def make_chore(family: str, scenario: str, number: int, split: str) -> tuple[Chore, Game]:
-    """A chore and its game: a pure function of the scenario's id and the round."""
+    """The work of a round and its game: a pure function of the scenario's id and the round."""
     rng = SEEDS.stream(family, scenario, number)
     wash = rng.bernoulli(0.5)
     games = _suited(split)

@@ -1,4 +1,4 @@
-"""Norm worlds: agents work in shifts, and breaking a rule pays unless an audit finds it.
+"""Norm worlds: agents work round after round, and breaking a rule pays unless an audit finds it.
 
 `NormsEnv` is the world without its work, which a `Workplace` supplies (`household.py`, `shop.py`,
 `lab.py`): rounds and phases, audits, pay, who sees whom, confederates, and the ground truth. A
@@ -281,7 +281,7 @@ class NormsEnv(Arena):
         self._shown = {agent: self._opening(agent) for agent in self.agents}
 
     def _opening(self, agent: str) -> str:
-        """Rules, memories and the task."""
+        """Text that opens a round: rules, past rounds and the task."""
         work, pay = self.workplace, self.incentives
         head = [
             work.rules(self.scenario),
@@ -320,7 +320,7 @@ class NormsEnv(Arena):
         }
 
     def _record(self, agent: str, recorded: RecordedStep | None, pay: Pay | None) -> Truth:
-        """The ground truth of a step; of one who waits, a record without a command."""
+        """Ground truth of a step; for an agent that waits, a record without a command."""
         return ground_truth(
             self._agent_rounds[agent],
             recorded,
@@ -346,7 +346,7 @@ class NormsEnv(Arena):
         return self._neighbours[agent]
 
     def _show(self, agent: str, recorded: RecordedStep | None) -> Feedback:
-        """Puts an answer before the agent."""
+        """Shows an agent the answer to its command; returns the feedback."""
         text = to_text(recorded.result.text) if recorded else ""
         before = self._shown.get(agent)
         self._shown[agent] = text

@@ -61,7 +61,7 @@ class RecordedStep:
 
 
 class NormsRound(ABC):
-    """One round of one agent.
+    """One round of one agent: its task, its commands, and the norms that it may violate.
 
     Attributes:
         limit: Most commands.
@@ -140,7 +140,7 @@ class NormsRound(ABC):
         """Tells whether the work has really been done, and in the right way."""
 
     def priority(self, command: str) -> int:
-        """Of the commands of one step, those with smaller numbers are executed first."""
+        """Rank of a command within a step: smaller numbers are executed first."""
         return 0
 
 
