@@ -410,9 +410,8 @@ def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     if typing.is_typeddict(kind):
         inner = {n: typing.get_args(h)[0] for n, h in hints.items()
                  if typing.get_origin(h) is typing.NotRequired}  # fmt: skip
-        # Not `__required_keys__`: with annotations that are text it holds those fields as well.
-        needed = hints.keys() - inner.keys() if kind.__total__ else ()
-        return {**hints, **inner}, frozenset(needed)
+        # With annotations that are text, `__required_keys__` holds those fields as well.
+        return {**hints, **inner}, kind.__required_keys__ - inner.keys()
     fields = [f for f in dataclasses.fields(kind) if f.init]
     missing = dataclasses.MISSING
     return {f.name: hints[f.name] for f in fields}, frozenset(
