@@ -123,7 +123,7 @@ def demonstrate(env: EnvConfig, count: int, seed: int, batch_size: int = 64) -> 
 
 @dataclass(slots=True)
 class CollectConfig:
-    """How a learner samples its own episodes.
+    """Settings of a learner's sampling of its own episodes.
 
     Attributes:
         tasks: Tasks for each collection; 0 for all of the split.
@@ -258,7 +258,7 @@ def collect_episodes(
 
 
 def feedback_shares(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """How often the environment answered in which way."""
+    """Shares of the steps by kind of feedback."""
     steps = [s.feedback for t in trajectories for s in t.episode.steps]
     kinds = ("ok", "unchanged", "invalid", "malformed")
     return {kind: steps.count(kind) / max(1, len(steps)) for kind in kinds}

@@ -16,13 +16,13 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """What an agent is told about an episode when it begins. Nothing here is hidden state.
+    """Description of an episode that an agent gets when it begins; it holds no hidden state.
 
     Attributes:
         env_id: Gymnasium id of the environment.
         task_id: The task, for the record; an agent that looks it up is cheating.
         goal: The instruction.
-        seed: Seed of the agent's own chance in this episode.
+        seed: Seed of the agent's own random draws in this episode.
         commands: Returns the commands that can be executed now. Meant for baselines such as the
             random agent; it costs time only when it is called.
     """

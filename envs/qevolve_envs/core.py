@@ -38,7 +38,7 @@ HOOKS = frozenset(
 
 
 class Feedback(StrEnum):
-    """How the world took the last action; learners read this instead of parsing English.
+    """Kind of answer to the last action; learners read this instead of parsing English.
 
     It feeds Q-Evolve's retrospective labels: MALFORMED is ``r_fmt``, INVALID is ``r_inv``,
     UNCHANGED is ``r_repeat``, OK is 0.
@@ -55,7 +55,7 @@ class Feedback(StrEnum):
 
 
 class ActionResult(NamedTuple):
-    """What one command did to the world: the text answered, and its kind."""
+    """Answer to one command: the text, and its kind."""
 
     observation: str
     feedback: Feedback
@@ -175,7 +175,7 @@ class TextEnv(gymnasium.Env[str, str]):
         """(score in [0, 1], won) of the current state; ``won`` implies a score of 1."""
 
     def _over(self) -> bool:
-        """Whether the episode has ended without success, such as by a wrong purchase."""
+        """True once the episode has ended without success, such as by a wrong purchase."""
         return False
 
     @abstractmethod

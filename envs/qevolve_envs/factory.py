@@ -69,9 +69,11 @@ def make_env(
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         cause = error.__cause__ or error
         raise BenchError(f"Cannot make {spec.id} with {given}: {describe(cause)}.") from error
-    if not isinstance(env.unwrapped, TextEnv):
+    try:
+        text_env(env)
+    except BenchError:
         env.close()
-        raise BenchError(f"{spec.id} is not a text environment with tasks (a TextEnv).")
+        raise
     if perturbation is None:
         return env
     from qevolve_envs.perturb import perturb
@@ -80,10 +82,16 @@ def make_env(
 
 
 def text_env(env: gymnasium.Env[str, str]) -> TextEnv:
-    """The `TextEnv` inside the wrappers of `make_env`."""
-    unwrapped = env.unwrapped
-    assert isinstance(unwrapped, TextEnv)
-    return unwrapped
+    """Returns the `TextEnv` inside the wrappers.
+
+    Raises:
+        BenchError: When it is another kind of environment.
+    """
+    inner = env.unwrapped
+    if not isinstance(inner, TextEnv):
+        name = env.spec.id if env.spec is not None else type(inner).__name__
+        raise BenchError(f"{name} is not a text environment with tasks (a TextEnv).")
+    return inner
 
 
 def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any]) -> None:

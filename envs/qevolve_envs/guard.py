@@ -1,4 +1,4 @@
-"""Asks an agent that may raise or answer anything: it then has failed, and nobody else has."""
+"""Asks an agent safely: whatever it raises or answers, only its own episodes fail."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class GuardedAgent:
 
 
 def blame(error: BaseException) -> str:
-    """What was raised, and the file and line of the agent's code where it was.
+    """Describes an exception, with the file and line of the agent's code that raised it.
 
     That is the innermost place outside of the standard library and of installed packages; for an
     agent that is itself installed, the place where it was called.

@@ -85,7 +85,7 @@ def episode_seed(seed: int, *names: str | int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeTemplate:
-    """What all episodes of a configured environment record alike.
+    """The part of a record that all episodes of a configured environment share.
 
     Attributes:
         env_id: Gymnasium id.
@@ -230,10 +230,10 @@ class Lanes:
 
 
 class Observer:
-    """Is told what happens while a batch is played; a subclass listens to what it needs."""
+    """Receives what happens while a batch is played; a subclass overrides what it needs."""
 
     def enter(self, phase: str) -> None:
-        """What follows is the agent's (``"agent.reset"``, ``"agent.act"``) or ours (``""``)."""
+        """The agent is asked next (``"agent.reset"``, ``"agent.act"``), or is not (``""``)."""
 
     def begun(self, index: int, episode: Episode) -> None:
         """An episode has its first observation."""

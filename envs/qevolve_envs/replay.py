@@ -17,11 +17,11 @@ import gymnasium
 import numpy as np
 
 from qevolve_envs.agent import TaskView
-from qevolve_envs.core import TextEnv
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
-from qevolve_envs.junk import ActionMix
-from qevolve_envs.perturb import perturb
+from qevolve_envs.factory import make_env, text_env
+from qevolve_envs.fuzz_inputs import ActionMix
+from qevolve_envs.play import Assignment, EnvConfig
 
 _OUTCOME = ("score", "won", "terminated", "truncated", "digest")
 _repr = reprlib.Repr()
@@ -68,18 +68,16 @@ def replay(episode: Episode, env: gymnasium.Env[str, str] | None = None) -> Mism
         The first difference, or None where the record is true.
 
     Raises:
-        BenchError: For a task or argument that the environment does not know.
-        gymnasium.error.Error: For an environment that is not registered.
+        BenchError: For an environment, task or argument that does not exist.
     """
     if episode.error is not None and not episode.digest:
         return _claim(episode)
     if env is not None:
         return _replay(episode, env)
     kwargs = dict(episode.env_kwargs)
-    perturbation = kwargs.pop("perturbation", None)
-    made = gymnasium.make(episode.env_id, **kwargs)
-    with closing(made if perturbation is None else perturb(made, perturbation)) as played:
-        return _replay(episode, played)
+    horizon = kwargs.pop("max_episode_steps", None)
+    with closing(make_env(episode.env_id, env_kwargs=kwargs, max_episode_steps=horizon)) as made:
+        return _replay(episode, made)
 
 
 def write_golden(
@@ -105,7 +103,7 @@ def write_golden(
         The number of episodes written.
     """
     with closing(gymnasium.make(env_id, **kwargs)) as env:
-        world = unwrapped(env)
+        world = text_env(env)
         tasks = [
             (split, task)
             for split in world.splits
@@ -140,14 +138,6 @@ def spread(ids: Any, count: int) -> list[str]:
     return [ids[i] for i in places.tolist()]
 
 
-def unwrapped(env: gymnasium.Env[str, str]) -> TextEnv:
-    """The `TextEnv` under the wrappers."""
-    world = env.unwrapped
-    if not isinstance(world, TextEnv):
-        raise BenchError(f"{type(world).__name__} is not a TextEnv.")
-    return world
-
-
 def _golden(
     env: gymnasium.Env[str, str],
     env_id: str,
@@ -156,16 +146,17 @@ def _golden(
     steps: int,
     seed: int,
 ) -> Iterator[Episode]:
-    world = unwrapped(env)
+    world = text_env(env)
     agents = ["mixed"]
     try:
         expert = world.expert()
         agents.append("expert")
     except BenchError:
         pass
+    templates = {split: EnvConfig(env_id, split, kwargs).template() for split in world.splits}
     for number, (split, task) in enumerate(tasks):
         for agent in agents:
-            episode = Episode(env_id, dict(kwargs), task, split, seed, agent)
+            (episode,) = templates[split].episodes([Assignment(task, seed)], agent)
             mix = ActionMix(np.random.default_rng(np.random.SeedSequence([seed, number])))
             observation, info = env.reset(seed=seed, options={"task": task})
             episode.begin(observation, info)
@@ -192,7 +183,7 @@ def _replay(episode: Episode, env: gymnasium.Env[str, str]) -> Mismatch | None:
     )
     observation, info = env.reset(seed=episode.seed, options={"task": episode.task_id})
     again.begin(observation, info)
-    again.split = unwrapped(env).task(episode.task_id).split
+    again.split = text_env(env).task(episode.task_id).split
     for name in ("split", "goal", "first_observation"):
         if not _same(getattr(episode, name), getattr(again, name)):
             return Mismatch(0, name, getattr(episode, name), getattr(again, name))
@@ -212,7 +203,7 @@ def _replay(episode: Episode, env: gymnasium.Env[str, str]) -> Mismatch | None:
 
 
 def _claim(episode: Episode) -> Mismatch | None:
-    """What an episode claims that never began."""
+    """The first thing that an episode claims although it never began."""
     nothing = Episode("", {}, "", "", 0, "")
     for name in ("goal", "first_observation", "steps", *_OUTCOME):
         claimed, due = getattr(episode, name), getattr(nothing, name)

@@ -34,17 +34,17 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.passive_env_checker import env_render_passive_checker
 
-from qevolve_envs._fresh import call_fresh
 from qevolve_envs.core import HOOKS, REWARDS, Feedback, TextEnv
 from qevolve_envs.errors import UnknownName
-from qevolve_envs.junk import BAITS, ActionMix
+from qevolve_envs.factory import text_env
+from qevolve_envs.fresh_process import call_fresh
+from qevolve_envs.fuzz_inputs import BAITS, ActionMix
 from qevolve_envs.registration import find_spec
 from qevolve_envs.replay import (
     Mismatch,
     check_golden,
     replay,
     spread,
-    unwrapped,
     write_golden,
 )
 from qevolve_envs.tracing import (
@@ -53,7 +53,7 @@ from qevolve_envs.tracing import (
     TextEnvLike,
     Tracer,
     fingerprint,
-    make_env,
+    make_copy,
     panel_digests,
     trace,
 )
@@ -107,8 +107,8 @@ def fuzz(env: EnvLike, steps: int, seed: int = 0, **kwargs: Any) -> dict[Feedbac
     Raises:
         ConformanceError: With the action, at the first answer that breaks the contract.
     """
-    made = make_env(env, **kwargs)
-    world = unwrapped(made)
+    made = make_copy(env, **kwargs)
+    world = text_env(made)
     mix = ActionMix(np.random.default_rng(np.random.SeedSequence([seed, 1])), sensible=0.5)
     counts = dict.fromkeys(Feedback, 0)
     observation, info = made.reset(seed=seed)
@@ -154,13 +154,13 @@ def fuzz(env: EnvLike, steps: int, seed: int = 0, **kwargs: Any) -> dict[Feedbac
 
 def check_spaces(env: EnvLike) -> None:
     """Gymnasium's own checker passes without a warning, and so does rendering as text."""
-    made = make_env(env)
+    made = make_copy(env)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             # Without a spec the checker cannot make the environment again in order to render it.
             check_env(made.unwrapped, skip_render_check=made.unwrapped.spec is None)
-            rendered = make_env(env, render_mode="ansi").unwrapped
+            rendered = make_copy(env, render_mode="ansi").unwrapped
             observation, _ = rendered.reset(seed=0)
             env_render_passive_checker(rendered)
         except Exception as error:
@@ -172,7 +172,7 @@ def check_spaces(env: EnvLike) -> None:
 
 def check_serialisable(env: EnvLike) -> None:
     """The specification survives JSON, and makes the same environment."""
-    made = make_env(env)
+    made = make_copy(env)
     if made.spec is None:
         return
     with warnings.catch_warnings():
@@ -195,8 +195,8 @@ def check_tasks(env: EnvLike, per_split: int = 5) -> None:
         env: The environment.
         per_split: Tasks of each panel that are played.
     """
-    made = make_env(env)
-    world, other = unwrapped(made), make_env(env)
+    made = make_copy(env)
+    world, other = text_env(made), make_copy(env)
     seen: dict[str, str] = {}
     _require(bool(world.splits), "no split is declared")
     for split in world.splits:
@@ -224,16 +224,16 @@ def check_tasks(env: EnvLike, per_split: int = 5) -> None:
 
 
 def check_unknown_names(env: EnvLike) -> None:
-    """What does not exist is refused by name, with a close match, and does no harm."""
-    made = make_env(env)
-    world = unwrapped(made)
+    """Unknown tasks, options and splits are refused by name, with a close match, and do no harm."""
+    made = make_copy(env)
+    world = text_env(made)
     for options in ({"task": "no such task"}, {"task": 5}, {"tsk": "x"}, {"task": ""}):
         _refused(f"reset(options={options})", functools.partial(made.reset, options=options))
     made.reset(seed=0)
     _refused("task('no such task')", functools.partial(world.task, "no such task"))
     split = world.splits[0]
-    _refused(f"split={split + 'x'!r}", functools.partial(make_env, env, split=split + "x"), split)
-    _refused("reward='spars'", functools.partial(make_env, env, reward="spars"), "sparse")
+    _refused(f"split={split + 'x'!r}", functools.partial(make_copy, env, split=split + "x"), split)
+    _refused("reward='spars'", functools.partial(make_copy, env, reward="spars"), "sparse")
 
 
 def check_names(env: EnvLike, steps: int = 20) -> None:
@@ -246,8 +246,8 @@ def check_names(env: EnvLike, steps: int = 20) -> None:
         steps: Number of actions after which the attributes are looked at again.
     """
     settings = {"reward": "dense", "admissible": True, "render_mode": "ansi"}
-    made = make_env(env, **settings)
-    world = unwrapped(made)
+    made = make_copy(env, **settings)
+    world = text_env(made)
     settings["split"] = world.split
     reserved = {n for n in dir(TextEnv) if not n.startswith("__")} | settings.keys()
     for cls in type(world).__mro__[: type(world).__mro__.index(TextEnv)]:
@@ -301,7 +301,7 @@ def check_repeatable(env: EnvLike, seed: int = 0, steps: int = 100) -> None:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
-    made = make_env(env)
+    made = make_copy(env)
     for number, record in enumerate(expected):
         if record.action is not None:
             observation, *_ = made.step(record.action)
@@ -345,7 +345,7 @@ def check_processes(
 
 def check_pickling(env: EnvLike, seed: int = 0, steps: int = 40) -> None:
     """An environment pickled or copied in the middle of an episode goes on identically."""
-    tracer = Tracer(make_env(env), seed)
+    tracer = Tracer(make_copy(env), seed)
     tracer.reset(None)
     # Not a round number, so that the middle of an episode is hit for most horizons.
     tracer.run(7)
@@ -380,7 +380,7 @@ class TextEnvConformance:
 
     @property
     def factory(self) -> Callable[..., TextEnvLike]:
-        """What the checks call; it also works in a process that never registered the id."""
+        """Makes copies for the checks; it also works in a process that never registered the id."""
         if type(self).make is TextEnvConformance.make:
             return functools.partial(gymnasium.make, find_spec(self.env_id), **dict(self.kwargs))
         return self.make
@@ -456,7 +456,7 @@ def _check_answer(
     )
     if not isinstance(info, dict):
         raise ConformanceError(f"{where}: info is a {type(info).__name__}, not a dict.")
-    wanted = [*INFO_KEYS, *(["admissible_commands"] if unwrapped(env).admissible else [])]
+    wanted = [*INFO_KEYS, *(["admissible_commands"] if text_env(env).admissible else [])]
     for key in wanted:
         _require(key in info, f"{where}: info lacks {key!r}")
     _require(sorted(info) == keys, f"{where}: info has the keys {sorted(info)}, not {keys}")
@@ -514,7 +514,7 @@ def _commands(world: Any, info: dict[str, Any]) -> list[str]:
 
 
 def _check_draws(env: EnvLike, split: str, ids: set[str]) -> None:
-    one, two = make_env(env, split=split), make_env(env, split=split)
+    one, two = make_copy(env, split=split), make_copy(env, split=split)
     drawn = []
     for seed in range(5):
         task = one.reset(seed=seed)[1]["task_id"]

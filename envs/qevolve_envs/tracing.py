@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 
-from qevolve_envs.junk import ActionMix
-from qevolve_envs.replay import unwrapped
+from qevolve_envs.factory import text_env
+from qevolve_envs.fuzz_inputs import ActionMix
 
 TextEnvLike: TypeAlias = gymnasium.Env[str, str]
 #: A Gymnasium id, or what makes an environment; called with keyword arguments of the environment.
@@ -54,7 +54,7 @@ def trace(env: EnvLike, task: str | None = None, seed: int = 0, steps: int = 100
         seed: Seed of the environment and of the actions.
         steps: Number of calls after the first reset.
     """
-    tracer = Tracer(make_env(env), seed)
+    tracer = Tracer(make_copy(env), seed)
     try:
         return [tracer.reset(task), *tracer.run(steps)]
     finally:
@@ -63,7 +63,7 @@ def trace(env: EnvLike, task: str | None = None, seed: int = 0, steps: int = 100
 
 def panel_digests(env: EnvLike, **kwargs: Any) -> dict[str, str]:
     """The SHA-256 of each split's panel, by the name of the split."""
-    world = unwrapped(make_env(env, **kwargs))
+    world = text_env(make_copy(env, **kwargs))
     return {split: world.panel_digest(split) for split in world.splits}
 
 
@@ -104,7 +104,7 @@ class Tracer:
         info: dict[str, Any],
     ) -> Record:
         self._over = terminated or truncated
-        self._commands = tuple(unwrapped(self.env).admissible_commands())
+        self._commands = tuple(text_env(self.env).admissible_commands())
         told = json.dumps(info, sort_keys=True)
         answer = [observation, reward, terminated, truncated, told, self._commands]
         text = json.dumps([self._digest, action, *answer])
@@ -121,14 +121,14 @@ class Tracer:
         )
 
 
-def make_env(env: EnvLike, **kwargs: Any) -> TextEnvLike:
+def make_copy(env: EnvLike, **kwargs: Any) -> TextEnvLike:
     """One copy of the environment."""
     return gymnasium.make(env, **kwargs) if isinstance(env, str) else env(**kwargs)
 
 
 def fingerprint(env: EnvLike, seed: int, steps: int) -> dict[str, Any]:
-    """What must be the same everywhere, as JSON."""
-    world = unwrapped(make_env(env))
+    """Panels and traces, which must be the same in every process, as JSON."""
+    world = text_env(make_copy(env))
     tasks = [world.task_ids(split)[0] for split in world.splits]
     return {
         "panels": panel_digests(env),

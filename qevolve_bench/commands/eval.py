@@ -130,7 +130,7 @@ def _suite(args: EvalOptions) -> Suite:
 
 
 def _evaluate(args: EvalOptions, suite: Suite, out: Path) -> int:
-    from qevolve_bench.runner.jobs import Limits
+    from qevolve_bench.runner.jobs import AgentLimits
     from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
 
@@ -141,7 +141,7 @@ def _evaluate(args: EvalOptions, suite: Suite, out: Path) -> int:
                 agent=args.agent,
                 options=args.agent_options(),
                 out=out,
-                limits=Limits(args.step_seconds, args.episode_seconds, args.memory),
+                limits=AgentLimits(args.step_seconds, args.episode_seconds, args.memory),
                 batch_size=args.batch_size,
                 workers=args.workers,
                 backend=args.backend,

@@ -104,7 +104,7 @@ def list_perturbations() -> str:
 def _play(args: RobustnessOptions, out: Path) -> Run:
     """Plays the clean world and the perturbed ones into a folder."""
     from qevolve_bench.analysis.robustness import choose, perturbed_suite
-    from qevolve_bench.runner.jobs import Limits
+    from qevolve_bench.runner.jobs import AgentLimits
     from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
 
@@ -119,7 +119,7 @@ def _play(args: RobustnessOptions, out: Path) -> Run:
             agent=args.agent,
             options=args.agent_options(),
             out=out,
-            limits=Limits(args.step_seconds, None, None),
+            limits=AgentLimits(args.step_seconds, None, None),
             batch_size=args.batch_size,
             workers=args.workers,
             force=args.force,

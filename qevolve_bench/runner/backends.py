@@ -19,7 +19,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.runner.jobs import Job, Unit
+from qevolve_bench.runner.jobs import BatchJob, RunJob
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal, remove
 from qevolve_bench.runner.supervisor import Done, Supervised
 from qevolve_bench.runner.worker import BatchPlayer, description
@@ -29,7 +29,9 @@ from qevolve_envs.errors import BenchError, MissingData
 _RESTARTS = 3
 
 
-def play_local(job: Job, units: Sequence[Unit], workers: int, scratch: Path) -> Generator[Done]:
+def play_local(
+    job: RunJob, units: Sequence[BatchJob], workers: int, scratch: Path
+) -> Generator[Done]:
     """Plays units in processes of this machine.
 
     Args:
@@ -62,7 +64,7 @@ def play_local(job: Job, units: Sequence[Unit], workers: int, scratch: Path) -> 
                     yield done
 
 
-def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]:
+def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generator[Done]:
     """Plays units in this very process: for a debugger. Nothing is limited, a crash is a crash.
 
     Args:
@@ -83,7 +85,7 @@ def play_here(job: Job, units: Sequence[Unit], scratch: Path) -> Generator[Done]
 
 
 def play_ray(
-    job: Job, units: Sequence[Unit], workers: int | None, scratch: Path
+    job: RunJob, units: Sequence[BatchJob], workers: int | None, scratch: Path
 ) -> Generator[Done]:
     """Plays units on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
 
@@ -141,7 +143,7 @@ def play_ray(
 class _Actor:
     """Supervises one worker, on some machine of the cluster."""
 
-    def __init__(self, job: Job, folder: str) -> None:
+    def __init__(self, job: RunJob, folder: str) -> None:
         # The worker process inherits both.
         if Path(folder).is_dir():
             os.chdir(folder)
@@ -150,7 +152,7 @@ class _Actor:
         os.close(descriptor)
         self._worker = Supervised(job, Path(path))
 
-    def play(self, unit: Unit) -> Done | str:
+    def play(self, unit: BatchJob) -> Done | str:
         """Plays a unit; returns the sentence where there was an error that the user can mend."""
         try:
             return self._worker.play(unit)
@@ -162,14 +164,16 @@ class _Actor:
         self._worker.close()
 
 
-def _local(job: Job, units: Sequence[Unit], workers: int | None, scratch: Path) -> Generator[Done]:
+def _local(
+    job: RunJob, units: Sequence[BatchJob], workers: int | None, scratch: Path
+) -> Generator[Done]:
     if workers == 0:
         return play_here(job, units, scratch)
     return play_local(job, units, workers or 1, scratch)
 
 
 #: By the name that the command line knows them under.
-BACKENDS: dict[str, Callable[[Job, Sequence[Unit], int | None, Path], Generator[Done]]] = {
+BACKENDS: dict[str, Callable[[RunJob, Sequence[BatchJob], int | None, Path], Generator[Done]]] = {
     "local": _local,
     "ray": play_ray,
 }

@@ -1,8 +1,8 @@
-"""What there is to play: a job, cut into units that do not depend on who plays them.
+"""The work of a run: a job, cut into batches that do not depend on the process that plays them.
 
-A unit is one lockstep batch of a cell. The cut depends on the job alone, never on the number of
+A batch is played in lockstep. The cut depends on the job alone, never on the number of
 workers, so that even an agent whose answers depend on the company in its batch gives the same
-episodes wherever, and in whatever order, the units are played.
+episodes wherever, and in whatever order, the batches are played.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from qevolve_envs.play import Assignment, EpisodeTemplate, draw_tasks
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """When the runner loses patience; None is never.
+class AgentLimits:
+    """AgentLimits on an agent; None is no limit.
 
     Attributes:
         step_seconds: Time for one answer of the agent, to the whole batch.
@@ -32,12 +32,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What every worker must know; it can be pickled.
+class RunJob:
+    """Settings that every worker needs; it can be pickled.
 
     Attributes:
         cells: What is played.
-        templates: What the episodes of each cell record alike.
+        templates: The part of the records that the episodes of each cell share.
         agent: The agent's name.
         options: The agent's options; JSON scalars.
         limits: When an agent is given up.
@@ -47,20 +47,20 @@ class Job:
     templates: tuple[EpisodeTemplate, ...]
     agent: str
     options: Mapping[str, Any]
-    limits: Limits
+    limits: AgentLimits
 
     @classmethod
     def of(
-        cls, cells: Sequence[Cell], agent: str, options: Mapping[str, Any], limits: Limits
-    ) -> Job:
+        cls, cells: Sequence[Cell], agent: str, options: Mapping[str, Any], limits: AgentLimits
+    ) -> RunJob:
         """The job of playing cells."""
         templates = tuple(cell.env.template() for cell in cells)
         return cls(tuple(cells), templates, agent, dict(options), limits)
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One batch of episodes.
+class BatchJob:
+    """One batch of episodes, as a worker plays it.
 
     Attributes:
         cell: Index of its cell in the job.
@@ -72,22 +72,22 @@ class Unit:
     batch: int
     assignments: tuple[Assignment, ...]
 
-    def episodes(self, job: Job) -> list[Episode]:
+    def episodes(self, job: RunJob) -> list[Episode]:
         """Records of its episodes, not begun."""
         return job.templates[self.cell].episodes(self.assignments, job.agent)
 
 
-def cut(cells: Sequence[Cell], panels: Sequence[Sequence[str]], batch_size: int) -> list[Unit]:
-    """Draws the episodes of every cell and cuts them into units.
+def cut(cells: Sequence[Cell], panels: Sequence[Sequence[str]], batch_size: int) -> list[BatchJob]:
+    """Draws the episodes of every cell and cuts them into batches.
 
     Args:
         cells: What is played.
         panels: The task ids of each cell's split.
-        batch_size: Episodes of a unit; the last one of a cell may have fewer.
+        batch_size: Episodes of a batch; the last one of a cell may have fewer.
     """
     units = []
     for index, (cell, panel) in enumerate(zip(cells, panels, strict=True)):
         drawn = [a for seed in cell.seeds for a in draw_tasks(panel, cell.episodes, seed)]
         for batch, first in enumerate(range(0, len(drawn), batch_size)):
-            units.append(Unit(index, batch, tuple(drawn[first : first + batch_size])))
+            units.append(BatchJob(index, batch, tuple(drawn[first : first + batch_size])))
     return units

@@ -15,7 +15,7 @@ from typing import Any
 from qevolve_bench.provenance import hardware, provenance
 from qevolve_bench.runner.backends import BACKENDS
 from qevolve_bench.runner.folder import abandon, check_folder, finish, open_run
-from qevolve_bench.runner.jobs import Job, Limits, cut
+from qevolve_bench.runner.jobs import AgentLimits, RunJob, cut
 from qevolve_bench.runner.log import Log
 from qevolve_bench.runner.results import Manifest
 from qevolve_bench.runner.supervisor import Done
@@ -34,7 +34,7 @@ def run_suite(
     agent: str,
     out: Path,
     options: Mapping[str, Any] | None = None,
-    limits: Limits | None = None,
+    limits: AgentLimits | None = None,
     batch_size: int = 16,
     workers: int | None = None,
     backend: str = "local",
@@ -69,7 +69,7 @@ def run_suite(
     """
     if backend not in BACKENDS:
         raise UnknownName.of("backend", backend, BACKENDS)
-    limits = limits or Limits()
+    limits = limits or AgentLimits()
     _check_numbers(batch_size, workers, limits)
     check_folder(out)
     played, panels, skipped = survey(suite)
@@ -80,7 +80,7 @@ def run_suite(
         "settings": {"batch_size": batch_size, **dataclasses.asdict(limits)},
         "skipped": skipped,
     }
-    job = Job.of(cells, agent, options or {}, limits)
+    job = RunJob.of(cells, agent, options or {}, limits)
     units = cut(cells, panels, batch_size)
     with closing(open_run(out, plan, force=force)) as log:
         missing = [u for u in units if (cells[u.cell].name, u.batch) not in log.content.units]
@@ -225,7 +225,7 @@ def _fingerprints(options: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _check_numbers(batch_size: int, workers: int | None, limits: Limits) -> None:
+def _check_numbers(batch_size: int, workers: int | None, limits: AgentLimits) -> None:
     for name, value, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
         if value is not None and value < least:
             raise BenchError(f"{name} must be at least {least}, not {value}.")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner import journal, worker
-from qevolve_bench.runner.jobs import Job, Unit
+from qevolve_bench.runner.jobs import BatchJob, RunJob
 from qevolve_bench.runner.journal import (
     BEGAN,
     PHASE,
@@ -43,7 +43,7 @@ class Done:
         description: What the agent said of itself.
     """
 
-    unit: Unit
+    unit: BatchJob
     lines: bytes
     tally: Tally
     seconds: float
@@ -58,7 +58,7 @@ class Supervised:
         journal_path: File of its own, which the worker writes and this class reads.
     """
 
-    def __init__(self, job: Job, journal_path: Path) -> None:
+    def __init__(self, job: RunJob, journal_path: Path) -> None:
         self._job = job
         self._journal = journal_path
         self._process: SpawnProcess | None = None
@@ -66,9 +66,9 @@ class Supervised:
         self._status = _CONTEXT.RawArray("d", STATUS_SIZE)
         self._description: dict[str, Any] | None = None
         self._since = 0.0
-        self.unit: Unit | None = None
+        self.unit: BatchJob | None = None
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: BatchJob) -> None:
         """Has a unit played; there must be none in play."""
         assert self.unit is None
         if self._process is None or self._process.exitcode is not None:
@@ -116,7 +116,7 @@ class Supervised:
                 return self._receive() or self._lost(reason)
         return None
 
-    def play(self, unit: Unit) -> Done:
+    def play(self, unit: BatchJob) -> Done:
         """Plays a unit and waits for it."""
         self.submit(unit)
         while (done := self.poll()) is None:

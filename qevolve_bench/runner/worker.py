@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.agents import resolve_agent
-from qevolve_bench.runner.jobs import Job, Unit
+from qevolve_bench.runner.jobs import BatchJob, RunJob
 from qevolve_bench.runner.journal import Journal, Status, Tally, lines, tally
 from qevolve_envs.agent import Agent, Describes
 from qevolve_envs.errors import BenchError
@@ -38,14 +38,14 @@ class BatchPlayer:
         journal: Where the batch in flight is written down.
     """
 
-    def __init__(self, job: Job, journal: Journal) -> None:
+    def __init__(self, job: RunJob, journal: Journal) -> None:
         self._job = job
         self._journal = journal
         self._agent: Agent | None = None
         self._cell = -1
         self._lanes: Lanes | None = None
 
-    def play(self, unit: Unit) -> tuple[bytes, Tally]:
+    def play(self, unit: BatchJob) -> tuple[bytes, Tally]:
         """Plays a unit; returns the lines of its episodes, and what they add to the summary.
 
         Raises:
@@ -84,7 +84,7 @@ class BatchPlayer:
 
 
 def description(agent: Agent) -> dict[str, Any]:
-    """What an agent says of itself, as plain data.
+    """Returns an agent's description of itself, as plain data.
 
     Raises:
         BenchError: When it is no JSON object, or when asking for it fails.
@@ -100,7 +100,7 @@ def description(agent: Agent) -> dict[str, Any]:
     return raw
 
 
-def main(job: Job, pipe: Any, journal: Path, status: Status) -> None:
+def main(job: RunJob, pipe: Any, journal: Path, status: Status) -> None:
     """Runs a worker until its pipe closes.
 
     It sends ``("agent", description)`` once, and answers every unit with
@@ -162,7 +162,7 @@ def _die_with_parent() -> None:
 
 
 def _own_streams() -> None:
-    """What the agent prints goes to stderr: stdout belongs to the result of the command."""
+    """Sends what the agent prints to stderr: stdout belongs to the result of the command."""
     sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError):
         os.dup2(2, 1)

@@ -41,16 +41,16 @@ class WorldLane(Protocol):
         """Executes a command of each of `agents`, at the same time."""
 
     def view(self, agent: str, seed: int) -> TaskView:
-        """What an agent is told when a conversation begins."""
+        """Description of the task that an agent gets when a conversation begins."""
 
     def observation(self, agent: str) -> str:
-        """What an agent saw last."""
+        """The latest text for an agent."""
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
         """Decides whether a scripted agent violates in the round that begins."""
 
     def script(self, agent: str, violate: bool) -> str:
-        """What a scripted player would send now."""
+        """The command that a scripted player sends now."""
 
 
 class ParallelLane:
@@ -102,7 +102,7 @@ class ParallelLane:
             given = {}  # All wait for confederates, who are still at work.
 
     def view(self, agent: str, seed: int) -> TaskView:
-        """What an agent is told; the task stands in its observation."""
+        """Description of the task for an agent; the task itself stands in its observation."""
         return TaskView(
             env_id=self._name,
             task_id=self._scenario,
@@ -112,7 +112,7 @@ class ParallelLane:
         )
 
     def observation(self, agent: str) -> str:
-        """What an agent saw last."""
+        """The latest text for an agent."""
         return self._observations[agent]
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
@@ -120,7 +120,7 @@ class ParallelLane:
         return decide(strategy, self.env, agent, seed)
 
     def script(self, agent: str, violate: bool) -> str:
-        """What a scripted player would send now."""
+        """The command that a scripted player sends now."""
         command: str = self.env.unwrapped.script(agent, violate)
         return command
 
@@ -183,7 +183,7 @@ class SingleLane:
         self.won, self.score = info["won"], info["score"]
 
     def view(self, agent: str, seed: int) -> TaskView:
-        """What the agent is told when a conversation begins."""
+        """Description of the task that the agent gets when a conversation begins."""
         spec = self.env.spec
         return TaskView(
             env_id=spec.id if spec is not None else "",
@@ -194,7 +194,7 @@ class SingleLane:
         )
 
     def observation(self, agent: str) -> str:
-        """What the agent saw last."""
+        """The latest text for the agent."""
         return self._observation
 
     def decide(self, strategy: Strategy, agent: str, seed: int) -> bool:
@@ -210,6 +210,6 @@ class SingleLane:
         return strategy.violates(Sight(tuple(own), (), usual), rng)
 
     def script(self, agent: str, violate: bool) -> str:
-        """What a scripted player would send now."""
+        """The command that a scripted player sends now."""
         command: str = self._inner.script(agent, violate)
         return command

@@ -38,7 +38,7 @@ class AgentRound:
 
     @property
     def observation(self) -> str | None:
-        """What the agent saw last; None once the round is over for it."""
+        """The latest text for the agent; None once the round is over for it."""
         if self.lane.round != self.round or self.agent not in self.lane.agents:
             return None
         return self.lane.observation(self.agent)

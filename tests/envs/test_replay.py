@@ -9,8 +9,9 @@ import toy
 
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.factory import text_env
 from qevolve_envs.registration import register_all
-from qevolve_envs.replay import check_golden, replay, spread, unwrapped, write_golden
+from qevolve_envs.replay import check_golden, replay, spread, write_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -129,7 +130,7 @@ def test_episode_that_never_began_claims_nothing():
 
 
 def test_unknown_environment_task_or_argument(episodes):
-    with pytest.raises(gymnasium.error.NameNotFound):
+    with pytest.raises(UnknownName):
         replay(forged(episodes[0], env_id="toy/Nowhere-v0"))
     with pytest.raises(UnknownName):
         replay(forged(episodes[0], task_id="corridor/train/98"))
@@ -159,8 +160,8 @@ def test_spread_keeps_the_ends():
 
 
 def test_other_environments_are_refused():
-    with pytest.raises(BenchError, match="not a TextEnv"):
-        unwrapped(gymnasium.make("CartPole-v1"))
+    with pytest.raises(BenchError, match=r"CartPole-v1 is not a text environment"):
+        text_env(gymnasium.make("CartPole-v1"))
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.jsonl")), ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from qevolve_envs import testing
 from qevolve_envs.agent import TaskView
 from qevolve_envs.core import ActionResult, Feedback, Task
 from qevolve_envs.errors import BenchError
-from qevolve_envs.junk import BAITS, junk
+from qevolve_envs.fuzz_inputs import BAITS, junk
 from qevolve_envs.registration import find_spec
 from qevolve_envs.testing import ConformanceError, TextEnvConformance
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_bench.runner.jobs import Limits
+from qevolve_bench.runner.jobs import AgentLimits
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal
 from qevolve_bench.runner.results import load_run
 from qevolve_bench.suites import Cell, Suite
@@ -14,7 +14,7 @@ from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay
 
 # Far more than a good answer takes, also on a busy machine.
-STEP = Limits(step_seconds=3.0)
+STEP = AgentLimits(step_seconds=3.0)
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def train(suite):
     [
         ("mine:hangs", STEP, "agent.act took longer than 3 s"),
         ("mine:hangs_without_python", STEP, "agent.act took longer than 3 s"),
-        ("mine:exits", Limits(), "the worker exited with code 3 during agent.act"),
+        ("mine:exits", AgentLimits(), "the worker exited with code 3 during agent.act"),
         (
             "mine:is_killed",
-            Limits(),
+            AgentLimits(),
             "the worker was killed by SIGKILL during agent.act (out of memory?)",
         ),
-        ("mine:is_aborted", Limits(), "the worker was killed by SIGABRT during agent.act"),
-        ("mine:eats_memory", Limits(memory_mib=4000), "agent.act raised MemoryError"),
+        ("mine:is_aborted", AgentLimits(), "the worker was killed by SIGABRT during agent.act"),
+        ("mine:eats_memory", AgentLimits(memory_mib=4000), "agent.act raised MemoryError"),
     ],
 )
 def test_a_lost_worker_fails_the_batch_that_it_played(play, folder, train, agent, limits, reason):
@@ -60,7 +60,9 @@ def test_a_lost_worker_fails_the_batch_that_it_played(play, folder, train, agent
 
 def test_an_episode_can_take_too_long(play, folder, train):
     # Every episode takes three answers at least, and two are all there is time for.
-    play("mine:drags", workers=2, limits=Limits(episode_seconds=1.0), suite=train, batch_size=6)
+    play(
+        "mine:drags", workers=2, limits=AgentLimits(episode_seconds=1.0), suite=train, batch_size=6
+    )
     (episodes,) = load_run(folder / "run").cells.values()
     assert {e.error for e in episodes} == {"the episode took longer than 1 s"}
     assert all(replay(e) is None and len(e.steps) <= 2 for e in episodes)
@@ -127,5 +129,5 @@ def test_too_little_memory_to_begin_with_is_a_mistake_of_the_user(play, folder):
     household = Cell("household", "qevolve/Household-v0", "unseen", 10, episodes=2)
     with pytest.raises(BenchError, match="needs more memory than 5 MiB to play: raise --memory"):
         suite = Suite("mine-v0", (household,))
-        play("random", workers=1, limits=Limits(memory_mib=5), suite=suite)
+        play("random", workers=1, limits=AgentLimits(memory_mib=5), suite=suite)
     assert not (folder / "run").exists()

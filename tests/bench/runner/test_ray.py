@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from qevolve_bench.runner.jobs import Limits
+from qevolve_bench.runner.jobs import AgentLimits
 from qevolve_bench.runner.results import load_run
 from qevolve_envs.errors import BenchError, MissingData
 
@@ -30,7 +30,7 @@ def test_ray_gives_the_bytes_of_the_local_backend(cluster, play, contents):
 
 
 def test_a_lost_worker_is_the_same_failure_on_ray(cluster, play, folder, contents):
-    limits = Limits(step_seconds=20.0)
+    limits = AgentLimits(step_seconds=20.0)
     play("mine:exits", out="local", workers=1, limits=limits)
     play("mine:exits", out="ray", workers=2, backend="ray", limits=limits)
     assert contents("local") == contents("ray")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_envs._fresh import call_fresh
+from qevolve_envs.fresh_process import call_fresh
 from qevolve_envs.tipping.registry import make_world
 from qevolve_envs.tipping.truth import Truth
 

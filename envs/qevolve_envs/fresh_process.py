@@ -24,7 +24,7 @@ _BOOT = """
 import json, sys
 place = json.loads(sys.stdin.buffer.readline())
 sys.path[:] = place["path"]
-from qevolve_envs._fresh import serve
+from qevolve_envs.fresh_process import serve
 serve(place["modules"], sys.stdin.buffer)
 """
 
