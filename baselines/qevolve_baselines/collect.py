@@ -230,7 +230,7 @@ def collect_episodes(
         return fingerprint(
             name,
             policy.digest(),
-            asdict(policy.form),
+            asdict(policy.transcript_config),
             asdict(env),
             assignments,
             asdict(config),

@@ -42,7 +42,7 @@ class RerankedPolicy(Policy):
     def __init__(
         self, policy: Policy, critic: Critic, *, candidates: int, temperature: float
     ) -> None:
-        super().__init__(policy.model, policy.tokenizer, policy.form)
+        super().__init__(policy.model, policy.tokenizer, policy.transcript_config)
         self.critic = critic.eval()
         self.candidates = candidates
         self.temperature = temperature

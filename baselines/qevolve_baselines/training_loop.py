@@ -151,6 +151,6 @@ def draw_epochs(
             lengths,
             batch_tokens=optim.batch_tokens,
             pass_tokens=optim.pass_tokens,
-            rng=run.generator(name, "epoch", epoch),
+            rng=run.rng(name, "epoch", epoch),
         )
     ]

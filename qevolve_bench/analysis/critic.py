@@ -1,4 +1,4 @@
-"""How good Q-Evolve's critic was, from what a run keeps of its judgements.
+"""Diagnosis of Q-Evolve's critic, from the advantages that a run keeps.
 
 Three questions decide whether a policy may be trained on a critic: is V calibrated (does it predict
 the return that followed, on episodes it has not seen), does value arrive early in an episode, and
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from qevolve_envs.errors import BenchError, MissingData
 
 if TYPE_CHECKING:
-    from qevolve_baselines.run.advantage_log import Judged
+    from qevolve_baselines.run.advantage_log import AdvantageRecord
 
 ACCEPTED, RECOVERY = "accepted", "accepted, behind a refusal"
 FIRST, AGAIN, REPEATED = "refused, first", "refused, behind a refusal", "refused, sent before"
@@ -28,34 +28,35 @@ SITUATIONS = (EXPERT, ACCEPTED, RECOVERY, FIRST, AGAIN, REPEATED)
 
 
 def rounds_of(folder: Path) -> dict[int, Path]:
-    """The judged rounds of a run, by number.
+    """Files of a run's advantages, by the number of the round.
 
     Raises:
         MissingData: When there is none.
     """
-    from qevolve_baselines.run.advantage_log import FOLDER
+    from qevolve_baselines.run.advantage_log import FOLDER, OLD_FOLDER
 
     files = {
         int(named[1]): file
-        for file in folder.glob(f"{FOLDER}/*")
+        for name in (OLD_FOLDER, FOLDER)
+        for file in folder.glob(f"{name}/*")
         if (named := re.fullmatch(r"round-(\d+)\.jsonl\.gz", file.name))
     }
     if not files:
         raise MissingData(
-            f"{folder} holds no judged round: give the folder of a run of q_evolve that has fitted"
+            f"{folder} holds no advantages: give the folder of a run of q_evolve that has fitted"
             " its critic (qevolve-bench train q_evolve --out DIR)."
         )
     return dict(sorted(files.items()))
 
 
-def calibration(judged: Sequence[Judged], bins: int = 10) -> list[dict[str, float]]:
+def calibration(records: Sequence[AdvantageRecord], bins: int = 10) -> list[dict[str, float]]:
     """Mean V beside the mean return that followed, in bins of equally many steps.
 
     Args:
-        judged: The trajectories.
+        records: The trajectories.
         bins: Number of bins; fewer where there are fewer steps.
     """
-    v, returns = (_flat(judged, name) for name in ("v", "returns"))
+    v, returns = (_flat(records, name) for name in ("v", "returns"))
     order = np.argsort(v, kind="stable")
     return [
         {"v": float(v[part].mean()), "return": float(returns[part].mean()), "steps": len(part)}
@@ -64,7 +65,7 @@ def calibration(judged: Sequence[Judged], bins: int = 10) -> list[dict[str, floa
     ]
 
 
-def propagation(judged: Sequence[Judged], parts: int = 4) -> list[dict[str, float]]:
+def propagation(records: Sequence[AdvantageRecord], parts: int = 4) -> list[dict[str, float]]:
     """Mean V in won and in lost episodes, by the part of the episode that a step stands in."""
     found = []
     for part in range(parts):
@@ -72,7 +73,7 @@ def propagation(judged: Sequence[Judged], parts: int = 4) -> list[dict[str, floa
         for name, won in (("won", True), ("lost", False)):
             chosen = [
                 value
-                for j in judged
+                for j in records
                 if j.won is won
                 for i, value in enumerate(j.v)
                 if i * parts // len(j.v) == part
@@ -82,7 +83,7 @@ def propagation(judged: Sequence[Judged], parts: int = 4) -> list[dict[str, floa
     return found
 
 
-def situations(judged: Judged) -> list[str]:
+def situations(records: AdvantageRecord) -> list[str]:
     """Where each action of an episode stands in respect of refusals: one of `SITUATIONS`.
 
     Whatever is not taken as `ok` is a refusal here: invalid, malformed, or without effect.
@@ -90,7 +91,7 @@ def situations(judged: Judged) -> list[str]:
     found = []
     sent: set[str] = set()
     refused = False
-    for action, feedback in zip(judged.actions, judged.feedback, strict=True):
+    for action, feedback in zip(records.actions, records.feedback, strict=True):
         if feedback == "ok":
             found.append(RECOVERY if refused else ACCEPTED)
         elif action in sent:
@@ -103,27 +104,27 @@ def situations(judged: Judged) -> list[str]:
 
 
 def signs(
-    judged: Sequence[Judged], gae_lambda: float | None = None, gamma: float = 0.99
+    records: Sequence[AdvantageRecord], gae_lambda: float | None = None, gamma: float = 0.99
 ) -> list[dict[str, Any]]:
     """Advantages by situation: how many actions, their mean, spread, and the share above zero.
 
     The expert's actions, which nothing is wrong with, show the noise of a critic.
 
     Args:
-        judged: The trajectories, the expert's included: they are normalised together.
+        records: The trajectories, the expert's included: they are normalised together.
         gae_lambda: Compute them anew from rewards, labels and V with this λ, divided by their
             standard deviation and bounded by ±3, as q_evolve does by default; None takes those
             that the policy learnt.
         gamma: γ, for that.
     """
     if gae_lambda is None:
-        advantages = _flat(judged, "advantage")
+        advantages = _flat(records, "advantage")
     else:
-        advantages = _anew(judged, gae_lambda, gamma)
+        advantages = _anew(records, gae_lambda, gamma)
     where = np.array(
-        [place for j in judged for place in ([EXPERT] * len(j.v) if j.expert else situations(j))]
+        [place for j in records for place in ([EXPERT] * len(j.v) if j.expert else situations(j))]
     )
-    won = np.repeat([j.won for j in judged], [len(j.v) for j in judged]).astype(bool)
+    won = np.repeat([j.won for j in records], [len(j.v) for j in records]).astype(bool)
     found = []
     for situation in SITUATIONS:
         of_kind = where == situation
@@ -139,18 +140,20 @@ def signs(
     return found
 
 
-def _anew(judged: Sequence[Judged], gae_lambda: float, gamma: float) -> npt.NDArray[np.float64]:
+def _anew(
+    records: Sequence[AdvantageRecord], gae_lambda: float, gamma: float
+) -> npt.NDArray[np.float64]:
     """Generalised advantages, scaled and bounded."""
     from qevolve_baselines.losses import generalised_advantages
 
-    bounds = np.concatenate([[0], np.cumsum([len(j.v) for j in judged])])
-    rewards = _flat(judged, "reward") + _flat(judged, "label")
-    raw = generalised_advantages(rewards, _flat(judged, "v"), bounds, gamma, gae_lambda)
+    bounds = np.concatenate([[0], np.cumsum([len(j.v) for j in records])])
+    rewards = _flat(records, "reward") + _flat(records, "label")
+    raw = generalised_advantages(rewards, _flat(records, "v"), bounds, gamma, gae_lambda)
     scaled: npt.NDArray[np.float64] = (raw / max(float(raw.std()), 1e-8)).clip(-3, 3)
     return scaled
 
 
-def _flat(judged: Sequence[Judged], name: str) -> npt.NDArray[np.float64]:
-    if not judged:
+def _flat(records: Sequence[AdvantageRecord], name: str) -> npt.NDArray[np.float64]:
+    if not records:
         raise BenchError("There is no trajectory to look at.")
-    return np.concatenate([np.array(getattr(j, name), dtype=np.float64) for j in judged])
+    return np.concatenate([np.array(getattr(j, name), dtype=np.float64) for j in records])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from qevolve_bench.flags import Flag, Subparsers, add_command
 
 if TYPE_CHECKING:
-    from qevolve_baselines.run.advantage_log import Judged
+    from qevolve_baselines.run.advantage_log import AdvantageRecord
 
 _HEADERS = {
     "action": "action", "steps_won": "in won", "mean_won": "mean", "spread_won": "spread",
@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: AdvantagesOptions) -> int:
     """Prints the tables."""
-    from qevolve_baselines.run.advantage_log import read_judged
+    from qevolve_baselines.run.advantage_log import read_advantage_log
     from qevolve_bench.analysis.critic import rounds_of
     from qevolve_envs.errors import BenchError, UnknownName
 
@@ -64,11 +64,11 @@ def run(args: AdvantagesOptions) -> int:
     if args.round is not None and args.round not in files:
         raise UnknownName.of("round", str(args.round), [str(number) for number in files])
     rounds = {
-        number: list(read_judged(file))
+        number: list(read_advantage_log(file))
         for number, file in files.items()
         if args.round in (None, number)
     }
-    own = {number: [j for j in judged if not j.expert] for number, judged in rounds.items()}
+    own = {number: [j for j in records if not j.expert] for number, records in rounds.items()}
     if args.episode is not None:
         for number, episodes in own.items():
             if not 0 <= args.episode < len(episodes):
@@ -76,25 +76,27 @@ def run(args: AdvantagesOptions) -> int:
                     f"There is no episode {args.episode}: round {number} has {len(episodes)} own"
                     " episodes, counted from 0."
                 )
-    for number, judged in rounds.items():
+    for number, records in rounds.items():
         if args.episode is None:
-            _overview(judged, own[number], lambdas)
+            _overview(records, own[number], lambdas)
         else:
             _trace(own[number][args.episode])
     return 0
 
 
-def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> None:
+def _overview(
+    records: list[AdvantageRecord], own: list[AdvantageRecord], lambdas: list[float]
+) -> None:
     from tabulate import tabulate
 
     from qevolve_bench.analysis.critic import calibration, propagation, signs
 
-    first, held = judged[0], [j for j in own if j.held_out]
+    first, held = records[0], [j for j in own if j.held_out]
     won = sum(j.won for j in own)
     print(
         f"Round {first.round}: critic {first.critic[:12]}, policy {first.policy[:12]};"
         f" {len(own)} own episodes, {won} won, {len(held)} held out from the critic;"
-        f" {len(judged) - len(own)} of the expert.\n"
+        f" {len(records) - len(own)} of the expert.\n"
     )
     if not own:
         return
@@ -107,11 +109,11 @@ def _overview(judged: list[Judged], own: list[Judged], lambdas: list[float]) -> 
     for gae_lambda in chosen:
         how = "" if gae_lambda is None else f", computed anew with λ = {gae_lambda:g}"
         print(f"\nAdvantages{how}:")
-        print(tabulate(signs(judged, gae_lambda), headers=_HEADERS, floatfmt=".2f"))
+        print(tabulate(signs(records, gae_lambda), headers=_HEADERS, floatfmt=".2f"))
     print()
 
 
-def _trace(one: Judged) -> None:
+def _trace(one: AdvantageRecord) -> None:
     from tabulate import tabulate
 
     print(

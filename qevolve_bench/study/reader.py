@@ -242,12 +242,12 @@ def _check_runs(study: Study) -> None:
 def _check_learners(study: Study) -> None:
     """Makes every learner, so that mistakes in settings are found before anything is played."""
     from qevolve_baselines.learners.base import make_learner
-    from qevolve_baselines.model.policy import Form, ScratchConfig
+    from qevolve_baselines.model.policy import ScratchConfig, TranscriptConfig
     from qevolve_baselines.run.config import build
     from qevolve_baselines.run.ledger import Budget
 
     build(ScratchConfig, study.scratch, "scratch.")
-    build(Form, study.form, "form.")
+    build(TranscriptConfig, study.form, "form.")
     specs = study.warm_starts(study.seeds[0], lambda number: Path("-"))
     for arm in study.arms:
         if arm.learner == NONE and study.phases:

@@ -204,9 +204,9 @@ def _starting_point(
     from qevolve_baselines import parallel
     from qevolve_baselines.learners.base import make_learner
     from qevolve_baselines.model.policy import (
-        Form,
         Policy,
         ScratchConfig,
+        TranscriptConfig,
         checkpoint_gradients,
         find_device,
         find_dtype,
@@ -216,7 +216,7 @@ def _starting_point(
 
     if spec.init is not None and spec.model is not None:
         raise BenchError("A run starts from --init or from --model, not from both.")
-    form = build(Form, spec.form, "form.") if spec.form else None
+    form = build(TranscriptConfig, spec.form, "form.") if spec.form else None
     loading: dict[str, Any] = {
         "attention": spec.attention,
         "gradient_checkpointing": spec.gradient_checkpointing,
@@ -226,14 +226,16 @@ def _starting_point(
         # Only a model may be a name that transformers knows; it would look for it at length.
         if spec.init is not None and not Path(path).is_dir():
             raise BadFile(f"There is no run folder or saved policy at {spec.init} (--init).")
-        return Policy.load(path, device=spec.device, dtype=spec.dtype, form=form, **loading)
+        return Policy.load(
+            path, device=spec.device, dtype=spec.dtype, transcript_config=form, **loading
+        )
     if len(demos) < 2:
         raise BenchError(
             f"A model from scratch needs demonstrations, for its tokenizer and to begin with, and"
             f" {len(demos)} will not do: raise --demos, or start from --init or --model."
         )
     config = build(ScratchConfig, spec.scratch, "scratch.")
-    policy = Policy.scratch(texts_of(demos), config, form or Form(), spec.seed)
+    policy = Policy.scratch(texts_of(demos), config, form or TranscriptConfig(), spec.seed)
     if spec.gradient_checkpointing:
         checkpoint_gradients(policy.model)
     policy.model.to(device=find_device(spec.device), dtype=find_dtype(spec.dtype))

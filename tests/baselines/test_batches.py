@@ -8,17 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qevolve_baselines import parallel
-from qevolve_baselines.data.batches import Data, bucketed, draw_updates, flat, make_batch, passes_of
+from qevolve_baselines.data.batches import (
+    TokenizedEpisodes,
+    bucketed,
+    draw_updates,
+    flat,
+    make_batch,
+    passes_of,
+)
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.model.forward import action_logits, data_logprobs, token_figures
-from qevolve_baselines.model.policy import Form
+from qevolve_baselines.model.policy import TranscriptConfig
 from qevolve_envs.errors import BenchError
 
 
 @pytest.fixture(scope="module")
 def actor():
     # A context that overflows within an episode, so that episodes have several transcripts.
-    return tiny.policy(form=Form(context=110, max_action_tokens=8, max_observation_tokens=30))
+    return tiny.policy(
+        transcript_config=TranscriptConfig(
+            context=110, max_action_tokens=8, max_observation_tokens=30
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +40,16 @@ def played(actor):
 @pytest.fixture(scope="module")
 def data(played):
     assert any(len(t.transcripts) > 1 for t in played)
-    return Data.of(played)
+    return TokenizedEpisodes.of(played)
 
 
 def test_every_action_token_is_there_once_in_order(data, played):
     written = [i for t in played for x in t.transcripts for _, a, b in x.spans for i in x.ids[a:b]]
-    assert [s.ids[t] for s in data.samples for t in s.targets] == written
+    assert [s.ids[t] for s in data.sequences for t in s.targets] == written
     assert data.tokens == len(written) == int(data.step_tokens.sum())
-    assert np.concatenate([s.first + np.arange(len(s.targets)) for s in data.samples]).tolist() == (
-        list(range(data.tokens))
-    )
+    assert np.concatenate(
+        [s.first + np.arange(len(s.targets)) for s in data.sequences]
+    ).tolist() == (list(range(data.tokens)))
     assert data.steps == sum(len(t.episode.steps) for t in played) == len(data.step_tokens)
     np.testing.assert_array_equal(np.bincount(data.token_steps), data.step_tokens)
 
@@ -48,15 +59,15 @@ def test_states_stand_before_actions_and_actions_end_in_their_last_token(data, a
     for step in range(data.steps):
         (sample, before), (same, last) = data.state_at[step], data.action_at[step]
         assert sample == same and last - before == data.step_tokens[step]
-        assert data.samples[sample].ids[before] == opening
+        assert data.sequences[sample].ids[before] == opening
 
 
 def test_batches_say_the_same_as_the_data(data):
-    for indices in bucketed([len(s.ids) for s in data.samples], 500):
+    for indices in bucketed([len(s.ids) for s in data.sequences], 500):
         batch = make_batch(data, indices, "cpu")
         assert batch.size == int(batch.filled.sum()) <= batch.ids.numel()
         for row, index in enumerate(indices):
-            sample = data.samples[index]
+            sample = data.sequences[index]
             here = batch.rows == row
             assert batch.ids[row][batch.filled[row]].tolist() == sample.ids
             assert batch.columns[here].tolist() == sample.targets.tolist()
@@ -100,7 +111,7 @@ def test_updates_mix_lengths():
 
 
 def test_shares_add_up_to_the_mean_over_the_update(data):
-    lengths = [len(s.ids) for s in data.samples]
+    lengths = [len(s.ids) for s in data.sequences]
     (update,) = draw_updates(
         lengths, batch_tokens=10**6, pass_tokens=300, rng=np.random.default_rng(2)
     )
@@ -108,9 +119,9 @@ def test_shares_add_up_to_the_mean_over_the_update(data):
     figures = np.random.default_rng(3).random(data.tokens)
     of_steps = np.random.default_rng(4).random(data.steps)
     tokens = steps = 0.0
-    for batch, share in passes_of(data, update, "cpu"):
-        tokens += share.tokens * figures[batch.tokens].mean()
-        steps += share.steps * of_steps[batch.of].mean()
+    for batch, fraction in passes_of(data, update, "cpu"):
+        tokens += fraction.tokens * figures[batch.tokens].mean()
+        steps += fraction.steps * of_steps[batch.of].mean()
     assert tokens == pytest.approx(figures.mean())
     assert steps == pytest.approx(of_steps.mean())
 
@@ -141,16 +152,16 @@ def test_what_is_known_per_step_is_repeated_per_token(data):
 
 def test_nothing_to_learn_from_is_told_in_a_sentence(played):
     with pytest.raises(BenchError, match="no action to learn from"):
-        Data.of([])
+        TokenizedEpisodes.of([])
     with pytest.raises(BenchError, match="no action to learn from"):
-        Data.of([Trajectory(played[0].episode, [])])
+        TokenizedEpisodes.of([Trajectory(played[0].episode, [])])
 
 
 @pytest.mark.parametrize("processes", [2, 3, 9])
 def test_processes_share_an_update_also_a_small_one(data, monkeypatch, processes):
     """The last update of an epoch may have fewer transcripts than there are processes."""
     update = [[0, 3], [1]]
-    whole = sum(len(data.samples[i].ids) for i in (0, 3, 1))
+    whole = sum(len(data.sequences[i].ids) for i in (0, 3, 1))
     monkeypatch.setattr(parallel, "size", lambda: processes)
     tokens: list[int] = []
     shares = []
@@ -159,7 +170,7 @@ def test_processes_share_an_update_also_a_small_one(data, monkeypatch, processes
         read = list(passes_of(data, update, "cpu"))
         assert sum(batch.size for batch, _ in read) == whole, "every ledger counts what all read"
         shares += [share for _, share in read]
-        tokens += [t for batch, share in read if share.tokens for t in batch.tokens.tolist()]
+        tokens += [t for batch, fraction in read if fraction.tokens for t in batch.tokens.tolist()]
     assert np.sum(shares, axis=0).tolist() == pytest.approx([1, 1])
     assert shares.count((0.0, 0.0)) == max(0, processes - 3)
     assert sorted(tokens) == sorted(

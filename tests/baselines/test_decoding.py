@@ -14,7 +14,7 @@ from transformers import (
     MistralConfig,
 )
 
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.model import decoding
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.decoding import (
@@ -24,7 +24,7 @@ from qevolve_baselines.model.decoding import (
     reads_in_lockstep,
 )
 from qevolve_baselines.model.forward import action_logits, data_logprobs, head_logits, hidden_states
-from qevolve_baselines.model.policy import Form, Policy
+from qevolve_baselines.model.policy import Policy, TranscriptConfig
 from qevolve_envs.agent import TaskView
 
 STOP = 2
@@ -189,7 +189,7 @@ def test_stored_logprobs_are_those_of_the_sampling_distribution():
     for temperature in (1.0, 0.6):
         trajectories = tiny.own_episodes(actor, 12, temperature=temperature)
         stored = np.concatenate([t.logprobs for x in trajectories for t in x.transcripts])
-        data = Data.of(trajectories)
+        data = TokenizedEpisodes.of(trajectories)
         fresh = data_logprobs(actor.model, data, temperature=temperature, token_budget=600)
         np.testing.assert_allclose(stored, fresh, atol=1e-5)
 
@@ -284,7 +284,7 @@ def test_logits_are_the_models_own(name):
 
 
 def test_models_that_cannot_be_read_in_lockstep_get_generate():
-    form = Form(context=96, max_action_tokens=8, max_observation_tokens=32)
+    form = TranscriptConfig(context=96, max_action_tokens=8, max_observation_tokens=32)
     tokenizer = tiny.policy().tokenizer
     short = foreign(MistralConfig, **SMALL, sliding_window=48)
     assert not reads_in_lockstep(short, 96) and reads_in_lockstep(short, 48)
@@ -298,12 +298,12 @@ def test_models_that_cannot_be_read_in_lockstep_get_generate():
 
 def test_a_whole_pass_over_a_batch_uses_only_what_is_before_each_token():
     actor = tiny.policy()
-    data = Data.of([actor.encoder.demonstration(d) for d in tiny.demos()])
+    data = TokenizedEpisodes.of([actor.encoder.demonstration(d) for d in tiny.demos()])
     from qevolve_baselines.data.batches import make_batch
 
-    batch = make_batch(data, range(len(data.samples)), "cpu")
+    batch = make_batch(data, range(len(data.sequences)), "cpu")
     with torch.no_grad():
         together = action_logits(actor.model, batch)
-        for i, sample in enumerate(data.samples):
+        for i, sample in enumerate(data.sequences):
             alone = actor.model(input_ids=torch.tensor([sample.ids])).logits[0, sample.targets - 1]
             torch.testing.assert_close(together[batch.rows == i], alone, atol=1e-5, rtol=1e-4)

@@ -12,7 +12,7 @@ import tiny
 import torch
 
 from qevolve_baselines.collect import CollectConfig
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.learners.grpo import (
     GRPO,
     GRPOConfig,
@@ -22,7 +22,7 @@ from qevolve_baselines.learners.grpo import (
     step_advantages,
     step_scores,
 )
-from qevolve_baselines.learners.on_policy import Groups, Limits
+from qevolve_baselines.learners.on_policy import Groups, HealthLimits
 from qevolve_baselines.learners.surrogate import (
     LOSS_MEANS,
     behaviour_logprobs,
@@ -177,8 +177,8 @@ def test_the_drift_from_the_old_policy_is_estimated_on_its_tokens(old, new, righ
     exact = exact_kl(drawn.log()[None], now.log()[None]).item()
     assert figures["kl_old"] == pytest.approx(exact)
     with pytest.raises(BenchError, match="the KL is"):
-        Limits(kl=right - 0.01).check_kl(figures, 1)
-    Limits(kl=right + 0.01).check_kl(figures, 1)
+        HealthLimits(kl=right - 0.01).check_kl(figures, 1)
+    HealthLimits(kl=right + 0.01).check_kl(figures, 1)
 
 
 def test_loss_gradient():
@@ -204,9 +204,9 @@ def played():
 
 
 def test_token_weights(played):
-    data = Data.of(played)
+    data = TokenizedEpisodes.of(played)
     update = [[0, 1], [4]]
-    counts = np.array([len(s.targets) for s in data.samples])
+    counts = np.array([len(s.targets) for s in data.sequences])
     chosen = np.repeat(np.isin(np.arange(6), [0, 1, 4]), counts)
     token = token_weights(data, update, "token", 1)
     assert token == pytest.approx(chosen / counts[[0, 1, 4]].sum())
@@ -219,12 +219,12 @@ def test_token_weights(played):
 def test_behaviour_logprobs_are_those_of_the_model(played):
     from qevolve_baselines.model.forward import data_logprobs
 
-    data = Data.of(played)
+    data = TokenizedEpisodes.of(played)
     again = data_logprobs(tiny.policy().model, data, temperature=1.0, token_budget=1000)
     assert behaviour_logprobs(played, data) == pytest.approx(again, abs=1e-4)
     demonstrated = [tiny.policy().encoder.demonstration(tiny.demos()[0])]
     with pytest.raises(BenchError, match="log-probability is not known"):
-        behaviour_logprobs(demonstrated, Data.of(demonstrated))
+        behaviour_logprobs(demonstrated, TokenizedEpisodes.of(demonstrated))
 
 
 def test_groups_without_a_difference_are_left_out(played):
@@ -264,7 +264,7 @@ CONFIG = GRPOConfig(
     dense=1.0,
     epochs=2,
     optim=OptimConfig(lr=1e-3, batch_tokens=600),
-    limits=Limits(unhealthy="log"),
+    limits=HealthLimits(unhealthy="log"),
 )
 
 
@@ -301,7 +301,7 @@ def test_what_is_wrong_is_said():
 
 
 def test_a_policy_that_falls_apart_stops_the_run():
-    config = replace(CONFIG, limits=Limits(kl=1e-9))
+    config = replace(CONFIG, limits=HealthLimits(kl=1e-9))
     with pytest.raises(BenchError, match=r"the KL is .* fallen apart"):
         GRPO(config).train(
             tiny.world(), [], tiny.warm_policy(), Run(seed=0, budget=Budget(episodes=100))
@@ -311,8 +311,8 @@ def test_a_policy_that_falls_apart_stops_the_run():
 @pytest.mark.parametrize("mean", LOSS_MEANS)
 def test_weights_are_dealt_out_among_the_tokens_that_count(played, mean):
     """SPEAR's replay: tokens of steps that are not replayed take no share from the others."""
-    data = Data.of(played)
-    update = [[i] for i in range(len(data.samples))]
+    data = TokenizedEpisodes.of(played)
+    update = [[i] for i in range(len(data.sequences))]
     counted = np.random.default_rng(0).random(data.tokens) < 0.3
     weights = token_weights(data, update, mean, 1, counted)
     assert not weights[~counted].any() and (weights[counted] > 0).all()

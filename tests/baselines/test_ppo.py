@@ -10,8 +10,8 @@ import tiny
 import torch
 
 from qevolve_baselines.collect import CollectConfig
-from qevolve_baselines.data.batches import Data, make_batch
-from qevolve_baselines.learners.on_policy import Limits
+from qevolve_baselines.data.batches import TokenizedEpisodes, make_batch
+from qevolve_baselines.learners.on_policy import HealthLimits
 from qevolve_baselines.learners.ppo import (
     PPO,
     PPOConfig,
@@ -33,13 +33,13 @@ CONFIG = PPOConfig(
     dense=1.0,
     optim=OptimConfig(lr=1e-3, batch_tokens=600),
     critic_optim=OptimConfig(lr=3e-3),
-    limits=Limits(unhealthy="log"),
+    limits=HealthLimits(unhealthy="log"),
 )
 
 
 @pytest.fixture(scope="module")
 def data():
-    return Data.of([tiny.policy().encoder.demonstration(e) for e in tiny.demos()[:2]])
+    return TokenizedEpisodes.of([tiny.policy().encoder.demonstration(e) for e in tiny.demos()[:2]])
 
 
 def test_rewards_stand_on_the_last_token_of_an_action(data):
@@ -90,7 +90,7 @@ def test_the_critic_reads_what_stands_before_a_token(data, shared):
         critic.head.weight.fill_(1.0)
     before = token_values(critic, data, 1000)
     # Another last token changes no value: nothing is judged before it is written.
-    sample = data.samples[-1]
+    sample = data.sequences[-1]
     assert sample.targets[-1] == len(sample.ids) - 1
     kept, sample.ids[-1] = sample.ids[-1], 0
     assert token_values(critic, data, 1000) == pytest.approx(before, abs=1e-6)

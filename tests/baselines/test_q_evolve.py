@@ -10,12 +10,12 @@ import tiny
 import torch
 
 from qevolve_baselines.collect import CollectConfig
-from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.data.batches import TokenizedEpisodes, make_batch
 from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.learners.q_evolve import critic as iql
 from qevolve_baselines.learners.q_evolve.critic import (
     CriticConfig,
-    Target,
+    TargetNetwork,
     expectile_loss,
     q_loss,
     q_targets,
@@ -30,7 +30,7 @@ from qevolve_baselines.learners.q_evolve.learner import (
     check_health,
     process_rewards,
 )
-from qevolve_baselines.learners.q_evolve.learner import facts_of as make_facts
+from qevolve_baselines.learners.q_evolve.learner import make_step_data as make_facts
 from qevolve_baselines.learners.q_evolve.update import (
     PolicyConfig,
     awr_objective,
@@ -47,7 +47,7 @@ from qevolve_baselines.run.run import Run
 from qevolve_envs.errors import BenchError, UnknownName
 
 
-def facts_of(
+def make_step_data(
     r_env: list[float], r_aux: list[float] | None = None, bounds: list[int] | None = None
 ) -> StepData:
     n = len(r_env)
@@ -175,13 +175,13 @@ def test_targets_hold_the_online_v(slow: bool, monkeypatch: pytest.MonkeyPatch) 
     """(4b) has V, and (4a) has Q̄: only Q has a slow copy."""
     actor = tiny.warm_policy()
     chosen = tiny.own_episodes(actor, 4)
-    data = Data.of(chosen)
+    data = TokenizedEpisodes.of(chosen)
     critic = Critic(actor, q_heads=2, shared=False, seed=0)
     with torch.no_grad():
         critic.v_head[-1].bias.fill_(0.5)
         for head in critic.q_heads:
             head[-1].bias.fill_(0.25)
-    target = Target(critic, 0.5)
+    target = TargetNetwork(critic, 0.5)
     with torch.no_grad():
         critic.v_head[-1].bias.fill_(2.0)
         for head, bias in zip(critic.q_heads, (4.0, 3.0), strict=True):
@@ -197,15 +197,15 @@ def test_targets_hold_the_online_v(slow: bool, monkeypatch: pytest.MonkeyPatch) 
         weight_success=False,
         optim=OptimConfig(batch_tokens=10**6),
     )
-    facts = make_facts(chosen, data, QEvolveConfig(critic=config), experts=0)
+    step_data = make_facts(chosen, data, QEvolveConfig(critic=config), experts=0)
     lines: list[dict[str, float]] = []
-    train_critic(Run(seed=0, on_log=lines.append), "critic", critic, data, facts, config)
+    train_critic(Run(seed=0, on_log=lines.append), "critic", critic, data, step_data, config)
     # u = Q̄ - 2, of which Q̄ is the smallest: 3 of the online heads, or 0.25 of the slow ones.
     u = (0.25 if slow else 3.0) - 2.0
     assert lines[0]["loss_v"] == pytest.approx((0.7 if u > 0 else 0.3) * u**2)
     following = np.full(data.steps, 2.0)
     following[data.bounds[1:] - 1] = 0.0
-    goal = facts.r_critic + 0.9 * following
+    goal = step_data.r_critic + 0.9 * following
     expected = ((goal - 4.0) ** 2).mean() + ((goal - 3.0) ** 2).mean()
     assert lines[0]["loss_q"] == pytest.approx(expected, rel=1e-5)
 
@@ -214,16 +214,16 @@ def test_a_slow_copy_of_few_bits_follows() -> None:
     """A share of 0.005 of a small difference is less than bfloat16 resolves."""
     actor = tiny.policy(dtype=torch.bfloat16)
     critic = Critic(actor, q_heads=1, shared=False, seed=0)
-    target = Target(critic, 0.005)
+    target = TargetNetwork(critic, 0.005)
     begin = [p.clone() for p in critic.parameters()]
     with torch.no_grad():
         for parameter in critic.parameters():
             parameter.mul_(1.05)
     for _ in range(1000):  # (1 - 0.005)^1000 = 0.7 % of the way are left.
         target.follow(critic)
-    batch = make_batch(Data.of(tiny.own_episodes(tiny.policy(), 2)), [0], "cpu")
+    batch = make_batch(TokenizedEpisodes.of(tiny.own_episodes(tiny.policy(), 2)), [0], "cpu")
     torch.testing.assert_close(target(batch).v, critic(batch).v, atol=0.02, rtol=0.02)
-    again = Target(critic, 0.005)
+    again = TargetNetwork(critic, 0.005)
     again.load_state_dict(target.state_dict())
     assert torch.equal(again(batch).v, target(batch).v)
     for slow, fast, old in zip(
@@ -235,7 +235,7 @@ def test_a_slow_copy_of_few_bits_follows() -> None:
 
 def test_an_actions_ratio_weighs_it_as_its_tokens_do() -> None:
     actor = tiny.warm_policy()
-    batch = make_batch(Data.of(tiny.own_episodes(actor, 4)), [0, 1], "cpu")
+    batch = make_batch(TokenizedEpisodes.of(tiny.own_episodes(actor, 4)), [0, 1], "cpu")
     n = len(batch.tokens)
     advantages = torch.linspace(-1, 1, len(batch.of))[torch.searchsorted(batch.of, batch.steps)]
     gradients = {}
@@ -265,7 +265,7 @@ def test_lambda_targets_stay_within_their_trajectory() -> None:
 
 
 def test_advantages_ignore_the_labels_in_the_papers_form() -> None:
-    facts = facts_of([0.0, 1.0], [-0.2, 0.0])
+    step_data = make_step_data([0.0, 1.0], [-0.2, 0.0])
     v, q = np.array([0.3, 0.6]), np.array([0.5, 0.5])
     plain = {"advantage_norm": "none", "advantage_clip": 0.0, "gae_lambda": 0.8}
     critic = CriticConfig(gamma=0.9)
@@ -273,18 +273,18 @@ def test_advantages_ignore_the_labels_in_the_papers_form() -> None:
     both = QEvolveConfig(advantage_rewards="env+aux", critic=critic, **plain)
     td = QEvolveConfig(advantage_rewards="env", advantage="td", critic=critic, **plain)
     gap = QEvolveConfig(advantage="q_minus_v", critic=critic, **plain)
-    assert process_rewards(facts, v, q, env) == pytest.approx([0.528, 0.4])
-    assert process_rewards(facts, v, q, both) == pytest.approx([0.328, 0.4])
-    assert process_rewards(facts, v, q, td) == pytest.approx([0.24, 0.4])
-    assert process_rewards(facts, v, q, gap) == pytest.approx([0.2, -0.1])
+    assert process_rewards(step_data, v, q, env) == pytest.approx([0.528, 0.4])
+    assert process_rewards(step_data, v, q, both) == pytest.approx([0.328, 0.4])
+    assert process_rewards(step_data, v, q, td) == pytest.approx([0.24, 0.4])
+    assert process_rewards(step_data, v, q, gap) == pytest.approx([0.2, -0.1])
 
 
 def test_scaling_keeps_signs_and_centring_does_not() -> None:
-    facts = facts_of([0.0, 0.0, 1.0], bounds=[0, 1, 2, 3])
+    step_data = make_step_data([0.0, 0.0, 1.0], bounds=[0, 1, 2, 3])
     v = np.array([-0.1, -0.2, 0.0])
     none = np.zeros(3)
-    scaled = process_rewards(facts, v, none, QEvolveConfig(advantage_norm="scale"))
-    centred = process_rewards(facts, v, none, QEvolveConfig(advantage_norm="centre"))
+    scaled = process_rewards(step_data, v, none, QEvolveConfig(advantage_norm="scale"))
+    centred = process_rewards(step_data, v, none, QEvolveConfig(advantage_norm="centre"))
     assert (scaled > 0).all()
     assert centred.sum() == pytest.approx(0.0)
     assert (centred[:2] < 0).all()
@@ -308,7 +308,7 @@ def test_an_update_is_the_same_however_it_is_split_into_passes(stage: str) -> No
     """Losses are means over an update: what fits into memory must not change them."""
     actor = tiny.warm_policy()
     chosen = tiny.own_episodes(actor, 12)
-    data = Data.of(chosen)
+    data = TokenizedEpisodes.of(chosen)
     losses = []
     for pass_tokens in (40, 10**6):
         optim = OptimConfig(batch_tokens=10**6, pass_tokens=pass_tokens)
@@ -316,14 +316,14 @@ def test_an_update_is_the_same_however_it_is_split_into_passes(stage: str) -> No
             critic=CriticConfig(epochs=1, held_out=0.0, optim=optim),
             policy=PolicyConfig(epochs=1, anchor=1.0, optim=optim),
         )
-        facts = make_facts(chosen, data, config, experts=3)
+        step_data = make_facts(chosen, data, config, experts=3)
         lines: list[dict[str, float]] = []
         run = Run(seed=0, on_log=lines.append)
         if stage == "critic":
-            facts.expert[:] = False
+            step_data.expert[:] = False
             critic = Critic(actor, q_heads=2, shared=False, seed=0)
             # At its birth it says 0 everywhere, whatever the weights of its steps.
-            train_critic(run, "critic", critic, data, facts, config.critic)
+            train_critic(run, "critic", critic, data, step_data, config.critic)
         else:
             policy = tiny.warm_policy()
             improve(
@@ -337,7 +337,7 @@ def test_an_update_is_the_same_however_it_is_split_into_passes(stage: str) -> No
                 old=torch.from_numpy(
                     data_logprobs(actor.model, data, temperature=1.0, token_budget=1000)
                 ),
-                expert=facts.expert,
+                expert=step_data.expert,
                 temperature=1.0,
             )
         losses.append(lines[0]["loss"])

@@ -8,7 +8,7 @@ import tiny
 import torch
 
 from qevolve_baselines.collect import Collector
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.learners.q_evolve.learner import QEvolve, QEvolveConfig
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.critic import Critic, data_values
@@ -54,7 +54,7 @@ def played(policy: Policy, count: int = 6, decoder: str = "lockstep"):
 def test_action_values_are_those_of_whole_transcripts():
     trajectories = tiny.own_episodes(tiny.policy(), 5)
     critic = critic_of(tiny.policy())
-    data = Data.of(trajectories)
+    data = TokenizedEpisodes.of(trajectories)
     expected = data_values(critic, data, 4096).q
     transcripts = [
         t.ids[:end] for path in trajectories for t in path.transcripts for _, _, end in t.spans

@@ -11,17 +11,15 @@ import torch
 
 from qevolve_baselines.collect import CollectConfig
 from qevolve_baselines.learners.grpo import GRPOConfig
-from qevolve_baselines.learners.on_policy import Limits
-from qevolve_baselines.learners.self_imitation import (
-    SelfImitation,
-    SelfImitationConfig,
-    SILConfig,
+from qevolve_baselines.learners.on_policy import HealthLimits
+from qevolve_baselines.learners.self_imitation.learner import SelfImitation, SelfImitationConfig
+from qevolve_baselines.learners.self_imitation.replay_buffer import ReplayBuffer, draw_prioritised
+from qevolve_baselines.learners.self_imitation.sil import SILConfig, sil_losses
+from qevolve_baselines.learners.self_imitation.spear import (
     SPEARConfig,
     covariance_kept,
     replay_weight,
-    sil_losses,
 )
-from qevolve_baselines.learners.self_imitation.replay_buffer import Buffer, draw_prioritised
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.ledger import Budget
 from qevolve_baselines.run.run import Run
@@ -32,7 +30,7 @@ F64 = torch.float64
 ON_POLICY = GRPOConfig(
     collect=CollectConfig(tasks=3, per_task=4, batch_size=8),
     optim=OptimConfig(lr=1e-3, batch_tokens=600),
-    limits=Limits(unhealthy="log"),
+    limits=HealthLimits(unhealthy="log"),
 )
 SIL = SelfImitationConfig(on_policy=ON_POLICY, sil=SILConfig(batch_tokens=300))
 SPEAR = SelfImitationConfig(
@@ -84,7 +82,7 @@ def test_prioritised_draws():
 
 
 def test_the_buffer_keeps_the_latest_and_adds_an_iteration_once():
-    buffer = Buffer(capacity=3)
+    buffer = ReplayBuffer(capacity=3)
     buffer.add(1, [0, 4], [0.5])
     buffer.entries[0].priority = 2.0
     buffer.add(2, [1, 7], [0.25, 0.75])
@@ -95,7 +93,7 @@ def test_the_buffer_keeps_the_latest_and_adds_an_iteration_once():
         (2, 7, 2.0),
     ]
     assert buffer.means == [0.5, 0.25, 0.75]
-    again = Buffer(capacity=3)
+    again = ReplayBuffer(capacity=3)
     again.load_state_dict(buffer.state_dict())
     assert again == buffer
 

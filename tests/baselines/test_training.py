@@ -94,7 +94,7 @@ def test_checkpoints_are_hugging_faces(trained):
     model = AutoModelForCausalLM.from_pretrained(trained / "policy")
     tokenizer = AutoTokenizer.from_pretrained(trained / "policy")
     ours = Policy.load(trained / "policy")
-    assert ours.form.context == 256
+    assert ours.transcript_config.context == 256
     ids = torch.tensor([ours.encoder.demonstration(tiny.demos()[0]).transcripts[0].ids])
     with torch.no_grad():
         assert torch.equal(model(ids).logits, ours.model(ids).logits)

@@ -5,9 +5,9 @@ import tiny
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.data.transcript import NOTICE, REACT_PROMPT, Encoder, Writer, derive_wording
-from qevolve_baselines.model.policy import Form, Policy, make_model
+from qevolve_baselines.model.policy import Policy, TranscriptConfig, make_model
 from qevolve_baselines.model.tokenizer import train_tokenizer
 from qevolve_envs.episode import Episode, Step
 from qevolve_envs.errors import BenchError
@@ -232,9 +232,9 @@ def test_data_has_every_action_token_once_also_after_overflows(tokenizer):
     trajectory = encoder.demonstration(
         episode_of(actions, [f"You are at door {i}." for i in range(30)])
     )
-    data = Data.of([trajectory])
+    data = TokenizedEpisodes.of([trajectory])
     said = [
-        s.ids[t] for sample in data.samples for s, t in ((sample, int(t)) for t in sample.targets)
+        s.ids[t] for sample in data.sequences for s, t in ((sample, int(t)) for t in sample.targets)
     ]
     assert said == [i for action in actions for i in encoder.action(action)]
     assert data.steps == 30 and len(data.step_tokens) == 30
@@ -381,7 +381,7 @@ def test_a_tokenizer_without_eos_or_pad_is_refused(tokenizer):
     bare = chat_tokenizer(None, [], "</s>")
     model = make_model(tiny.ScratchConfig(vocabulary=500), tokenizer, 256, 0)
     with pytest.raises(BenchError, match=r"padding token.*eos_token will do"):
-        Policy(model, bare, Form(context=256, max_observation_tokens=48))
+        Policy(model, bare, TranscriptConfig(context=256, max_observation_tokens=48))
     bare.eos_token = None
     with pytest.raises(BenchError, match=r"end-of-sequence.*set tokenizer\.eos_token"):
         derive_wording(bare)

@@ -10,7 +10,7 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.data.batches import TokenizedEpisodes, make_batch
 from qevolve_baselines.learners.sft import sft_loss
 from qevolve_baselines.learners.surrogate import surrogate_loss, token_weights
 from qevolve_baselines.model.forward import action_logits, token_figures
@@ -22,11 +22,11 @@ pytest.importorskip("trl", reason="TRL is not installed; it is compared with onl
 @pytest.fixture(scope="module")
 def data():
     """Episodes of different lengths, with observations between the actions."""
-    return Data.of(tiny.own_episodes(tiny.warm_policy(), 6))
+    return TokenizedEpisodes.of(tiny.own_episodes(tiny.warm_policy(), 6))
 
 
 def ours(policy, data):
-    batch = make_batch(data, range(len(data.samples)), "cpu")
+    batch = make_batch(data, range(len(data.sequences)), "cpu")
     figures = token_figures(action_logits(policy.model, batch), batch, 1.0)
     return batch, figures.logprobs
 
@@ -98,10 +98,10 @@ def test_grpo_loss_is_that_of_trl(data, tmp_path, theirs, mean, upper):
 
     # Ratios on both sides of the clip range.
     old, reference = near(logprobs, 0.3), near(logprobs, 0.5)
-    per_episode = torch.randn(len(data.samples), generator=generator)
+    per_episode = torch.randn(len(data.sequences), generator=generator)
     advantages = per_episode[batch.rows]
     longest = 64
-    weights = token_weights(data, [list(range(len(data.samples)))], mean, longest)
+    weights = token_weights(data, [list(range(len(data.sequences)))], mean, longest)
     loss, _ = surrogate_loss(
         logprobs,
         old,

@@ -22,7 +22,7 @@ from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import Learner
 from qevolve_baselines.learners.sft import SFT, SFTConfig
 from qevolve_baselines.model.agent import PolicyAgent
-from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
+from qevolve_baselines.model.policy import Policy, ScratchConfig, TranscriptConfig
 from qevolve_baselines.optim import OptimConfig
 from qevolve_baselines.run.ledger import Budget
 from qevolve_baselines.run.run import Run
@@ -36,7 +36,7 @@ COLOURS = ("red", "blue", "green", "white")
 PANELS = {"train": 12, "unseen": 4}
 ENV_ID = "tiny/Hall-v0"
 HORIZON = 6
-FORM = Form(context=256, max_action_tokens=8, max_observation_tokens=48)
+TRANSCRIPTS = TranscriptConfig(context=256, max_action_tokens=8, max_observation_tokens=48)
 
 
 class HallEnv(TextEnv):
@@ -144,20 +144,24 @@ def texts() -> list[str]:
 
 
 def policy(
-    seed: int = 0, *, form: Form | None = None, dtype: torch.dtype = torch.float32, **scratch: Any
+    seed: int = 0,
+    *,
+    transcript_config: TranscriptConfig | None = None,
+    dtype: torch.dtype = torch.float32,
+    **scratch: Any,
 ) -> Policy:
     """A policy of some 40,000 parameters that has learnt nothing.
 
     Args:
         seed: Of its weights.
-        form: Of its transcripts.
+        transcript_config: Settings of its transcripts.
         dtype: Of its weights.
         **scratch: Fields of `ScratchConfig`.
     """
     config = ScratchConfig(
         **{"hidden_size": 32, "layers": 2, "vocabulary": 360, "tokens": "words", **scratch}
     )
-    made = Policy.scratch(texts(), config, form or FORM, seed)
+    made = Policy.scratch(texts(), config, transcript_config or TRANSCRIPTS, seed)
     made.model.to(dtype)
     return made
 

@@ -23,12 +23,12 @@ import torch
 from tabulate import tabulate
 
 from qevolve_baselines.collect import Collector, demonstrate
-from qevolve_baselines.data.batches import Data, draw_updates, passes_of
+from qevolve_baselines.data.batches import TokenizedEpisodes, draw_updates, passes_of
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.forward import action_logits, token_figures
-from qevolve_baselines.model.policy import Form, Policy, ScratchConfig
+from qevolve_baselines.model.policy import Policy, ScratchConfig, TranscriptConfig
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.run import Run
 from qevolve_bench.training.checkpoint import policy_folder
@@ -58,9 +58,9 @@ def play(policy: Policy, world: EnvConfig, decoder: str, batch: int) -> list[Tra
         collector.close()
 
 
-def train_whole(policy: Policy, data: Data) -> int:
+def train_whole(policy: Policy, data: TokenizedEpisodes) -> int:
     """An epoch over whole transcripts; returns its action tokens."""
-    lengths = [len(sample.ids) for sample in data.samples]
+    lengths = [len(sample.ids) for sample in data.sequences]
     trainer = Trainer(policy.model.parameters(), OPTIM, 1, "policy")
     policy.model.train()
     for update in draw_updates(
@@ -69,14 +69,16 @@ def train_whole(policy: Policy, data: Data) -> int:
         pass_tokens=OPTIM.pass_tokens,
         rng=np.random.default_rng(0),
     ):
-        for batch, share in passes_of(data, update, "cpu"):
+        for batch, fraction in passes_of(data, update, "cpu"):
             figures = token_figures(action_logits(policy.model, batch), batch, 1.0)
-            trainer.backward(-share.tokens * figures.logprobs.mean())
+            trainer.backward(-fraction.tokens * figures.logprobs.mean())
         trainer.step()
     return data.tokens
 
 
-def step_batches(data: Data) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+def step_batches(
+    data: TokenizedEpisodes,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """One sample for each of `STEPS_SHARE` of the steps: all that was read before it, its action.
 
     They come in random order. Batches hold as many padded tokens as a pass over whole transcripts.
@@ -86,7 +88,7 @@ def step_batches(data: Data) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch
     samples = []
     for step in order:
         index, last = data.action_at[step]
-        samples.append((data.samples[index].ids[: last + 1], int(data.step_tokens[step])))
+        samples.append((data.sequences[index].ids[: last + 1], int(data.step_tokens[step])))
     longest = max(len(ids) for ids, _ in samples)
     rows = max(1, OPTIM.pass_tokens // longest)
     for first in range(0, len(samples), rows):
@@ -102,7 +104,7 @@ def step_batches(data: Data) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch
         yield ids, mask, labels
 
 
-def train_steps(policy: Policy, data: Data) -> int:
+def train_steps(policy: Policy, data: TokenizedEpisodes) -> int:
     """Padded samples of single steps, with the model's own loss; returns their action tokens."""
     trained = 0
     adam = torch.optim.AdamW(policy.model.parameters(), lr=1e-3)
@@ -128,7 +130,7 @@ def warmed_up(world: EnvConfig, args: argparse.Namespace) -> Policy:
     config = ScratchConfig(
         hidden_size=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads
     )
-    policy = Policy.scratch(texts_of(demos), config, Form(), seed=0)
+    policy = Policy.scratch(texts_of(demos), config, TranscriptConfig(), seed=0)
     make_learner("sft", "warm", {"epochs": args.epochs}).train(world, demos, policy, Run(seed=0))
     return policy
 
@@ -163,8 +165,8 @@ def main() -> None:
         [t.ids for t in a.transcripts] == [t.ids for t in b.transcripts]
         for a, b in zip(played["lockstep"], played["generate"], strict=True)
     ]
-    data = Data.of(played["lockstep"])
-    lengths = [len(s.ids) for s in data.samples]
+    data = TokenizedEpisodes.of(played["lockstep"])
+    lengths = [len(s.ids) for s in data.sequences]
     print(
         f"{policy.parameters():,} parameters, {args.batch} episodes of {world.env_id}"
         f" {world.kwargs}: {data.steps} steps, transcripts of {np.mean(lengths):.0f} tokens,"

@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.decoding import GenerateDecoder, LockstepDecoder
 from qevolve_baselines.model.forward import data_logprobs
@@ -61,7 +61,9 @@ def test_stored_logprobs_are_those_of_a_whole_pass(dtype, tolerance):
     actor = on_gpu(dtype)
     played = tiny.own_episodes(actor, 12)
     stored = np.concatenate([x.logprobs for t in played for x in t.transcripts])
-    fresh = data_logprobs(actor.model, Data.of(played), temperature=1.0, token_budget=2000)
+    fresh = data_logprobs(
+        actor.model, TokenizedEpisodes.of(played), temperature=1.0, token_budget=2000
+    )
     np.testing.assert_allclose(stored, fresh, atol=tolerance)
 
 

@@ -21,11 +21,11 @@ import torch
 from tabulate import tabulate
 
 from qevolve_baselines.collect import Collector, demonstrate
-from qevolve_baselines.data.batches import Data, draw_updates, passes_of
+from qevolve_baselines.data.batches import TokenizedEpisodes, draw_updates, passes_of
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.model.agent import PolicyAgent
 from qevolve_baselines.model.forward import action_logits, token_figures
-from qevolve_baselines.model.policy import Form, Policy, ScratchConfig, find_dtype
+from qevolve_baselines.model.policy import Policy, ScratchConfig, TranscriptConfig, find_dtype
 from qevolve_baselines.optim import OptimConfig, Trainer
 from qevolve_baselines.run.run import Run
 from qevolve_bench.training.run import texts_of
@@ -64,13 +64,13 @@ def main() -> None:
     config = ScratchConfig(
         hidden_size=args.hidden, layers=args.layers, heads=args.heads, kv_heads=args.kv_heads
     )
-    policy = Policy.scratch(texts_of(demos), config, Form(), seed=0)
+    policy = Policy.scratch(texts_of(demos), config, TranscriptConfig(), seed=0)
     policy.model.to(device=args.device, dtype=find_dtype(args.dtype))
     rows = []
 
-    data = Data.of([policy.encoder.demonstration(d) for d in demos])
+    data = TokenizedEpisodes.of([policy.encoder.demonstration(d) for d in demos])
     optim = OptimConfig(lr=1e-4, batch_tokens=args.pass_tokens, pass_tokens=args.pass_tokens)
-    lengths = [len(s.ids) for s in data.samples]
+    lengths = [len(s.ids) for s in data.sequences]
     run = Run(seed=0)
     updates = [
         update
@@ -79,7 +79,7 @@ def main() -> None:
             lengths,
             batch_tokens=optim.batch_tokens,
             pass_tokens=optim.pass_tokens,
-            rng=run.generator("lap", lap),
+            rng=run.rng("lap", lap),
         )
     ][: args.updates + 2]
     trainer = Trainer(policy.model.parameters(), optim, len(updates), "policy")
@@ -89,9 +89,9 @@ def main() -> None:
     for number, update in enumerate(updates):
         if number == 2:  # The first ones choose kernels and reserve memory.
             tokens, start = 0, wait(args.device)
-        for batch, share in passes_of(data, update, args.device):
+        for batch, fraction in passes_of(data, update, args.device):
             figures = token_figures(action_logits(policy.model, batch), batch, 1.0)
-            trainer.backward(-share.tokens * figures.logprobs.mean())
+            trainer.backward(-fraction.tokens * figures.logprobs.mean())
             tokens += batch.size
         trainer.step()
     rate = tokens / (wait(args.device) - start)

@@ -17,14 +17,14 @@ from qevolve_envs.errors import BenchError
 
 
 @dataclass(slots=True)
-class Sample:
-    """One transcript to train on.
+class TokenSequence:
+    """Tokens of one transcript to train on.
 
     Attributes:
         ids: Its tokens.
         targets: Positions of the tokens that the agent wrote, shape (n,).
         steps: For each of them, the index of its environment step in the data set, shape (n,).
-        first: Offset of the sample's tokens among all action tokens of the data set.
+        first: Offset of the sequence's tokens among all action tokens of the data set.
     """
 
     ids: list[int]
@@ -34,14 +34,14 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Data:
-    """Trajectories, laid out flat for learners.
+class TokenizedEpisodes:
+    """Trajectories as tokens, laid out flat for learners.
 
     Steps are numbered over all trajectories, and so are action tokens, so that whatever a learner
     computes (labels, values, advantages, old log-probabilities) is one flat array of either.
 
     Attributes:
-        samples: One for each transcript.
+        sequences: One for each transcript.
         bounds: Trajectory ``i`` has the steps from ``bounds[i]`` up to ``bounds[i + 1]``.
         token_steps: The step of each action token, shape (tokens,).
         step_tokens: Number of action tokens of each step, shape (steps,).
@@ -50,7 +50,7 @@ class Data:
         action_at: The same for the last token of the action.
     """
 
-    samples: list[Sample]
+    sequences: list[TokenSequence]
     bounds: npt.NDArray[np.int64]
     token_steps: npt.NDArray[np.int64]
     step_tokens: npt.NDArray[np.int64]
@@ -58,13 +58,13 @@ class Data:
     action_at: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, trajectories: Sequence[Trajectory]) -> Data:
+    def of(cls, trajectories: Sequence[Trajectory]) -> TokenizedEpisodes:
         """Lays trajectories out.
 
         Raises:
             BenchError: When there is no action in them.
         """
-        samples: list[Sample] = []
+        sequences: list[TokenSequence] = []
         bounds = [0]
         step_tokens: list[int] = []
         state_at: list[tuple[int, int]] = []
@@ -79,21 +79,21 @@ class Data:
                     targets += range(start, end)
                     steps += [base + step] * (end - start)
                     step_tokens.append(end - start)
-                    state_at.append((len(samples), start - 1))
-                    action_at.append((len(samples), end - 1))
+                    state_at.append((len(sequences), start - 1))
+                    action_at.append((len(sequences), end - 1))
                 if not targets:
                     continue  # Restarted at the very end: there is nothing to learn from it.
                 # What was read behind the last action cannot be learnt from.
                 ids = transcript.ids[: targets[-1] + 1]
-                samples.append(Sample(ids, np.array(targets), np.array(steps), first))
+                sequences.append(TokenSequence(ids, np.array(targets), np.array(steps), first))
                 first += len(targets)
             bounds.append(base + len(trajectory.episode.steps))
-        if not samples:
+        if not sequences:
             raise BenchError("There is no action to learn from: no episode has a step.")
         return cls(
-            samples=samples,
+            sequences=sequences,
             bounds=np.array(bounds, dtype=np.int64),
-            token_steps=np.concatenate([s.steps for s in samples]),
+            token_steps=np.concatenate([s.steps for s in sequences]),
             step_tokens=np.array(step_tokens, dtype=np.int64),
             state_at=np.array(state_at, dtype=np.int64).reshape(-1, 2),
             action_at=np.array(action_at, dtype=np.int64).reshape(-1, 2),
@@ -101,8 +101,8 @@ class Data:
 
     @property
     def lengths(self) -> list[int]:
-        """Number of tokens of each sample."""
-        return [len(sample.ids) for sample in self.samples]
+        """Number of tokens of each sequence."""
+        return [len(sequence.ids) for sequence in self.sequences]
 
     @property
     def steps(self) -> int:
@@ -115,8 +115,8 @@ class Data:
         return len(self.token_steps)
 
     def tokens_of(self, update: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
-        """Indices of the action tokens of an update, which is passes of indices of samples."""
-        chosen = [self.samples[i] for indices in update for i in indices]
+        """Indices of the action tokens of an update, which is passes of indices of sequences."""
+        chosen = [self.sequences[i] for indices in update for i in indices]
         return np.concatenate([np.arange(s.first, s.first + len(s.targets)) for s in chosen])
 
 
@@ -150,9 +150,11 @@ class Batch:
     size: int
 
 
-def make_batch(data: Data, indices: Sequence[int], device: torch.device | str) -> Batch:
+def make_batch(
+    data: TokenizedEpisodes, indices: Sequence[int], device: torch.device | str
+) -> Batch:
     """Builds the tensors of some samples of the data."""
-    chosen = [data.samples[i] for i in indices]
+    chosen = [data.sequences[i] for i in indices]
     width = max(len(s.ids) for s in chosen)
     ids = np.zeros((len(chosen), width), dtype=np.int64)
     filled = np.zeros((len(chosen), width), dtype=np.bool_)
@@ -248,12 +250,14 @@ def draw_updates(
     return updates
 
 
-class Share(NamedTuple):
-    """What a batch is of its update: of a mean over the update, the weight of the batch's mean.
+class BatchFraction(NamedTuple):
+    """Fraction of the update's tokens and steps that this batch holds.
+
+    It weights the mean over the batch in the mean over the update.
 
     Attributes:
-        tokens: Of the update's action tokens.
-        steps: Of its steps.
+        tokens: Fraction of the update's action tokens.
+        steps: Fraction of its steps.
     """
 
     tokens: float
@@ -261,31 +265,31 @@ class Share(NamedTuple):
 
 
 def passes_of(
-    data: Data, update: Sequence[Sequence[int]], device: torch.device | str
-) -> Iterator[tuple[Batch, Share]]:
-    """The batches of an update, each with its share of it.
+    data: TokenizedEpisodes, update: Sequence[Sequence[int]], device: torch.device | str
+) -> Iterator[tuple[Batch, BatchFraction]]:
+    """Gives the batches of an update, each with its fraction of it.
 
-    Losses are means over the tokens or the steps of a batch; weighted by the share of these they
+    Losses are means over the tokens or the steps of a batch; weighted by these fractions they
     add up to the mean over the update, whatever passes it is split into. Several processes (see
-    `qevolve_baselines.parallel`) get batches of their own, whose shares add up to one over all of
-    them. The last update of an epoch may have fewer transcripts than there are processes: those
-    that are left over then read the first one, with a share of nothing.
+    `qevolve_baselines.parallel`) get batches of their own, whose fractions add up to one over all
+    of them. The last update of an epoch may have fewer transcripts than there are processes: those
+    that are left over then read the first one, with a fraction of nothing.
     """
-    tokens = sum(len(data.samples[i].targets) for indices in update for i in indices)
-    steps = sum(len(np.unique(data.samples[i].steps)) for indices in update for i in indices)
+    tokens = sum(len(data.sequences[i].targets) for indices in update for i in indices)
+    steps = sum(len(np.unique(data.sequences[i].steps)) for indices in update for i in indices)
     elsewhere = 0
     if parallel.size() > 1:
         whole = [i for indices in update for i in indices]
         mine = set(parallel.share(range(len(whole))))
         places = iter(range(len(whole)))
         update = [[i for i in indices if next(places) in mine] for indices in update]
-        elsewhere = sum(len(data.samples[i].ids) for i in whole)
+        elsewhere = sum(len(data.sequences[i].ids) for i in whole)
         if not mine:
             idle = make_batch(data, whole[:1], device)
             idle.size = elsewhere
-            yield idle, Share(0.0, 0.0)
+            yield idle, BatchFraction(0.0, 0.0)
             return
-        elsewhere -= sum(len(data.samples[i].ids) for indices in update for i in indices)
+        elsewhere -= sum(len(data.sequences[i].ids) for indices in update for i in indices)
     for indices in update:
         if not indices:
             continue
@@ -293,9 +297,9 @@ def passes_of(
         # The ledger of each process counts what all of them read.
         batch.size += elsewhere
         elsewhere = 0
-        yield batch, Share(len(batch.tokens) / tokens, len(batch.of) / steps)
+        yield batch, BatchFraction(len(batch.tokens) / tokens, len(batch.of) / steps)
 
 
-def flat(data: Data, per_step: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def flat(data: TokenizedEpisodes, per_step: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Repeats what is known per step for each action token of the step."""
     return per_step[data.token_steps]

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from qevolve_baselines.collect import CollectConfig, collect_stage
-from qevolve_baselines.data.batches import Data, make_batch
+from qevolve_baselines.data.batches import TokenizedEpisodes, make_batch
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.sft import SFTConfig, demonstrations, fit, sft_loss
@@ -211,10 +211,12 @@ class ETO:
         optim = replace(config.optim, lr=config.optim.lr * (1.0 if first else config.lr_later))
         beta = config.beta if first else config.beta_later
         # The sides of pair i are the trajectories 2 i and 2 i + 1.
-        data = Data.of([side for pair in pairs for side in pair])
-        side_of = np.searchsorted(data.bounds, [s.steps[0] for s in data.samples], side="right") - 1
+        data = TokenizedEpisodes.of([side for pair in pairs for side in pair])
+        side_of = (
+            np.searchsorted(data.bounds, [s.steps[0] for s in data.sequences], side="right") - 1
+        )
         samples = [np.flatnonzero(side_of // 2 == i).tolist() for i in range(len(pairs))]
-        sizes = [sum(len(data.samples[j].ids) for j in chosen) for chosen in samples]
+        sizes = [sum(len(data.sequences[j].ids) for j in chosen) for chosen in samples]
 
         def remember() -> Tensor:
             """Log-probability of each side under π_ref, taken before the policy moves."""
@@ -253,6 +255,6 @@ class ETO:
         train_policy(run, stage, policy, optim, len(updates), add_losses, labels=labels)
 
 
-def side_of_tokens(data: Data) -> Any:
+def side_of_tokens(data: TokenizedEpisodes) -> Any:
     """The trajectory of each action token, shape (tokens,)."""
     return np.searchsorted(data.bounds, data.token_steps, side="right") - 1

@@ -49,7 +49,7 @@ from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.on_policy import (
     Groups,
-    Limits,
+    HealthLimits,
     advantage_shares,
     check_online,
     iterations,
@@ -58,7 +58,7 @@ from qevolve_baselines.learners.on_policy import (
     refused_steps,
     step_rewards,
 )
-from qevolve_baselines.learners.surrogate import LOSS_MEANS, OwnData, token_weights
+from qevolve_baselines.learners.surrogate import LOSS_MEANS, OnPolicyData, token_weights
 from qevolve_baselines.losses import Floats, discounted_returns
 from qevolve_baselines.model.forward import frozen
 from qevolve_baselines.model.policy import Policy
@@ -124,7 +124,7 @@ class GRPOConfig:
     loss_mean: str = "token"
     loss_tokens: int = 256
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-4))
-    limits: Limits = field(default_factory=Limits)
+    limits: HealthLimits = field(default_factory=HealthLimits)
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -345,7 +345,7 @@ class GRPO:
                 **advantage_shares(chosen, advantages),
             )
             if chosen:
-                own = OwnData.of(
+                own = OnPolicyData.of(
                     chosen,
                     advantages,
                     reference,
@@ -370,7 +370,7 @@ def improve(
     stage: str,
     policy: Policy,
     trainer: Trainer,
-    own: OwnData,
+    own: OnPolicyData,
     config: GRPOConfig,
 ) -> None:
     """Passes over an iteration's episodes.
@@ -390,11 +390,11 @@ def improve(
     def add_losses(update: Update) -> None:
         passes = updates[update.index]
         weights = token_weights(own.data, passes, config.loss_mean, config.loss_tokens)
-        for batch, share in passes_of(own.data, passes, policy.device):
+        for batch, fraction in passes_of(own.data, passes, policy.device):
             loss, figures = own.loss(
                 policy,
                 batch,
-                weights if share.tokens else weights * 0,
+                weights if fraction.tokens else weights * 0,
                 clip_low=config.clip_low,
                 clip_high=config.clip_high,
                 kl=config.kl,

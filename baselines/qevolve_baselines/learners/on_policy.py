@@ -27,7 +27,7 @@ from qevolve_envs.play import Assignment, EnvConfig, episode_seed
 
 
 @dataclass(slots=True)
-class Limits:
+class HealthLimits:
     """When a run is told to stop, because what it trains has fallen apart.
 
     Attributes:
@@ -155,7 +155,7 @@ class Groups:
         return float(np.mean([t.episode.won for t in self.trajectories]))
 
 
-def group_starts(
+def group_assignments(
     run: Run, number: int, tasks: Sequence[str], config: CollectConfig
 ) -> list[Assignment]:
     """The episodes of an iteration: `per_task` of each of the next `tasks` tasks."""
@@ -167,7 +167,7 @@ def group_starts(
     for place in range((number - 1) * groups, number * groups):
         lap, index = divmod(place, len(tasks))
         if lap not in orders:
-            orders[lap] = run.generator("tasks", lap).permutation(len(tasks))
+            orders[lap] = run.rng("tasks", lap).permutation(len(tasks))
         task = tasks[int(orders[lap][index])]
         starts += [
             Assignment(task, episode_seed(run.seed, "group", place, copy))
@@ -189,7 +189,7 @@ def play_groups(
 
     The budget may end the collection early: the last group may then lack episodes.
     """
-    starts = group_starts(run, number, tasks, config)
+    starts = group_assignments(run, number, tasks, config)
     played = collect_episodes(run, stage, policy, env, starts, config)
     group = np.arange(len(played)) // config.per_task
     return Groups(played, group, feedback_shares(played))

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 
 from qevolve_baselines.collect import CollectConfig
-from qevolve_baselines.data.batches import Batch, Data, bucketed, make_batch, passes_of
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, bucketed, make_batch, passes_of
 from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.on_policy import (
-    Limits,
+    HealthLimits,
     check_online,
     iterations,
     log_iteration,
@@ -38,7 +38,7 @@ from qevolve_baselines.learners.on_policy import (
     refused_steps,
     step_rewards,
 )
-from qevolve_baselines.learners.surrogate import OwnData, token_weights
+from qevolve_baselines.learners.surrogate import OnPolicyData, token_weights
 from qevolve_baselines.losses import (
     Floats,
     explained_variance,
@@ -94,7 +94,7 @@ class PPOConfig:
     shared: bool = False
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-4))
     critic_optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=1e-3))
-    limits: Limits = field(default_factory=Limits)
+    limits: HealthLimits = field(default_factory=HealthLimits)
 
     def __post_init__(self) -> None:
         check_online("PPO", self.collect, self.optim)
@@ -111,12 +111,12 @@ def before_tokens(critic: ValueNetwork, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def token_values(critic: ValueNetwork, data: Data, token_budget: int) -> Floats:
+def token_values(critic: ValueNetwork, data: TokenizedEpisodes, token_budget: int) -> Floats:
     """The value before every action token of the data, shape (tokens,)."""
     critic.eval()
     device = critic.head.weight.device
     values = np.zeros(data.tokens)
-    for indices in bucketed([len(s.ids) for s in data.samples], token_budget):
+    for indices in bucketed([len(s.ids) for s in data.sequences], token_budget):
         batch = make_batch(data, indices, device)
         values[batch.tokens.cpu().numpy()] = before_tokens(critic, batch).double().cpu().numpy()
     return values
@@ -125,14 +125,14 @@ def token_values(critic: ValueNetwork, data: Data, token_budget: int) -> Floats:
 # ── advantages and the loss ─────────────────────────────────────────────────
 
 
-def token_rewards(rewards: Floats, data: Data) -> Floats:
+def token_rewards(rewards: Floats, data: TokenizedEpisodes) -> Floats:
     """Puts the reward of each step on the last token of its action, shape (tokens,)."""
     placed = np.zeros(data.tokens)
     placed[np.cumsum(data.step_tokens) - 1] = rewards
     return placed
 
 
-def token_bounds(data: Data) -> npt.NDArray[np.int64]:
+def token_bounds(data: TokenizedEpisodes) -> npt.NDArray[np.int64]:
     """Where the action tokens of each episode begin, and the end, shape (episodes + 1,)."""
     before = np.concatenate([[0], np.cumsum(data.step_tokens)])
     bounds: npt.NDArray[np.int64] = before[data.bounds]
@@ -187,7 +187,7 @@ class PPO:
             if actor.updates:
                 config.limits.check_malformed(groups.shares, number)
             played = groups.trajectories
-            own = OwnData.of(
+            own = OnPolicyData.of(
                 played,
                 np.zeros(sum(len(t.episode.steps) for t in played)),
                 reference,
@@ -197,7 +197,7 @@ class PPO:
             costs = config.penalty * refused_steps(played)
             rewards = token_rewards(step_rewards(played, config.dense) - costs, own.data)
 
-            def value_all(own: OwnData = own) -> Tensor:
+            def value_all(own: OnPolicyData = own) -> Tensor:
                 budget = config.critic_optim.pass_tokens
                 return torch.from_numpy(token_values(critic, own.data, budget))
 
@@ -239,7 +239,7 @@ class PPO:
         critic: ValueNetwork,
         actor: Trainer,
         critic_trainer: Trainer,
-        own: OwnData,
+        own: OnPolicyData,
         values: Floats,
         returns: Floats,
     ) -> None:
@@ -255,8 +255,8 @@ class PPO:
         def add_losses(update: Update) -> None:
             passes = updates[update.index]
             weights = token_weights(own.data, passes, "token", 1)
-            for batch, share in passes_of(own.data, passes, policy.device):
-                counted = weights if share.tokens else weights * 0
+            for batch, fraction in passes_of(own.data, passes, policy.device):
+                counted = weights if fraction.tokens else weights * 0
                 if warm:
                     loss, figures = own.loss(
                         policy,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qevolve_baselines.collect import CollectConfig, collect_stage
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.base import NothingToLearn
 from qevolve_baselines.learners.sft import SFTConfig, fit
@@ -85,6 +85,6 @@ class RFT:
                     " demonstrations."
                 )
             chosen = [*(expert if config.expert else []), *successes]
-            fit(run, f"{name}-fit", policy, Data.of(chosen), config.fit)
+            fit(run, f"{name}-fit", policy, TokenizedEpisodes.of(chosen), config.fit)
         run.checkpoint(policy, final=True)
         return policy

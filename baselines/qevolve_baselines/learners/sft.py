@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from qevolve_baselines.data.batches import Batch, Data, passes_of
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, passes_of
 from qevolve_baselines.losses import weighted_mean
 from qevolve_baselines.model.forward import action_logits, head_logits, hidden_states, token_figures
 from qevolve_baselines.model.policy import Policy
@@ -78,7 +78,7 @@ def fit(
     run: Run,
     name: str,
     policy: Policy,
-    data: Data,
+    data: TokenizedEpisodes,
     config: SFTConfig,
 ) -> None:
     """Fits a policy to actions, as a stage of a run.
@@ -96,14 +96,14 @@ def fit(
     updates = draw_epochs(data.lengths, config.epochs, config.optim, run, name)
 
     def add_losses(update: Update) -> None:
-        for batch, share in passes_of(data, updates[update.index], policy.device):
+        for batch, fraction in passes_of(data, updates[update.index], policy.device):
             states = hidden_states(model, batch.ids)
             logits = action_logits(model, batch, states)
             logprobs = token_figures(logits, batch, 1.0).logprobs
             loss = sft_loss(logprobs, torch.ones_like(logprobs))
             if config.reading:
                 loss = loss + config.reading * reading_loss(model, states, batch)
-            update.backward(share.tokens * loss, batch.size)
+            update.backward(fraction.tokens * loss, batch.size)
 
     train_policy(run, name, policy, config.optim, len(updates), add_losses)
 
@@ -125,7 +125,7 @@ class SFT:
         return policy
 
 
-def demonstrations(policy: Policy, demos: Sequence[Episode], run: Run) -> Data:
+def demonstrations(policy: Policy, demos: Sequence[Episode], run: Run) -> TokenizedEpisodes:
     """Demonstrations as a policy reads them; failed ones and empty ones are left out.
 
     Raises:
@@ -138,4 +138,4 @@ def demonstrations(policy: Policy, demos: Sequence[Episode], run: Run) -> Data:
             " give successful episodes (--demos), or more of them."
         )
     run.ledger.expert_episodes = len(won)
-    return Data.of([policy.encoder.demonstration(e) for e in won])
+    return TokenizedEpisodes.of([policy.encoder.demonstration(e) for e in won])

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Batch, Data, flat
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, flat
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.losses import Floats, clipped_surrogate, kl_estimate
 from qevolve_baselines.model.forward import action_logits, data_logprobs, token_figures
@@ -70,7 +70,9 @@ def surrogate_loss(
     return Loss(loss, figures)
 
 
-def behaviour_logprobs(trajectories: Sequence[Trajectory], data: Data) -> npt.NDArray[np.float32]:
+def behaviour_logprobs(
+    trajectories: Sequence[Trajectory], data: TokenizedEpisodes
+) -> npt.NDArray[np.float32]:
     """Log-probability with which each action token of the data was drawn, shape (tokens,).
 
     Raises:
@@ -83,7 +85,7 @@ def behaviour_logprobs(trajectories: Sequence[Trajectory], data: Data) -> npt.ND
 
 
 def token_weights(
-    data: Data,
+    data: TokenizedEpisodes,
     update: Sequence[Sequence[int]],
     mean: str,
     constant: int,
@@ -123,7 +125,7 @@ def token_weights(
 
 
 @dataclass(slots=True)
-class OwnData:
+class OnPolicyData:
     """Own episodes as a learner sees them; what is per action token has the shape (tokens,).
 
     Attributes:
@@ -134,7 +136,7 @@ class OwnData:
         temperature: Of sampling.
     """
 
-    data: Data
+    data: TokenizedEpisodes
     old: Tensor
     reference: Tensor | None
     advantages: Tensor
@@ -148,7 +150,7 @@ class OwnData:
         reference: Any,
         temperature: float,
         pass_tokens: int,
-    ) -> OwnData:
+    ) -> OnPolicyData:
         """Lays episodes out, with the advantages of their steps, shape (steps,).
 
         Args:
@@ -158,7 +160,7 @@ class OwnData:
             temperature: Of sampling.
             pass_tokens: Padded tokens of a forward pass of π_ref.
         """
-        data = Data.of(chosen)
+        data = TokenizedEpisodes.of(chosen)
         kept = None
         if reference is not None:
             found = data_logprobs(

@@ -130,5 +130,5 @@ class PolicyAgent:
             "parameters": self.policy.parameters(),
             "weights": self.policy.digest(),
             "temperature": self.temperature,
-            "form": asdict(self.policy.form),
+            "transcript_config": asdict(self.policy.transcript_config),
         }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from qevolve_baselines.data.batches import Batch, Data, bucketed, make_batch
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, bucketed, make_batch
 from qevolve_baselines.model.policy import Policy
 
 
@@ -93,13 +93,13 @@ class DataValues(NamedTuple):
 
 
 @torch.no_grad()
-def data_values(critic: Critic, data: Data, token_budget: int) -> DataValues:
+def data_values(critic: Critic, data: TokenizedEpisodes, token_budget: int) -> DataValues:
     """Values of every step of the data."""
     device = next(critic.parameters()).device
     v = np.zeros(data.steps)
     q = np.zeros(data.steps)
     critic.eval()
-    for indices in bucketed([len(s.ids) for s in data.samples], token_budget):
+    for indices in bucketed([len(s.ids) for s in data.sequences], token_budget):
         batch = make_batch(data, indices, device)
         values = critic(batch)
         of = batch.of.cpu().numpy()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Batch, Data, bucketed, make_batch
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, bucketed, make_batch
 
 
 def backbone(model: Any) -> Any:
@@ -79,12 +79,12 @@ def token_figures(logits: Tensor, batch: Batch, temperature: float) -> TokenFigu
 
 @torch.no_grad()
 def data_logprobs(
-    model: Any, data: Data, *, temperature: float, token_budget: int
+    model: Any, data: TokenizedEpisodes, *, temperature: float, token_budget: int
 ) -> npt.NDArray[np.float32]:
     """Log-probability of every action token of the data, shape (tokens,)."""
     model.eval()
     result = np.zeros(data.tokens, dtype=np.float32)
-    for indices in bucketed([len(s.ids) for s in data.samples], token_budget):
+    for indices in bucketed([len(s.ids) for s in data.sequences], token_budget):
         batch = make_batch(data, indices, model.device)
         figures = token_figures(action_logits(model, batch), batch, temperature)
         result[batch.tokens.cpu().numpy()] = figures.logprobs.cpu().numpy()

@@ -1,7 +1,8 @@
 """A causal language model as a policy: made from scratch, or loaded from a folder.
 
-`Policy` holds the model, its tokenizer and the form of its transcripts; it saves to a folder that
-`AutoModelForCausalLM.from_pretrained` reads. `qevolve_baselines.model.agent` makes it an agent.
+`Policy` holds the model, its tokenizer and the settings of its transcripts; it saves to a folder
+that `AutoModelForCausalLM.from_pretrained` reads. `qevolve_baselines.model.agent` makes it an
+agent.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from qevolve_baselines.model.tokenizer import train_tokenizer
 from qevolve_envs.errors import BadFile, BenchError, MissingData, UnknownName
 
 #: What a saved policy knows beyond what transformers saves.
-FORM_FILE = "qevolve.json"
+CONFIG_FILE = "qevolve.json"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DECODERS = ("lockstep", "generate")
 
 
 @dataclass(slots=True)
-class Form:
-    """The form of a policy's transcripts.
+class TranscriptConfig:
+    """Settings of the transcripts that a policy reads and writes.
 
     Attributes:
         style: ``bare`` actions, or ``react``: "Thought: … Action: …".
@@ -121,43 +122,54 @@ def make_model(config: ScratchConfig, tokenizer: Any, context: int, seed: int) -
 
 
 class Policy:
-    """A model, its tokenizer, and the form of its transcripts.
+    """A model, its tokenizer, and the settings of its transcripts.
 
     Args:
         model: A Hugging Face causal language model.
         tokenizer: Its tokenizer.
-        form: See `Form`.
+        transcript_config: See `TranscriptConfig`.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, form: Form) -> None:
-        if form.style not in STYLES:
-            raise UnknownName.of("style", form.style, STYLES)
+    def __init__(self, model: Any, tokenizer: Any, transcript_config: TranscriptConfig) -> None:
+        if transcript_config.style not in STYLES:
+            raise UnknownName.of("style", transcript_config.style, STYLES)
         if tokenizer.pad_token_id is None:
             raise BenchError(
                 f"The tokenizer of {tokenizer.name_or_path!r} has no padding token: set"
                 " tokenizer.pad_token (its eos_token will do) and save it."
             )
         longest = getattr(model.config, "max_position_embeddings", None)
-        if longest is not None and form.context > longest:
+        if longest is not None and transcript_config.context > longest:
             raise BenchError(
-                f"The model reads at most {longest} tokens, not {form.context}: lower the context."
+                f"The model reads at most {longest} tokens, not {transcript_config.context}: lower"
+                " the context."
             )
         self.model = model
         self.tokenizer = tokenizer
-        self.form = form
+        self.transcript_config = transcript_config
         self.encoder = Encoder(
             tokenizer,
-            style=form.style,
-            context=form.context,
-            max_action_tokens=form.max_action_tokens,
-            max_observation_tokens=form.max_observation_tokens,
+            style=transcript_config.style,
+            context=transcript_config.context,
+            max_action_tokens=transcript_config.max_action_tokens,
+            max_observation_tokens=transcript_config.max_observation_tokens,
         )
 
     @classmethod
-    def scratch(cls, texts: Iterable[str], config: ScratchConfig, form: Form, seed: int) -> Policy:
+    def scratch(
+        cls,
+        texts: Iterable[str],
+        config: ScratchConfig,
+        transcript_config: TranscriptConfig,
+        seed: int,
+    ) -> Policy:
         """A new small policy, whose tokenizer is trained on texts of the environment."""
         tokenizer = train_tokenizer(texts, config.vocabulary, config.tokens)
-        return cls(make_model(config, tokenizer, form.context, seed), tokenizer, form)
+        return cls(
+            make_model(config, tokenizer, transcript_config.context, seed),
+            tokenizer,
+            transcript_config,
+        )
 
     @classmethod
     def load(
@@ -168,7 +180,7 @@ class Policy:
         dtype: str = "float32",
         attention: str | None = None,
         gradient_checkpointing: bool = False,
-        form: Form | None = None,
+        transcript_config: TranscriptConfig | None = None,
     ) -> Policy:
         """Loads a policy that `save` wrote, or any Hugging Face model and its tokenizer.
 
@@ -180,7 +192,7 @@ class Policy:
             attention: ``sdpa``, ``eager`` or ``flash_attention_2``; what transformers chooses by
                 default, which is the fastest that needs no other package.
             gradient_checkpointing: See `checkpoint_gradients`.
-            form: The form of transcripts; by default the saved one.
+            transcript_config: Settings of the transcripts; by default the saved ones.
 
         Raises:
             BenchError: When there is no such model, or when it lacks what a policy needs.
@@ -204,7 +216,7 @@ class Policy:
             raise BadFile(f"Cannot load a model from {path}: {reason}") from error
         if gradient_checkpointing:
             checkpoint_gradients(model)
-        return Policy(model.to(where), tokenizer, form or read_form(path))
+        return Policy(model.to(where), tokenizer, transcript_config or read_transcript_config(path))
 
     def save(self, path: str | Path) -> None:
         """Writes the policy into a folder, which appears whole or not at all.
@@ -237,7 +249,9 @@ class Policy:
         with quiet():
             merged(self.model).save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-        (folder / FORM_FILE).write_text(json.dumps(asdict(self.form), indent=2) + "\n")
+        (folder / CONFIG_FILE).write_text(
+            json.dumps(asdict(self.transcript_config), indent=2) + "\n"
+        )
 
     @property
     def device(self) -> torch.device:
@@ -261,7 +275,7 @@ class Policy:
         """
         if kind not in DECODERS:
             raise UnknownName.of("decoder", kind, DECODERS)
-        if kind == "lockstep" and reads_in_lockstep(self.model, self.form.context):
+        if kind == "lockstep" and reads_in_lockstep(self.model, self.transcript_config.context):
             return LockstepDecoder(self.model)
         return GenerateDecoder(self.model, int(self.tokenizer.pad_token_id))
 
@@ -327,12 +341,14 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def read_form(path: str | Path) -> Form:
-    """The form that a policy was saved with; the default one for a foreign model."""
-    file = Path(path) / FORM_FILE
+def read_transcript_config(path: str | Path) -> TranscriptConfig:
+    """Reads the settings that a policy was saved with; the defaults for a foreign model."""
+    file = Path(path) / CONFIG_FILE
     if not file.is_file():
-        return Form()
+        return TranscriptConfig()
     try:
-        return Form(**json.loads(file.read_text()))
+        return TranscriptConfig(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise BadFile(f"{file} is not the form of a policy: {error}.") from None
+        raise BadFile(
+            f"{file} does not hold the settings of a policy's transcripts: {error}."
+        ) from None

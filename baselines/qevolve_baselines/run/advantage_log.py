@@ -1,9 +1,9 @@
-"""What Q-Evolve thought of every action: advantages with their episode, critic and policy.
+"""The advantages that Q-Evolve learns from, on disk, with their episode, critic and policy.
 
-A run keeps ``judged/round-K.jsonl.gz``: a line for each trajectory of D, in D's order. Whoever asks
-why an action was learnt finds the episode that it stands in (task, seed, digest), its reward and
-label, V and Q of the critic, and the digests of the weights of that critic and of the policy that
-collected, which is π_old.
+A run keeps ``advantages/round-K.jsonl.gz``: a line for each trajectory of D, in D's order. It tells
+why an action was learnt: the episode of the action (task, seed, digest), its reward and label, V
+and Q of the critic, and the digests of the weights of that critic and of the policy that collected,
+which is π_old.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from qevolve_baselines.losses import Floats
     from qevolve_baselines.model.critic import DataValues
 
-FOLDER = "judged"
+FOLDER = "advantages"
+#: Name of the folder in runs of version 0.1.0 and earlier; the files are the same.
+OLD_FOLDER = "judged"
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One trajectory as a round of Q-Evolve judged it; every list has an entry for each step.
+class AdvantageRecord:
+    """Values and advantages of one trajectory in a round; every list has an entry for each step.
 
     Attributes:
         round: Counted from 1.
@@ -52,7 +54,7 @@ class Judged:
         returns: Discounted return of what the critic learns, which V predicts.
         v: V(s_t).
         q: The smallest Q(s_t, a_t).
-        advantage: As the policy learns it: normalised and bounded.
+        advantage: A_t as the policy learns it, normalised and bounded.
     """
 
     round: int
@@ -74,10 +76,10 @@ class Judged:
     advantage: list[float]
 
 
-def write_judged(
+def write_advantage_log(
     path: Path,
     chosen: Sequence[Trajectory],
-    facts: StepData,
+    step_data: StepData,
     values: DataValues,
     advantages: Floats,
     *,
@@ -86,15 +88,15 @@ def write_judged(
     policy: str,
     critic: str,
 ) -> None:
-    """Writes a round.
+    """Writes the records of a round.
 
     Args:
         path: The file.
         chosen: D.
-        facts: What is known of its steps.
-        values: What the critic says of them.
-        advantages: What came of it, shape (steps,).
-        number: The round.
+        step_data: Data of its steps.
+        values: Values of its steps.
+        advantages: Advantages of its steps, shape (steps,).
+        number: Number of the round.
         gamma: γ.
         policy: Digest of π_old.
         critic: Digest of the critic.
@@ -102,30 +104,30 @@ def write_judged(
     from qevolve_baselines.losses import discounted_returns  # Readers need no torch.
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    returns = discounted_returns(facts.r_critic, facts.bounds, gamma)
+    returns = discounted_returns(step_data.r_critic, step_data.bounds, gamma)
     # Without a name and a time in its head, a resumed run writes the same bytes.
     with replacing(path) as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
         for i, trajectory in enumerate(chosen):
-            span = slice(facts.bounds[i], facts.bounds[i + 1])
+            span = slice(step_data.bounds[i], step_data.bounds[i + 1])
             episode = trajectory.episode
 
             def of(array: Floats, span: slice = span) -> list[float]:
                 return [float(f"{x:.6g}") for x in array[span]]
 
-            record = Judged(
+            record = AdvantageRecord(
                 round=number,
                 policy=policy,
                 critic=critic,
-                expert=bool(np.any(facts.expert[span])),
-                held_out=bool(facts.held_out[i]),
+                expert=bool(np.any(step_data.expert[span])),
+                held_out=bool(step_data.held_out[i]),
                 task_id=episode.task_id,
                 seed=episode.seed,
                 episode=episode.digest,
                 won=episode.won,
                 actions=[step.action for step in episode.steps],
                 feedback=[step.feedback for step in episode.steps],
-                reward=of(facts.r_env),
-                label=of(facts.r_aux),
+                reward=of(step_data.r_env),
+                label=of(step_data.r_aux),
                 returns=of(returns),
                 v=of(values.v),
                 q=of(values.q),
@@ -135,13 +137,13 @@ def write_judged(
             stream.write(line.encode("ascii") + b"\n")
 
 
-def read_judged(path: Path) -> Iterator[Judged]:
-    """Reads what `write_judged` wrote.
+def read_advantage_log(path: Path) -> Iterator[AdvantageRecord]:
+    """Reads the records of a round.
 
     Raises:
         BadFile: With the file and line, when it is something else or damaged.
     """
-    names = {field.name for field in fields(Judged)}
+    names = {field.name for field in fields(AdvantageRecord)}
     number = 0
     try:
         with gzip.open(path, "rt", encoding="ascii") as stream:
@@ -149,10 +151,10 @@ def read_judged(path: Path) -> Iterator[Judged]:
                 number += 1
                 raw: Any = json.loads(line)
                 if not isinstance(raw, dict) or {"schema", *names} != set(raw):
-                    raise ValueError("it is no trajectory that q_evolve has judged")
+                    raise ValueError("it is no record of q_evolve's advantages")
                 if raw.pop("schema") != SCHEMA:
                     raise ValueError(f"its schema is not {SCHEMA}, which this release reads")
-                yield _checked(Judged(**raw))
+                yield _checked(AdvantageRecord(**raw))
     except (OSError, EOFError, zlib.error, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadFile(f"{path}, line {number}: {reason}.") from None
@@ -160,7 +162,7 @@ def read_judged(path: Path) -> Iterator[Judged]:
         raise BadFile(f"{path} holds no trajectory.")
 
 
-def _checked(one: Judged) -> Judged:
+def _checked(one: AdvantageRecord) -> AdvantageRecord:
     """Refuses fields of other kinds, and lists that are not of one length."""
     kinds: dict[str, Any] = {
         "str": str,
@@ -169,7 +171,7 @@ def _checked(one: Judged) -> Judged:
         "list[str]": str,
         "list[float]": (int, float),
     }
-    for field in fields(Judged):
+    for field in fields(AdvantageRecord):
         value, kind = getattr(one, field.name), str(field.type)
         listed = kind.startswith("list")
         if listed and (not isinstance(value, list) or len(value) != len(one.actions)):

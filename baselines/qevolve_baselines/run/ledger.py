@@ -48,7 +48,7 @@ UPDATE_AXES = ("trained_tokens", "wall_seconds", "accelerator_seconds")
 
 @dataclass(slots=True)
 class Budget:
-    """Limits on what a learner may use up; None is no limit.
+    """HealthLimits on what a learner may use up; None is no limit.
 
     A learner stops at the first boundary behind a limit: it may go past one of steps by less than
     an episode, and past the others by one update or batch of episodes.

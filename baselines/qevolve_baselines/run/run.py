@@ -7,9 +7,9 @@ its stages goes through the run:
 - `Run.once` computes something once, such as a collection of episodes, and keeps it on disk;
 - `Run.updates` counts the updates of a stage, and goes on where the last save was.
 
-All chance is drawn by name from the seed, so there is no generator to save: a run that was killed
-and resumed has, on the same CPU and number of threads, the weights of an undisturbed one, bit for
-bit.
+All random numbers are drawn by name from the seed, so there is no generator to save: a run that was
+killed and resumed has, on the same CPU and number of threads, the weights of an undisturbed one,
+bit for bit.
 """
 
 from __future__ import annotations
@@ -137,15 +137,15 @@ class Run:
             with metrics.open("r+b") as stream:
                 stream.truncate(self._metrics_at)
 
-    # ── chance ──────────────────────────────────────────────────────────────
+    # ── random numbers ─────────────────────────────────────────────────────────
 
-    def generator(self, *names: str | int) -> np.random.Generator:
-        """Chance for what `names` say, a pure function of the seed and the names."""
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """Makes the random generator for a purpose, a function of the seed and the names alone."""
         return _SEEDS.generator(self.seed, *names)
 
     def torch_seed(self, *names: str | int) -> int:
         """A seed for torch, for what `names` say."""
-        return int(self.generator(*names).integers(2**31))
+        return int(self.rng(*names).integers(2**31))
 
     # ── what makes a run resumable ──────────────────────────────────────────
 

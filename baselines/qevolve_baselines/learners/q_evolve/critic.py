@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Batch, Data, passes_of
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, passes_of
 from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.losses import Floats, generalised_advantages
 from qevolve_baselines.model.critic import Critic, Values
@@ -46,7 +46,7 @@ class CriticConfig:
         critic_lambda: λ of the return that Q is fitted to; 0 is the paper's one-step target.
         weight_time: The term t/T of w_t.
         weight_success: The term d of w_t.
-        held_out: Share of the trajectories that the critic is judged on instead of trained on.
+        held_out: Share of the trajectories that the critic is tested on instead of trained on.
         data: ``hybrid``, the paper's D, or ``self``: V is then the value of the policy that
             collected, instead of a mixture with the expert's.
     """
@@ -115,50 +115,55 @@ def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def train_critic(
-    run: Run, name: str, critic: Critic, data: Data, facts: StepData, config: CriticConfig
+    run: Run,
+    name: str,
+    critic: Critic,
+    data: TokenizedEpisodes,
+    step_data: StepData,
+    config: CriticConfig,
 ) -> int:
     """(4): weighted IQL on the fixed D, by passes over whole transcripts.
 
     Returns:
         The tokens of all its updates.
     """
-    held = np.repeat(facts.held_out, np.diff(facts.bounds))
-    left_out = held | facts.expert if config.data == "self" else held
-    training = [i for i, sample in enumerate(data.samples) if not left_out[sample.steps[0]]]
-    lengths = [len(data.samples[i].ids) for i in training]
+    held = np.repeat(step_data.held_out, np.diff(step_data.bounds))
+    left_out = held | step_data.expert if config.data == "self" else held
+    training = [i for i, sample in enumerate(data.sequences) if not left_out[sample.steps[0]]]
+    lengths = [len(data.sequences[i].ids) for i in training]
     updates = [
         [[training[i] for i in indices] for indices in update]
         for update in draw_epochs(lengths, config.epochs, config.optim, run, name)
     ]
     trainer = Trainer(critic.parameters(), config.optim, len(updates), "critic")
-    target = Target(critic, config.target_tau) if config.target_tau < 1 else None
+    target = TargetNetwork(critic, config.target_tau) if config.target_tau < 1 else None
     if target is not None:
         run.track(f"{name} target", target)
     run.track(name, critic)
     run.track(f"{name} optimiser", trainer)
     # V(s_{t+1}) of a step whose successor stands in another transcript (after an overflow of the
     # context) is the one that was last computed for it.
-    known = _Known(np.zeros(data.steps))
+    known = _LatestValues(np.zeros(data.steps))
     run.track(f"{name} values", known)
-    rewards = facts.r_critic
+    rewards = step_data.r_critic
     critic.train()
 
     def add_losses(update: Update) -> None:
-        for batch, share in passes_of(data, updates[update.index], data_device(critic)):
+        for batch, fraction in passes_of(data, updates[update.index], data_device(critic)):
             of = batch.of.cpu().numpy()
             values = critic(batch)
             q_bar = (values if target is None else target(batch)).q.detach().min(dim=0).values
             v = values.v.detach()
             known.values[of] = v.double().cpu().numpy()
-            targets = q_targets(rewards, known.values, facts.bounds, of, config)
-            weights = torch.from_numpy(facts.weights[of]).to(values.v)
+            targets = q_targets(rewards, known.values, step_data.bounds, of, config)
+            weights = torch.from_numpy(step_data.weights[of]).to(values.v)
             loss_v = v_loss(values.v, q_bar, weights, config.expectile)
             loss_q = q_loss(values.q, torch.from_numpy(targets).to(values.v), weights)
             figures = {"loss_v": loss_v.item(), "loss_q": loss_q.item(), "v": v.mean().item()}
             update.backward(
-                share.steps * (loss_v + loss_q),
+                fraction.steps * (loss_v + loss_q),
                 batch.size,
-                {figure: share.steps * value for figure, value in figures.items()},
+                {figure: fraction.steps * value for figure, value in figures.items()},
             )
 
     train_stage(
@@ -176,7 +181,12 @@ def train_critic(
 
 
 def fit_critic(
-    run: Run, name: str, critic: Critic, data: Data, facts: StepData, config: CriticConfig
+    run: Run,
+    name: str,
+    critic: Critic,
+    data: TokenizedEpisodes,
+    step_data: StepData,
+    config: CriticConfig,
 ) -> None:
     """`train_critic`, unless another run of the study has trained this critic on these data."""
 
@@ -184,12 +194,12 @@ def fit_critic(
         # As it begins, also where the run is resumed in the middle: `train_critic` restores it.
         start = [weights_digest(critic), weights_digest(critic.network)]
         of_data = [data.bounds, data.token_steps, data.state_at, data.action_at]
-        of_data += [np.array(sample.ids) for sample in data.samples]
-        of_facts = [facts.r_critic, facts.weights, facts.expert, facts.held_out]
+        of_data += [np.array(sample.ids) for sample in data.sequences]
+        of_facts = [step_data.r_critic, step_data.weights, step_data.expert, step_data.held_out]
         return fingerprint(name, start, asdict(config), *of_data, *of_facts)
 
     def train() -> dict[str, Any]:
-        tokens = train_critic(run, name, critic, data, facts, config)
+        tokens = train_critic(run, name, critic, data, step_data, config)
         return {"weights": critic.state_dict(), "tokens": tokens}
 
     trained, fresh = run.common("critic", inputs, train)
@@ -200,7 +210,7 @@ def fit_critic(
 
 
 @dataclass(slots=True)
-class _Known:
+class _LatestValues:
     """The latest V of every step, tracked so that a resumed run has them too."""
 
     values: Floats
@@ -243,7 +253,7 @@ def q_targets(
     return result
 
 
-class Target:
+class TargetNetwork:
     """A network that follows another one slowly: θ̄ ← θ̄ + τ (θ - θ̄).
 
     Args:

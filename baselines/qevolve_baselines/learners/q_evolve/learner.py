@@ -113,7 +113,7 @@ from torch import Tensor
 
 from qevolve_baselines import parallel
 from qevolve_baselines.collect import CollectConfig, collect_stage
-from qevolve_baselines.data.batches import Data
+from qevolve_baselines.data.batches import TokenizedEpisodes
 from qevolve_baselines.data.step_data import StepData
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.q_evolve.critic import CriticConfig, fit_critic, step_weights
@@ -137,7 +137,7 @@ from qevolve_baselines.model.critic import Critic, data_values
 from qevolve_baselines.model.forward import data_logprobs, frozen
 from qevolve_baselines.model.policy import Policy, weights_digest
 from qevolve_baselines.rerank import RerankedPolicy
-from qevolve_baselines.run.advantage_log import FOLDER, write_judged
+from qevolve_baselines.run.advantage_log import FOLDER, write_advantage_log
 from qevolve_baselines.run.run import Round, Run
 from qevolve_envs.core import Feedback
 from qevolve_envs.episode import Episode
@@ -248,7 +248,7 @@ class QEvolve:
         reference = frozen(run.reference or policy.model)
         run.track("policy", policy.model)
         if config.bc.epochs and expert:  # (1)
-            fit(run, "bc", policy, Data.of(expert), config.bc)
+            fit(run, "bc", policy, TokenizedEpisodes.of(expert), config.bc)
             if run.reference is None:
                 # What π_ref is must survive a resume in the middle of a later round.
                 reference.load_state_dict(run.once("bc weights", lambda: weights_of(policy.model)))
@@ -273,9 +273,11 @@ class QEvolve:
         # (2) D; until (6) begins, the policy is π_old.
         own = collect_stage(run, name, policy, env, config.collect, current.remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
-        data = Data.of(chosen)
+        data = TokenizedEpisodes.of(chosen)
         # (3), (4c)
-        facts = facts_of(chosen, data, config, experts=0 if config.data == "self" else len(expert))
+        step_data = make_step_data(
+            chosen, data, config, experts=0 if config.data == "self" else len(expert)
+        )
         critic = Critic(
             policy,
             q_heads=config.critic.q_heads,
@@ -284,16 +286,16 @@ class QEvolve:
         )
 
         def evaluate() -> dict[str, Tensor]:
-            fit_critic(run, f"{name}-critic", critic, data, facts, config.critic)  # (4)
+            fit_critic(run, f"{name}-critic", critic, data, step_data, config.critic)  # (4)
             values = data_values(critic, data, config.critic.optim.pass_tokens)
-            advantages = process_rewards(facts, values.v, values.q, config)  # (5)
-            report = health(facts, values.v, advantages, config)
+            advantages = process_rewards(step_data, values.v, values.q, config)  # (5)
+            report = health(step_data, values.v, advantages, config)
             run.log(stage=f"{name}-advantages", **report)
             if run.folder is not None and parallel.is_main():
-                write_judged(
+                write_advantage_log(
                     run.folder / FOLDER / f"round-{number}.jsonl.gz",
                     chosen,
-                    facts,
+                    step_data,
                     values,
                     advantages,
                     number=number,
@@ -313,9 +315,9 @@ class QEvolve:
                 ),
             }
 
-        judged = run.once(f"{name}-judged", evaluate)
+        evaluated = run.once(f"{name}-advantages", evaluate)
         if config.rerank:
-            critic.load_state_dict(judged)
+            critic.load_state_dict(evaluated)
             current.policy = RerankedPolicy(
                 policy,
                 critic,
@@ -333,9 +335,9 @@ class QEvolve:
             reference,
             data,
             config.policy,
-            advantages=judged["advantages"].numpy(),
-            old=judged["old"],
-            expert=facts.expert,
+            advantages=evaluated["advantages"].numpy(),
+            old=evaluated["old"],
+            expert=step_data.expert,
             temperature=config.collect.temperature,
         )
 
@@ -348,8 +350,8 @@ def weights_of(model: Any) -> dict[str, Tensor]:
 # ── the stages ──────────────────────────────────────────────────────────────
 
 
-def facts_of(
-    chosen: Sequence[Trajectory], data: Data, config: QEvolveConfig, experts: int
+def make_step_data(
+    chosen: Sequence[Trajectory], data: TokenizedEpisodes, config: QEvolveConfig, experts: int
 ) -> StepData:
     """What is known of the steps of D, whose first `experts` trajectories are the expert's."""
     steps = [s for t in chosen for s in t.episode.steps]
@@ -378,15 +380,19 @@ def facts_of(
     )
 
 
-def process_rewards(facts: StepData, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
+def process_rewards(step_data: StepData, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
     """(5): the advantage of every step of D, shape (steps,), normalised and bounded."""
     gamma = config.critic.gamma
-    rewards = facts.r_env + facts.r_aux if config.advantage_rewards == "env+aux" else facts.r_env
+    rewards = (
+        step_data.r_env + step_data.r_aux
+        if config.advantage_rewards == "env+aux"
+        else step_data.r_env
+    )
     if config.advantage == "q_minus_v":
         raw = q - v
     else:
         lam = config.gae_lambda if config.advantage == "gae" else 0.0
-        raw = generalised_advantages(rewards, v, facts.bounds, gamma, lam)
+        raw = generalised_advantages(rewards, v, step_data.bounds, gamma, lam)
     normalised = normalise(raw, config.advantage_norm)
     if config.advantage_clip > 0:
         normalised = normalised.clip(-config.advantage_clip, config.advantage_clip)
@@ -404,7 +410,9 @@ def normalise(raw: Floats, norm: str) -> Floats:
     return raw
 
 
-def health(facts: StepData, v: Floats, advantages: Floats, config: QEvolveConfig) -> dict[str, Any]:
+def health(
+    step_data: StepData, v: Floats, advantages: Floats, config: QEvolveConfig
+) -> dict[str, Any]:
     """What to know of a critic before a policy is trained on it.
 
     Returns:
@@ -412,12 +420,12 @@ def health(facts: StepData, v: Floats, advantages: Floats, config: QEvolveConfig
         rewards that the critic learns, under its weights); explained variance of the return along
         held-out trajectories; the mean advantage by kind of feedback, and for expert steps.
     """
-    returns = discounted_returns(facts.r_critic, facts.bounds, config.critic.gamma)
-    starts = facts.bounds[:-1]
-    own = ~facts.expert[starts]
-    judged = own if config.critic.data == "self" else np.ones(len(starts), dtype=bool)
-    weights = facts.weights[starts] * judged
-    held = np.repeat(facts.held_out, np.diff(facts.bounds))
+    returns = discounted_returns(step_data.r_critic, step_data.bounds, config.critic.gamma)
+    starts = step_data.bounds[:-1]
+    own = ~step_data.expert[starts]
+    fitted = own if config.critic.data == "self" else np.ones(len(starts), dtype=bool)
+    weights = step_data.weights[starts] * fitted
+    held = np.repeat(step_data.held_out, np.diff(step_data.bounds))
     report: dict[str, Any] = {
         "v0": float(np.average(v[starts], weights=weights)),
         "return0": float(np.average(returns[starts], weights=weights)),
@@ -427,16 +435,16 @@ def health(facts: StepData, v: Floats, advantages: Floats, config: QEvolveConfig
     }
     if held.any():
         report["explained_variance_held_out"] = explained_variance(v[held], returns[held])
-    won = facts.success
+    won = step_data.success
     if own.any() and (won & own).any() and (~won & own).any():
         report["v0_won"] = float(v[starts][own & won].mean())
         report["v0_lost"] = float(v[starts][own & ~won].mean())
     for kind in Feedback:
-        chosen = (facts.feedback == kind.value) & ~facts.expert
+        chosen = (step_data.feedback == kind.value) & ~step_data.expert
         if chosen.any():
             report[f"advantage_{kind.value}"] = float(advantages[chosen].mean())
-    if facts.expert.any():
-        report["advantage_expert"] = float(advantages[facts.expert].mean())
+    if step_data.expert.any():
+        report["advantage_expert"] = float(advantages[step_data.expert].mean())
     return report
 
 

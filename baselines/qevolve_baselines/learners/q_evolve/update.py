@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Batch, Data, flat, passes_of
+from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, flat, passes_of
 from qevolve_baselines.learners.sft import sft_loss
 from qevolve_baselines.losses import Floats, clipped_surrogate, exact_kl, kl_estimate
 from qevolve_baselines.model.forward import action_logits, segment_sum, token_figures
@@ -76,7 +76,7 @@ def improve(
     name: str,
     policy: Policy,
     reference: Any,
-    data: Data,
+    data: TokenizedEpisodes,
     config: PolicyConfig,
     *,
     advantages: Floats,
@@ -110,7 +110,7 @@ def improve(
     def add_losses(update: Update) -> None:
         passes = updates[update.index]
         anchors = expert_tokens[data.tokens_of(passes)].sum() if config.anchor else 0.0
-        for batch, share in passes_of(data, passes, policy.device):
+        for batch, fraction in passes_of(data, passes, policy.device):
             logits = action_logits(model, batch)
             with torch.no_grad():
                 reference_logits = action_logits(reference, batch)
@@ -129,13 +129,13 @@ def improve(
                 config,
             )
             drift["entropy"] = figures.entropy.mean().item()
-            loss = share.tokens * loss
-            if anchors and share.tokens:
+            loss = fraction.tokens * loss
+            if anchors and fraction.tokens:
                 # A mean over the update's expert tokens, of which a pass may hold few or none.
                 anchored = expert_tokens[pick].to(figures.logprobs)
                 part = anchored.sum() / anchors
                 loss = loss + config.anchor * part * sft_loss(figures.logprobs, anchored)
-            update.backward(loss, batch.size, {k: share.tokens * v for k, v in drift.items()})
+            update.backward(loss, batch.size, {k: fraction.tokens * v for k, v in drift.items()})
 
     def too_far(figures: dict[str, float]) -> bool:
         if figures["kl_reference"] <= config.kl_stop:

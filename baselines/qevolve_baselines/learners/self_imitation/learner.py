@@ -37,15 +37,15 @@ from qevolve_baselines.learners.on_policy import (
     play_groups,
 )
 from qevolve_baselines.learners.self_imitation.replay_buffer import (
-    Buffer,
-    Memory,
+    EpisodeStore,
+    ReplayBuffer,
     better_steps,
     episode_returns,
 )
 from qevolve_baselines.learners.self_imitation.sil import SILConfig, ValueTrainer, imitate
 from qevolve_baselines.learners.self_imitation.spear import SPEARConfig, replay
 from qevolve_baselines.learners.surrogate import (
-    OwnData,
+    OnPolicyData,
 )
 from qevolve_baselines.model.forward import frozen
 from qevolve_baselines.model.policy import Policy
@@ -99,7 +99,7 @@ class SelfImitation:
         spear = config.method == "spear"
         reference = frozen(run.reference or policy.model) if online.kl else None
         trainer = Trainer(policy.model.parameters(), online.optim, 1, "policy")
-        buffer = Buffer(config.spear.capacity if spear else config.sil.capacity)
+        buffer = ReplayBuffer(config.spear.capacity if spear else config.sil.capacity)
         run.track("policy", policy.model)
         run.track("policy optimiser", trainer)
         run.track("buffer", buffer)
@@ -111,7 +111,7 @@ class SelfImitation:
             name = f"iteration-{number}"
             return play_groups(run, number, name, policy, env, tasks, online.collect)
 
-        memory = Memory(buffer, play, online)
+        store = EpisodeStore(buffer, play, online)
         keep = config.spear.max_age if spear else None
         for number, stage in iterations(run, online.iterations, "Self-imitation", keep):
             groups = play(number)
@@ -126,7 +126,7 @@ class SelfImitation:
                 stored=len(buffer.entries),
             )
             if chosen:
-                own = OwnData.of(
+                own = OnPolicyData.of(
                     chosen,
                     advantages,
                     reference,
@@ -137,16 +137,16 @@ class SelfImitation:
             returns = episode_returns(groups, online.dense)
             if value is None:
                 # What is replayed comes from earlier iterations: this one was just learnt from.
-                replay(run, number, stage, policy, trainer, memory, config.spear, online)
+                replay(run, number, stage, policy, trainer, store, config.spear, online)
                 better = [i for i, good in enumerate(better_steps(groups, online)) if good.any()]
                 means = np.bincount(groups.group, returns) / np.bincount(groups.group)
                 buffer.add(number, better, means.tolist())
             else:
                 value.fit(run, stage, groups, online)
                 buffer.add(number, np.flatnonzero(returns > 0).tolist(), [])
-                memory.remember(number, groups)
-                imitate(run, number, stage, policy, trainer, value, memory, config.sil, online)
-            memory.remember(number, groups)
+                store.remember(number, groups)
+                imitate(run, number, stage, policy, trainer, value, store, config.sil, online)
+            store.remember(number, groups)
             run.checkpoint(policy)
         if not trainer.updates:
             raise NothingToLearn(

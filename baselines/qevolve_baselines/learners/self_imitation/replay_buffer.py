@@ -1,7 +1,7 @@
 """Replay: the episodes that an online learner remembers of earlier iterations.
 
 The run keeps every iteration's episodes on disk. What changes, and is saved with the run, is only
-the list of those that are still wanted: `Buffer`.
+the list of those that are still wanted: `ReplayBuffer`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEAST_PRIORITY = 1e-6
 
 
 @dataclass(slots=True)
-class Entry:
+class ReplayEntry:
     """An episode in the buffer: the `index`-th of iteration `iteration`, and its priority."""
 
     iteration: int
@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Buffer:
+class ReplayBuffer:
     """Which episodes are kept for replay; the episodes themselves stay where `Run.once` has them.
 
     Attributes:
@@ -43,7 +43,7 @@ class Buffer:
     """
 
     capacity: int
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ReplayEntry] = field(default_factory=list)
     latest: int = 0
     means: list[float] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ class Buffer:
         if iteration <= self.latest:
             return  # A run that was killed behind this comes here again.
         highest = max((e.priority for e in self.entries), default=1.0)
-        self.entries += [Entry(iteration, int(i), highest) for i in indices]
+        self.entries += [ReplayEntry(iteration, int(i), highest) for i in indices]
         self.entries = self.entries[-self.capacity :]
         self.means += means
         self.latest = iteration
@@ -73,12 +73,12 @@ class Buffer:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """For `Run.track`."""
-        self.entries = [Entry(*entry) for entry in state_dict["entries"]]
+        self.entries = [ReplayEntry(*entry) for entry in state_dict["entries"]]
         self.latest = state_dict["latest"]
         self.means = list(state_dict["means"])
 
 
-class Draw(NamedTuple):
+class PrioritisedDraw(NamedTuple):
     """Which entries were drawn, and their importance weights; both of shape (n,)."""
 
     chosen: npt.NDArray[np.int64]
@@ -87,7 +87,7 @@ class Draw(NamedTuple):
 
 def draw_prioritised(
     priorities: Floats, count: int, alpha: float, beta: float, rng: np.random.Generator
-) -> Draw:
+) -> PrioritisedDraw:
     """Prioritised replay (Schaul et al. 2016): P_i ∝ p_i^α, weights (1 / (N P_i))^β over their max.
 
     Args:
@@ -102,7 +102,7 @@ def draw_prioritised(
     chosen = rng.choice(len(priorities), size=count, p=chances)
     weights = (len(priorities) * chances[chosen]) ** -beta
     # As in the authors' code, the largest weight that any entry could have is 1.
-    return Draw(chosen, weights / (len(priorities) * chances.min()) ** -beta)
+    return PrioritisedDraw(chosen, weights / (len(priorities) * chances.min()) ** -beta)
 
 
 def episode_returns(groups: Groups, dense: float) -> Floats:
@@ -118,7 +118,7 @@ def better_steps(groups: Groups, online: GRPOConfig) -> list[npt.NDArray[np.bool
     return np.split(group_advantages(groups, online) > 0, np.cumsum(lengths)[:-1])
 
 
-class Kept(NamedTuple):
+class StoredEpisode(NamedTuple):
     """An episode of the buffer, its return, and which of its steps had a positive advantage."""
 
     trajectory: Trajectory
@@ -126,7 +126,7 @@ class Kept(NamedTuple):
     better: npt.NDArray[np.bool_]
 
 
-class Memory:
+class EpisodeStore:
     """The episodes that a buffer's entries stand for.
 
     Args:
@@ -135,11 +135,13 @@ class Memory:
         online: How they are compared.
     """
 
-    def __init__(self, buffer: Buffer, play: Callable[[int], Groups], online: GRPOConfig) -> None:
+    def __init__(
+        self, buffer: ReplayBuffer, play: Callable[[int], Groups], online: GRPOConfig
+    ) -> None:
         self.buffer = buffer
         self._play = play
         self._online = online
-        self._kept: dict[tuple[int, int], Kept] = {}
+        self._kept: dict[tuple[int, int], StoredEpisode] = {}
 
     def remember(self, iteration: int, groups: Groups) -> None:
         """Keeps an iteration's episodes that are in the buffer; drops those that have left it."""
@@ -149,10 +151,10 @@ class Memory:
         better = better_steps(groups, self._online)
         for index, trajectory in enumerate(groups.trajectories):
             if (iteration, index) in wanted:
-                kept = Kept(trajectory, float(returns[index]), better[index])
+                kept = StoredEpisode(trajectory, float(returns[index]), better[index])
                 self._kept[iteration, index] = kept
 
-    def fetch(self, entry: Entry) -> Kept:
+    def fetch(self, entry: ReplayEntry) -> StoredEpisode:
         """The episode of an entry; after a resume it is read from disk."""
         key = (entry.iteration, entry.index)
         if key not in self._kept:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Data, bucketed, passes_of
+from qevolve_baselines.data.batches import TokenizedEpisodes, bucketed, passes_of
 from qevolve_baselines.data.transcript import Trajectory
 from qevolve_baselines.learners.grpo import GRPOConfig
 from qevolve_baselines.learners.on_policy import (
@@ -29,7 +29,7 @@ from qevolve_baselines.learners.on_policy import (
 )
 from qevolve_baselines.learners.self_imitation.replay_buffer import (
     LEAST_PRIORITY,
-    Memory,
+    EpisodeStore,
     draw_prioritised,
 )
 from qevolve_baselines.losses import discounted_returns
@@ -129,7 +129,7 @@ class ValueTrainer:
     def fit(self, run: Run, stage: str, groups: Groups, online: GRPOConfig) -> None:
         """Fits V to the discounted returns of an iteration's episodes: ½ (R - V)²."""
         config = self.config
-        data = Data.of(groups.trajectories)
+        data = TokenizedEpisodes.of(groups.trajectories)
         rewards = step_rewards(groups.trajectories, online.dense)
         returns = torch.from_numpy(discounted_returns(rewards, data.bounds, config.gamma))
         name = f"{stage}-value"
@@ -138,10 +138,10 @@ class ValueTrainer:
         self.network.train()
 
         def add_losses(update: Update) -> None:
-            for batch, share in passes_of(data, updates[update.index], device):
+            for batch, fraction in passes_of(data, updates[update.index], device):
                 values = self.network(batch.ids, *batch.state)
                 error = returns[batch.of.cpu()].to(values) - values
-                loss = share.steps * error.square().mean() / 2
+                loss = fraction.steps * error.square().mean() / 2
                 update.backward(loss, self.network.trained_tokens(batch))
 
         trainers, labels = {"": self.trainer}, {"stage": "value"}
@@ -155,7 +155,7 @@ def imitate(
     policy: Policy,
     trainer: Trainer,
     value: ValueTrainer,
-    memory: Memory,
+    store: EpisodeStore,
     config: SILConfig,
     online: GRPOConfig,
 ) -> None:
@@ -168,11 +168,11 @@ def imitate(
         policy: Is trained.
         trainer: Its optimiser, that of all iterations.
         value: V.
-        memory: The buffer, and the episodes of its entries.
+        store: The buffer, and the episodes of its entries.
         config: Settings of SIL.
         online: Settings of the on-policy step.
     """
-    entries = memory.buffer.entries
+    entries = store.buffer.entries
 
     def add_losses(update: Update) -> None:
         draw = draw_prioritised(
@@ -180,15 +180,15 @@ def imitate(
             config.batch_tokens,  # An episode has at least one: there are draws enough.
             config.alpha,
             config.beta,
-            run.generator(stage, "replay", update.index),
+            run.rng(stage, "replay", update.index),
         )
         episodes: list[Trajectory] = []
         size = 0
         while size < config.batch_tokens:
-            episodes.append(memory.fetch(entries[draw.chosen[len(episodes)]]).trajectory)
+            episodes.append(store.fetch(entries[draw.chosen[len(episodes)]]).trajectory)
             size += sum(len(t.ids) for t in episodes[-1].transcripts)
         count = len(episodes)
-        data = Data.of(episodes)
+        data = TokenizedEpisodes.of(episodes)
         returns = torch.from_numpy(
             discounted_returns(step_rewards(episodes, online.dense), data.bounds, config.gamma)
         )

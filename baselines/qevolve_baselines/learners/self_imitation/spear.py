@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qevolve_baselines.data.batches import Data, flat, passes_of
+from qevolve_baselines.data.batches import TokenizedEpisodes, flat, passes_of
 from qevolve_baselines.learners.grpo import GRPOConfig
 from qevolve_baselines.learners.self_imitation.replay_buffer import (
-    Memory,
+    EpisodeStore,
 )
 from qevolve_baselines.learners.surrogate import (
     behaviour_logprobs,
@@ -104,7 +104,7 @@ def replay(
     stage: str,
     policy: Policy,
     trainer: Trainer,
-    memory: Memory,
+    store: EpisodeStore,
     config: SPEARConfig,
     online: GRPOConfig,
 ) -> None:
@@ -116,16 +116,16 @@ def replay(
         stage: Its name.
         policy: Is trained.
         trainer: Its optimiser, that of all iterations.
-        memory: The buffer, and the episodes of its entries.
+        store: The buffer, and the episodes of its entries.
         config: Settings of SPEAR.
         online: Settings of the on-policy step.
     """
-    buffer = memory.buffer
+    buffer = store.buffer
     buffer.entries = [e for e in buffer.entries if number - e.iteration <= config.max_age]
     means = buffer.means[-config.history :]
-    kept = [memory.fetch(e) for e in buffer.entries]
+    kept = [store.fetch(e) for e in buffer.entries]
     kept = [k for k in kept if k.returned >= np.median(means)]
-    order = run.generator(stage, "replay").permutation(len(kept))
+    order = run.rng(stage, "replay").permutation(len(kept))
     room = online.collect.per_task * (online.collect.tasks or len(kept))
     kept = [kept[i] for i in order[:room]]
     if not kept:
@@ -133,7 +133,7 @@ def replay(
     advantages = np.concatenate([(k.returned - np.median(means)) * k.better for k in kept])
     better = np.concatenate([k.better for k in kept])
     episodes = [k.trajectory for k in kept]
-    data = Data.of(episodes)
+    data = TokenizedEpisodes.of(episodes)
     old = torch.from_numpy(behaviour_logprobs(episodes, data))
     token_advantages = torch.from_numpy(flat(data, advantages))
     token_better = flat(data, better)
@@ -147,7 +147,7 @@ def replay(
             token_weights(data, passes, online.loss_mean, online.loss_tokens, token_better)
         )
         uniforms = torch.from_numpy(
-            run.generator(stage, "replay", "cut", update.index).random(data.tokens)
+            run.rng(stage, "replay", "cut", update.index).random(data.tokens)
         )
         for batch, _ in passes_of(data, passes, policy.device):
             logits = action_logits(policy.model, batch)

@@ -12,7 +12,7 @@ import tiny
 
 from qevolve_baselines.learners.base import make_learner
 from qevolve_baselines.losses import generalised_advantages
-from qevolve_baselines.run.advantage_log import Judged, read_judged
+from qevolve_baselines.run.advantage_log import AdvantageRecord, read_advantage_log
 from qevolve_baselines.run.run import Run
 from qevolve_bench.analysis.critic import calibration, propagation, rounds_of, signs, situations
 from qevolve_bench.cli import main
@@ -45,13 +45,13 @@ def test_each_advantage_follows_from_what_is_kept_beside_it(folder: Path) -> Non
     assert list(files) == [1, 2]
     policies, critics = set(), set()
     for number, file in files.items():
-        judged = list(read_judged(file))
-        policies |= {j.policy for j in judged}
-        critics |= {j.critic for j in judged}
-        own = [j for j in judged if not j.expert]
-        assert len(judged) > len(own) > 0 and {j.round for j in judged} == {number}
+        records = list(read_advantage_log(file))
+        policies |= {j.policy for j in records}
+        critics |= {j.critic for j in records}
+        own = [j for j in records if not j.expert]
+        assert len(records) > len(own) > 0 and {j.round for j in records} == {number}
         assert any(j.held_out for j in own) and not all(j.held_out for j in own)
-        for j in judged:
+        for j in records:
             rewards = np.array(j.reward) + np.array(j.label)
             bounds = np.array([0, len(j.v)])
             expected = generalised_advantages(rewards, np.array(j.v), bounds, 0.99, 0.95)
@@ -66,7 +66,7 @@ def test_each_advantage_follows_from_what_is_kept_beside_it(folder: Path) -> Non
 
 
 def test_a_trace_names_an_episode_that_can_be_played_again(folder: Path) -> None:
-    (first, *_) = [j for j in read_judged(rounds_of(folder)[1]) if not j.expert]
+    (first, *_) = [j for j in read_advantage_log(rounds_of(folder)[1]) if not j.expert]
     world = tiny.world()
     env = world.make()
     _, info = env.reset(seed=first.seed, options={"task": first.task_id})
@@ -78,9 +78,9 @@ def test_a_trace_names_an_episode_that_can_be_played_again(folder: Path) -> None
     assert (rewards, feedback) == (first.reward, first.feedback)
 
 
-def made(v: list[float], returns: list[float], won: bool, kinds: list[str]) -> Judged:
+def made(v: list[float], returns: list[float], won: bool, kinds: list[str]) -> AdvantageRecord:
     n = len(v)
-    return Judged(
+    return AdvantageRecord(
         round=1, policy="p", critic="c", expert=False, held_out=True, task_id="t", seed=0,
         episode="e", won=won, actions=["a"] * n, feedback=kinds, reward=[0.0] * n,
         label=[0.0] * n, returns=returns, v=v, q=v,
@@ -154,7 +154,7 @@ def test_the_command_shows_rounds_and_episodes(
     assert capsys.readouterr().out.count("computed anew with λ = 0.95:") == 2
     assert main(["advantages", str(folder), "--round", "1", "--episode", "0"]) == 0
     text = capsys.readouterr().out
-    first = next(j for j in read_judged(rounds_of(folder)[1]) if not j.expert)
+    first = next(j for j in read_advantage_log(rounds_of(folder)[1]) if not j.expert)
     assert first.task_id in text and "Round 2" not in text
     assert text.count("\n") == len(first.actions) + 4
 
@@ -164,7 +164,7 @@ def test_the_command_shows_rounds_and_episodes(
     [
         (["--round", "3"], "Unknown round"),
         (["--gae-lambda", "7"], "lies between 0 and 1"),
-        (["--gae-lambda", "nan"], "lies between 0 and 1"),
+        (["--gae-lambda", "nan"], "need a number"),
         (["--gae-lambda", "0.5", "--episode", "0"], "Give --gae-lambda or --episode"),
         (["--episode", "9999"], "own episodes, counted from 0"),
     ],
@@ -177,7 +177,7 @@ def test_mistakes_are_sentences(
 
 
 def test_damage_is_named_with_its_line(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match="holds no judged round"):
+    with pytest.raises(MissingData, match="holds no advantages"):
         rounds_of(tmp_path)
     good = gzip.decompress(rounds_of(folder)[1].read_bytes())
     file = tmp_path / "round-1.jsonl.gz"
@@ -193,4 +193,13 @@ def test_damage_is_named_with_its_line(folder: Path, tmp_path: Path) -> None:
     ):
         file.write_bytes(content)
         with pytest.raises(BadFile, match=line):
-            list(read_judged(file))
+            list(read_advantage_log(file))
+
+
+def test_the_folder_of_an_earlier_release_is_read(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "judged").mkdir()
+    for file in rounds_of(folder).values():
+        (tmp_path / "judged" / file.name).write_bytes(file.read_bytes())
+    assert [file.name for file in rounds_of(tmp_path).values()] == [
+        file.name for file in rounds_of(folder).values()
+    ]
