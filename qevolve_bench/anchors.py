@@ -1,4 +1,4 @@
-"""Measures what a suite stores of its cells: size and digest of the panels, and the anchors.
+"""Measuring of a suite: size and digest of its panels, and their anchors.
 
 A perturbed cell has the anchors of its clean environment, so that a normalised score shows what the
 perturbation cost. (Under it the expert, who knows of none, may well score nothing.)
@@ -9,12 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from contextlib import closing
 
 from qevolve_bench.runner.evaluate import evaluate
-from qevolve_bench.suites import ANCHORS, Anchor, Cell, Suite
+from qevolve_bench.suites import ANCHORS, Anchor, Cell, Suite, with_panel
 from qevolve_envs.errors import BenchError
-from qevolve_envs.factory import PERTURBATION, make_env, text_env
+from qevolve_envs.factory import PERTURBATION
 
 
 def measure_suite(
@@ -34,33 +33,19 @@ def measure_suite(
         clean = dataclasses.replace(cell, env_kwargs=kwargs)
         key = (cell.env_id, tuple(sorted(kwargs.items())), cell.split, cell.horizon)
         try:
-            tasks, panel = measure_panel(cell)
+            seen, panel = with_panel(cell)
             if key not in measured:
-                measured[key] = measure_anchors(clean, tasks, rounds=rounds)
+                measured[key] = measure_anchors(clean, len(panel), rounds=rounds)
         except BenchError as error:
             on_skip(cell, error)
             cells.append(cell)
             continue
-        cells.append(dataclasses.replace(cell, tasks=tasks, panel=panel, anchors=measured[key]))
+        cells.append(dataclasses.replace(seen, anchors=measured[key]))
     return dataclasses.replace(suite, cells=tuple(cells))
 
 
-def measure_panel(cell: Cell) -> tuple[int, str]:
-    """Size and digest of the panel of a cell, as it is seen under its perturbation."""
-    with closing(
-        make_env(
-            cell.env_id,
-            split=cell.split,
-            env_kwargs=cell.env_kwargs,
-            max_episode_steps=cell.horizon,
-        )
-    ) as env:
-        world = text_env(env)
-        return len(world.task_ids(cell.split)), world.panel_digest(cell.split)
-
-
 def measure_anchors(cell: Cell, tasks: int, *, rounds: int) -> dict[str, Anchor]:
-    """What the reference agents reach over the whole panel of a cell; see `measure_suite`."""
+    """Measures the reference agents over the whole panel of a cell; see `measure_suite`."""
     anchors = {}
     for agent in ANCHORS:
         episodes = evaluate(

@@ -29,8 +29,7 @@ from qevolve_bench.analysis.regression import (
     read_baseline,
     write_baseline,
 )
-from qevolve_bench.runner.suite import adhoc_suite
-from qevolve_bench.suites import Suite, load_suite
+from qevolve_bench.suites import Suite, adhoc_suite, load_suite
 from qevolve_envs.agent import Agent
 from qevolve_envs.errors import BenchError
 

@@ -74,14 +74,14 @@ class Bounds(NamedTuple):
         return f"between {self.least:g} and {self.most:g}"
 
 
-class Form(NamedTuple):
+class Pattern(NamedTuple):
     """Form of a text, as a regular expression and in words; metadata of ``Annotated``."""
 
     pattern: re.Pattern[str]
     words: str
 
 
-Sha256 = Annotated[str, Form(re.compile(r"[0-9a-f]{64}"), "a SHA-256")]
+Sha256 = Annotated[str, Pattern(re.compile(r"[0-9a-f]{64}"), "a SHA-256")]
 Share = Annotated[float, Bounds(0, 1)]
 
 
@@ -456,7 +456,7 @@ def _union(raw: Any, kinds: tuple[Any, ...], path: str, what: str) -> Any:
 def _check_limit(value: Any, limit: Any, name: str) -> None:
     if isinstance(limit, Bounds) and isinstance(value, int | float) and value not in limit:
         raise BadFile(f"{name} must be {limit}, not {quoted(value)}")
-    if isinstance(limit, Form) and not limit.pattern.fullmatch(value):
+    if isinstance(limit, Pattern) and not limit.pattern.fullmatch(value):
         raise BadFile(f"{name} must be {limit.words}, not {quoted(value)}")
 
 

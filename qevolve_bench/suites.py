@@ -8,10 +8,12 @@ are measured on the same panels (`qevolve-bench suites measure`) and only normal
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Annotated, Any, cast
 
 from qevolve_bench.schema import (
     Bounds,
-    Form,
+    Pattern,
     Scalar,
     Sha256,
     check_version,
@@ -28,16 +30,16 @@ from qevolve_bench.schema import (
     place,
     read_json,
 )
-from qevolve_envs.errors import BadFile, UnknownName
-from qevolve_envs.factory import PERTURBATION
-from qevolve_envs.play import EnvConfig
+from qevolve_envs.errors import BadFile, MissingData, UnknownName
+from qevolve_envs.factory import PERTURBATION, make_env, text_env
+from qevolve_envs.play import EnvConfig, panel_of
 from qevolve_envs.registration import local_arguments
 
 SCHEMA = 1
 #: Whose means are stored as anchors: normalised scores are 0 at the first and 1 at the second.
 ANCHORS = ("random", "expert")
 _Name = Annotated[
-    str, Form(re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}"), "a name of a-z, 0-9, dot, hyphen")
+    str, Pattern(re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}"), "a name of a-z, 0-9, dot, hyphen")
 ]
 _Count = Annotated[int, Bounds(1)]
 _VERSIONED = re.compile(r"(.+)-v(\d+)")
@@ -192,7 +194,7 @@ class Suite:
         Raises:
             BadFile: Naming what is wrong, without the file.
         """
-        file: _File = convert(check_version(raw, SCHEMA, "a suite"), _File, "the suite")
+        file: _SuiteFile = convert(check_version(raw, SCHEMA, "a suite"), _SuiteFile, "the suite")
         names = [cell.name for cell in file.cells]
         if not names or len(set(names)) < len(names):
             raise BadFile(f"suite {file.name} has no cells, or two of the same name")
@@ -205,7 +207,7 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _SuiteFile:
     """Content of the file of a suite, besides its schema version."""
 
     name: _Name
@@ -262,3 +264,93 @@ def read_suite(path: Path) -> Suite:
 
 def _folder() -> Any:
     return resources.files("qevolve_bench") / "suite_data"
+
+
+def adhoc_suite(
+    env_id: str,
+    *,
+    split: str,
+    episodes: int | None = None,
+    seed: int = 0,
+    env_kwargs: Mapping[str, Any] | None = None,
+    max_episode_steps: int | None = None,
+) -> Suite:
+    """A suite of one cell, for an evaluation that no suite describes.
+
+    Args:
+        env_id: Gymnasium id, or ``module:id``.
+        split: The panel.
+        episodes: How many; None plays each task of the panel once.
+        seed: Seed of the draw.
+        env_kwargs: Further arguments of the environment; JSON scalars.
+        max_episode_steps: The horizon; the registered one when None.
+
+    Raises:
+        BenchError: When there is no such environment, or it has no horizon.
+    """
+    with closing(
+        make_env(env_id, split=split, env_kwargs=env_kwargs, max_episode_steps=max_episode_steps)
+    ) as env:
+        horizon = max_episode_steps or (env.spec.max_episode_steps if env.spec else None)
+    assert horizon is not None
+    name = re.sub(r"[^a-z0-9.]+", "-", f"{env_id.rpartition('/')[2]} {split}".lower()).strip("-.")
+    cell = Cell(
+        name=name[:80] or "cell",
+        env_id=env_id,
+        split=split,
+        horizon=horizon,
+        env_kwargs=dict(env_kwargs or {}),
+        episodes=episodes,
+        seeds=(seed,),
+    )
+    return Suite("adhoc", (cell,), "One environment, as given on the command line.")
+
+
+def survey(suite: Suite) -> tuple[Suite, list[Sequence[str]], dict[str, str]]:
+    """Looks at every cell of a suite before anything is played.
+
+    Returns:
+        The suite with the panels as they are here; the task ids of each cell that can be played;
+        and why others cannot, by the cell's name.
+
+    Raises:
+        BenchError: When a panel is not the suite's, when no cell can be played, or for a mistake in
+            the suite.
+    """
+    cells, panels, skipped = [], [], {}
+    for cell in suite.cells:
+        try:
+            seen, panel = with_panel(cell)
+        except MissingData as error:
+            if len(suite.cells) == 1:
+                raise
+            skipped[cell.name] = " ".join(str(error).split())
+            cells.append(cell)
+            continue
+        if cell.panel not in (None, seen.panel):
+            raise BadFile(
+                f"The tasks of {cell.name} are not those of {suite.name}: the panel's digest is"
+                f" {str(seen.panel)[:12]} instead of {str(cell.panel)[:12]}. Use the release that"
+                " the suite belongs to."
+            )
+        cells.append(seen)
+        panels.append(panel)
+    if not panels:
+        reason = next(iter(skipped.values()))
+        raise MissingData(f"No cell of {suite.name} can be played here. {reason}")
+    return dataclasses.replace(suite, cells=tuple(cells)), panels, skipped
+
+
+def with_panel(cell: Cell) -> tuple[Cell, Sequence[str]]:
+    """Looks at the panel of a cell as it is here, under the perturbation of the cell.
+
+    Returns:
+        The cell with the size and the digest of its panel, and the ids of its tasks.
+
+    Raises:
+        BenchError: When its environment cannot be made, or has no such tasks.
+    """
+    with closing(cell.env.make()) as env:
+        panel = panel_of(env, cell.env_id, cell.split)
+        digest = text_env(env).panel_digest(cell.split)
+    return dataclasses.replace(cell, tasks=len(panel), panel=digest), panel

@@ -17,9 +17,8 @@ from typing import Any, Literal, get_args
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.runner.evaluate import evaluate
-from qevolve_bench.runner.suite import survey
 from qevolve_bench.statistics import Estimate, bootstrap_interval, holm, sign_flip_test
-from qevolve_bench.suites import Cell, Suite
+from qevolve_bench.suites import Cell, Suite, survey
 from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError, UnknownName

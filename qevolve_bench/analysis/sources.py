@@ -20,7 +20,7 @@ import numpy as np
 
 from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.runner.results import MANIFEST, Run, load_run
+from qevolve_bench.runner.results import MANIFEST, EvaluationRun, load_run
 from qevolve_bench.statistics.checks import Array
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
@@ -103,7 +103,7 @@ class Source:
 
     name: str | None
     paths: list[Path] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[EvaluationRun] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
 
 
@@ -268,11 +268,11 @@ def _complements(source: Source, other: Source) -> bool:
     return all(agent == agents[0] for agent in agents) and len(set(cells)) == len(cells)
 
 
-def _runs(*sources: Source) -> list[Run]:
+def _runs(*sources: Source) -> list[EvaluationRun]:
     return [run for source in sources for run in source.runs]
 
 
-def _cells(run: Run) -> set[Cell]:
+def _cells(run: EvaluationRun) -> set[Cell]:
     return {cell_of_episode(episode) for episodes in run.cells.values() for episode in episodes}
 
 
@@ -292,7 +292,9 @@ def distinct_names(sources: Sequence[Source]) -> list[str]:
     return names
 
 
-def entries_of_runs(name: str, runs: Sequence[Run], outcome: Outcome) -> dict[Cell, Entry]:
+def entries_of_runs(
+    name: str, runs: Sequence[EvaluationRun], outcome: Outcome
+) -> dict[Cell, Entry]:
     """What the evaluations of one name hold, by cell."""
     played: dict[Cell, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
     for run in runs:

@@ -22,7 +22,7 @@ from qevolve_bench.schema import Bounds
 from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
-    from qevolve_bench.runner.results import Run
+    from qevolve_bench.runner.results import EvaluationRun
     from qevolve_bench.statistics import Estimate
     from qevolve_bench.suites import Cell, Suite
 
@@ -130,9 +130,9 @@ def _suite(args: EvalOptions) -> Suite:
 
 
 def _evaluate(args: EvalOptions, suite: Suite, out: Path) -> int:
-    from qevolve_bench.runner.jobs import AgentLimits
     from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
+    from qevolve_bench.runner.worker import AgentLimits
 
     try:
         with episode_bar() as bar:
@@ -166,7 +166,7 @@ def _evaluate(args: EvalOptions, suite: Suite, out: Path) -> int:
     return _report(args, played)
 
 
-def _report(args: EvalOptions, played: Run) -> int:
+def _report(args: EvalOptions, played: EvaluationRun) -> int:
     """Prints the tables, and what failed; returns the exit code."""
     manifest, suite = played.manifest, played.suite
     assert manifest is not None and suite is not None
@@ -190,7 +190,7 @@ def _report(args: EvalOptions, played: Run) -> int:
     return 0
 
 
-def _table(args: EvalOptions, played: Run, cells: dict[str, Cell]) -> str:
+def _table(args: EvalOptions, played: EvaluationRun, cells: dict[str, Cell]) -> str:
     from tabulate import tabulate
 
     from qevolve_bench.runner.results import summarise

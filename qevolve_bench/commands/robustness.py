@@ -21,7 +21,7 @@ from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.files import write_file
 
 if TYPE_CHECKING:
-    from qevolve_bench.runner.results import Run
+    from qevolve_bench.runner.results import EvaluationRun
 
 _EXAMPLES = """examples:
   qevolve-bench robustness --list
@@ -101,12 +101,12 @@ def list_perturbations() -> str:
     return "\n".join(lines)
 
 
-def _play(args: RobustnessOptions, out: Path) -> Run:
+def _play(args: RobustnessOptions, out: Path) -> EvaluationRun:
     """Plays the clean world and the perturbed ones into a folder."""
     from qevolve_bench.analysis.robustness import choose, perturbed_suite
-    from qevolve_bench.runner.jobs import AgentLimits
     from qevolve_bench.runner.results import load_run
     from qevolve_bench.runner.suite import run_suite
+    from qevolve_bench.runner.worker import AgentLimits
 
     assert args.env is not None and args.agent is not None
     clean = args.panel()
@@ -128,7 +128,7 @@ def _play(args: RobustnessOptions, out: Path) -> Run:
     return load_run(out)
 
 
-def _report(args: RobustnessOptions, runs: list[Run]) -> int:
+def _report(args: RobustnessOptions, runs: list[EvaluationRun]) -> int:
     """Prints the tables, draws the radar and says what failed; returns the exit code."""
     from qevolve_bench.analysis.robustness import robustness
     from qevolve_bench.analysis.robustness_text import radar, radar_svg, render

@@ -83,7 +83,7 @@ class PanelOptions:
 
     def panel(self) -> Suite:
         """Makes the suite of one cell that the options describe."""
-        from qevolve_bench.runner.suite import adhoc_suite
+        from qevolve_bench.suites import adhoc_suite
 
         assert self.env is not None and self.split is not None
         return adhoc_suite(

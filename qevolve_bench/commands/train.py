@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
         torch.set_num_threads(options.threads)
     out = options.out
-    progress = Progress()
+    progress = TrainingBar()
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(parallel.processes(spec.device))
@@ -136,7 +136,7 @@ def results_table(learner: str, results: dict[str, dict[str, Any]]) -> str:
     return f"{table}\n\n[ ] hold 95% intervals over tasks; another seed would differ by more."
 
 
-class Progress:
+class TrainingBar:
     """What a person at a terminal sees of a run: the stage, and the figures that matter."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Protocol
 
-from qevolve_bench.llm.dialogue import Dialogue, Message, read_answer
+from qevolve_bench.llm.dialogue import ChatMessage, Dialogue, read_answer
 from qevolve_bench.llm.prompt import Prompt, load_prompt
 from qevolve_bench.schema import Bounds
 from qevolve_envs.agent import Failed, TaskView
@@ -47,7 +47,7 @@ class Request(NamedTuple):
         seed: For sampling: a function of the episode's seed and the turn.
     """
 
-    messages: Sequence[Message]
+    messages: Sequence[ChatMessage]
     seed: int
 
 

@@ -10,14 +10,14 @@ from qevolve_bench.llm.prompt import Prompt
 from qevolve_envs.episode import Episode
 
 
-class Message(TypedDict):
+class ChatMessage(TypedDict):
     """One message of a chat, as the protocol of chat completions has it."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
-class Reading(NamedTuple):
+class ParsedAnswer(NamedTuple):
     """What an answer is taken for.
 
     Attributes:
@@ -33,7 +33,7 @@ _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _QUOTES = ("`", '"', "'", "**", "*")
 
 
-def read_answer(text: str, marker: str) -> Reading:
+def read_answer(text: str, marker: str) -> ParsedAnswer:
     """Reads the action out of a model's answer; never fails.
 
     1. What stands between ``<think>`` and ``</think>`` is dropped (a block that is not closed
@@ -54,11 +54,11 @@ def read_answer(text: str, marker: str) -> Reading:
     found = re.search(rf"\b{re.escape(marker)}\s*\d*\s*\**\s*:", visible, re.IGNORECASE)
     if found is None:
         lines = _lines(visible)
-        return Reading(_bare(lines[-1]) if lines else "", visible)
+        return ParsedAnswer(_bare(lines[-1]) if lines else "", visible)
     lines = _lines(visible[found.end() :])
     action = lines[0] if lines else ""
     end = visible.find(action, found.end()) + len(action)
-    return Reading(_bare(action), visible[:end])
+    return ParsedAnswer(_bare(action), visible[:end])
 
 
 def _lines(text: str) -> list[str]:
@@ -105,7 +105,7 @@ class Dialogue:
         self._observations: list[str] = []
         self._answers: list[str] = []
         system = prompt.system.format(world=prompt.explain(env_id)).strip()
-        self._preamble: list[Message] = [{"role": "system", "content": system}]
+        self._preamble: list[ChatMessage] = [{"role": "system", "content": system}]
         for episode in demonstrations:
             self._preamble += _demonstrate(prompt, episode)
 
@@ -122,7 +122,7 @@ class Dialogue:
         """Adds what the model said last."""
         self._answers.append(kept)
 
-    def messages(self, commands: Sequence[str] | None = None) -> list[Message]:
+    def messages(self, commands: Sequence[str] | None = None) -> list[ChatMessage]:
         """The chat up to the latest observation: system, then user and assistant in turn.
 
         Args:
@@ -135,7 +135,7 @@ class Dialogue:
         if left_out:
             latest = self._observations[left_out]
             first += "\n\n" + prompt.elided.format(turns=left_out, observation=latest)
-        chat: list[Message] = [*self._preamble, {"role": "user", "content": first}]
+        chat: list[ChatMessage] = [*self._preamble, {"role": "user", "content": first}]
         for turn in range(left_out, turns):
             following = prompt.next.format(observation=self._observations[turn + 1])
             chat.append({"role": "assistant", "content": self._answers[turn]})
@@ -146,11 +146,11 @@ class Dialogue:
         return chat
 
 
-def _demonstrate(prompt: Prompt, episode: Episode) -> list[Message]:
+def _demonstrate(prompt: Prompt, episode: Episode) -> list[ChatMessage]:
     """A played episode as user and assistant messages; it ends with the last action."""
     dialogue = Dialogue(prompt, episode.env_id, episode.goal)
     dialogue.observe(episode.first_observation)
-    chat: list[Message] = []
+    chat: list[ChatMessage] = []
     for step in episode.steps:
         answer = prompt.demonstration.format(action=step.action)
         chat = [*dialogue.messages(), {"role": "assistant", "content": answer}]

@@ -216,7 +216,7 @@ class Endpoint:
 
     async def _persist(self, request: Request) -> Completion | Failed:
         """Attempts a request until it is answered, refused for good, or out of time or attempts."""
-        from qevolve_bench.llm.errors import judge
+        from qevolve_bench.llm.errors import explain
 
         config = self.config
         client, _ = await self._connect()
@@ -228,7 +228,7 @@ class Endpoint:
                     try:
                         return await self._attempt(client, request)
                     except Exception as error:
-                        trouble = judge(
+                        failed = explain(
                             error,
                             model=self._shown_model,
                             key_variable=config.key_variable,
@@ -236,11 +236,11 @@ class Endpoint:
                             timeout=config.timeout,
                             private=self._private(),
                         )
-                    reason = trouble.reason
-                    if not trouble.transient:
+                    reason = failed.reason
+                    if not failed.transient:
                         return Failed(f"{reason}.")
                     if attempt < config.retries:
-                        pause = self._pause(attempt, trouble.retry_after)
+                        pause = self._pause(attempt, failed.retry_after)
                         if asyncio.get_running_loop().time() + pause >= end:
                             break
                         await asyncio.sleep(pause)

@@ -29,7 +29,7 @@ class NoCompletionError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FailedRequest:
     """What went wrong with one attempt.
 
     Attributes:
@@ -43,7 +43,7 @@ class Trouble:
     retry_after: float = 0.0
 
 
-def judge(
+def explain(
     error: Exception,
     *,
     model: str,
@@ -51,7 +51,7 @@ def judge(
     key: bool,
     timeout: float,
     private: Mapping[str, str],
-) -> Trouble:
+) -> FailedRequest:
     """Judges the error of an attempt.
 
     Args:
@@ -63,34 +63,36 @@ def judge(
         private: What a server may repeat but a record must not hold, and what stands for it.
     """
     if isinstance(error, openai.APITimeoutError):
-        return Trouble(f"nothing came for {timeout:g} s", transient=True)
+        return FailedRequest(f"nothing came for {timeout:g} s", transient=True)
     if isinstance(error, openai.APIConnectionError):
-        return Trouble("the endpoint cannot be reached, or dropped the connection", transient=True)
+        return FailedRequest(
+            "the endpoint cannot be reached, or dropped the connection", transient=True
+        )
     if isinstance(error, NoCompletionError):
-        return Trouble(str(error), transient=True)
+        return FailedRequest(str(error), transient=True)
     if not isinstance(error, openai.APIStatusError):
         if isinstance(error, ValueError | openai.APIError):  # JSON that is none, for one.
-            return Trouble("the answer is no chat completion", transient=True)
-        return Trouble(f"the client raised {_clean(describe(error), private)}")
+            return FailedRequest("the answer is no chat completion", transient=True)
+        return FailedRequest(f"the client raised {_clean(describe(error), private)}")
     status, said = error.status_code, _clean(_message(error), private)
     if status in (401, 403):
         # What the server says here tends to quote the key.
         which = f"another key than that in ${key_variable}" if key else f"a key in ${key_variable}"
-        return Trouble(f"the endpoint wants {which} ({status})")
+        return FailedRequest(f"the endpoint wants {which} ({status})")
     if status == 404:
-        return Trouble(
+        return FailedRequest(
             f"the endpoint does not know the model {model!r}, or the base URL lacks its /v1"
             f" (404: {said})"
         )
     if status in (400, 413, 422) and _TOO_LONG.search(f"{error.code} {said}"):
-        return Trouble(
+        return FailedRequest(
             "the dialogue is longer than the model's context: keep fewer turns by"
             f" --agent-arg history=N ({status}: {said})"
         )
     if error.code == "insufficient_quota":
-        return Trouble(f"the account's quota is used up ({status}: {said})")
+        return FailedRequest(f"the account's quota is used up ({status}: {said})")
     transient = status in _PASSING or status >= 500
-    return Trouble(
+    return FailedRequest(
         f"the endpoint answered {status}: {said}",
         transient=transient,
         retry_after=_retry_after(error.response.headers) if transient else 0.0,

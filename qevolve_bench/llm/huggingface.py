@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from qevolve_bench.llm.chat import ChatAgent, ChatConfig, Completion, Request
-from qevolve_bench.llm.dialogue import Message
+from qevolve_bench.llm.dialogue import ChatMessage
 from qevolve_bench.llm.options import make_config, split_options
 from qevolve_bench.schema import Bounds
 from qevolve_envs.agent import Failed
@@ -158,13 +158,13 @@ class HuggingFace:
                 answers[index] = completion
         return answers
 
-    def _text(self, messages: Sequence[Message]) -> str:
+    def _text(self, messages: Sequence[ChatMessage]) -> str:
         """A dialogue as the text that the model continues."""
         if self._tokenizer.chat_template is None:
             return _transcript(messages)
         return self._apply_template(messages if self._system_allowed else _merged(messages))
 
-    def _apply_template(self, messages: Sequence[Message]) -> str:
+    def _apply_template(self, messages: Sequence[ChatMessage]) -> str:
         text: str = self._tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
@@ -172,7 +172,7 @@ class HuggingFace:
 
     def _allows_system(self) -> bool:
         """Some chat templates raise an error for a system message, in words of their own."""
-        trial: list[Message] = [
+        trial: list[ChatMessage] = [
             {"role": "system", "content": "a"},
             {"role": "user", "content": "b"},
         ]
@@ -247,7 +247,7 @@ def _gumbel_noise(
     return process
 
 
-def _transcript(messages: Sequence[Message]) -> str:
+def _transcript(messages: Sequence[ChatMessage]) -> str:
     """A dialogue as plain text, for models that know no roles."""
     lines = [
         f"Observation: {message['content']}" if message["role"] == "user" else message["content"]
@@ -256,7 +256,7 @@ def _transcript(messages: Sequence[Message]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _merged(messages: Sequence[Message]) -> list[Message]:
+def _merged(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     """The dialogue with its system message at the head of the first user message."""
     system, first, *rest = messages
     content = f"{system['content']}\n\n{first['content']}"

@@ -17,7 +17,7 @@ from qevolve_bench.analysis import sources
 from qevolve_bench.analysis.sources import Budget, Cell, Entry
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.runner.results import MANIFEST, Manifest, Run, read_lines
+from qevolve_bench.runner.results import MANIFEST, EvaluationRun, Manifest, read_lines
 from qevolve_bench.tipping.document import check_document
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
@@ -211,7 +211,7 @@ def read_json(path: Path) -> Any:
         raise BadFile(f"{path}: not JSON ({error}).") from None
 
 
-def _evaluated(name: str, runs: Sequence[Run], outcome: Outcome) -> Method:
+def _evaluated(name: str, runs: Sequence[EvaluationRun], outcome: Outcome) -> Method:
     method = Method(name)
     for what, table in ((outcome, method.entries), ("score", method.scores)):
         for cell, entry in sources.entries_of_runs(name, runs, what).items():
@@ -221,7 +221,7 @@ def _evaluated(name: str, runs: Sequence[Run], outcome: Outcome) -> Method:
     return method
 
 
-def _add_episodes(method: Method, runs: Sequence[Run], *, apart: str = "") -> None:
+def _add_episodes(method: Method, runs: Sequence[EvaluationRun], *, apart: str = "") -> None:
     """Adds what runs played; `apart` marks clean cells that the method has played elsewhere."""
     for run in runs:
         method.manifests[_unused(run.name, method.manifests)] = run.manifest

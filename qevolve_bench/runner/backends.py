@@ -19,10 +19,9 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.runner.jobs import BatchJob, RunJob
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal, remove
-from qevolve_bench.runner.supervisor import Done, Supervised
-from qevolve_bench.runner.worker import BatchPlayer, description
+from qevolve_bench.runner.supervisor import PlayedBatch, Supervised
+from qevolve_bench.runner.worker import BatchJob, BatchPlayer, RunJob, description
 from qevolve_envs.errors import BenchError, MissingData
 
 #: How often Ray restarts a supervisor whose machine was lost; the unit is then played again.
@@ -31,7 +30,7 @@ _RESTARTS = 3
 
 def play_local(
     job: RunJob, units: Sequence[BatchJob], workers: int, scratch: Path
-) -> Generator[Done]:
+) -> Generator[PlayedBatch]:
     """Plays units in processes of this machine.
 
     Args:
@@ -64,7 +63,7 @@ def play_local(
                     yield done
 
 
-def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generator[Done]:
+def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generator[PlayedBatch]:
     """Plays units in this very process: for a debugger. Nothing is limited, a crash is a crash.
 
     Args:
@@ -80,13 +79,13 @@ def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generato
         for unit in units:
             start = time.monotonic()
             told = description(player.agent(unit.cell))
-            yield Done(unit, *player.play(unit), time.monotonic() - start, told)
+            yield PlayedBatch(unit, *player.play(unit), time.monotonic() - start, told)
     remove(path)
 
 
 def play_ray(
     job: RunJob, units: Sequence[BatchJob], workers: int | None, scratch: Path
-) -> Generator[Done]:
+) -> Generator[PlayedBatch]:
     """Plays units on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
 
     Every actor supervises a worker process of its own, exactly as `play_local` does. What the agent
@@ -152,7 +151,7 @@ class _Actor:
         os.close(descriptor)
         self._worker = Supervised(job, Path(path))
 
-    def play(self, unit: BatchJob) -> Done | str:
+    def play(self, unit: BatchJob) -> PlayedBatch | str:
         """Plays a unit; returns the sentence where there was an error that the user can mend."""
         try:
             return self._worker.play(unit)
@@ -166,14 +165,16 @@ class _Actor:
 
 def _local(
     job: RunJob, units: Sequence[BatchJob], workers: int | None, scratch: Path
-) -> Generator[Done]:
+) -> Generator[PlayedBatch]:
     if workers == 0:
         return play_here(job, units, scratch)
     return play_local(job, units, workers or 1, scratch)
 
 
 #: By the name that the command line knows them under.
-BACKENDS: dict[str, Callable[[RunJob, Sequence[BatchJob], int | None, Path], Generator[Done]]] = {
+BACKENDS: dict[
+    str, Callable[[RunJob, Sequence[BatchJob], int | None, Path], Generator[PlayedBatch]]
+] = {
     "local": _local,
     "ray": play_ray,
 }

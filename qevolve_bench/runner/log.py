@@ -29,7 +29,7 @@ _SYNC_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogSpan:
     """Where the lines of a unit lie in the log.
 
     Attributes:
@@ -100,7 +100,7 @@ class Log:
         line = _line(head)
         offset = self._file.tell() + len(line)
         self._append(line + lines)
-        self.content.units[cell, batch] = Place(offset, len(lines), tally, seconds)
+        self.content.units[cell, batch] = LogSpan(offset, len(lines), tally, seconds)
 
     def close(self) -> None:
         """Lets another process have the log."""
@@ -119,7 +119,7 @@ class Log:
 
 
 @dataclass(slots=True)
-class Content:
+class LogContent:
     """What a log holds.
 
     Attributes:
@@ -133,15 +133,15 @@ class Content:
     plan: dict[str, Any]
     sessions: list[dict[str, Any]]
     description: dict[str, Any] | None
-    units: dict[tuple[str, int], Place]
+    units: dict[tuple[str, int], LogSpan]
     end: int
 
-    def ordered(self, cell: str) -> list[Place]:
+    def ordered(self, cell: str) -> list[LogSpan]:
         """The units of a cell, in the order of their draw."""
         return [place for (name, _), place in sorted(self.units.items()) if name == cell]
 
 
-def read_log(path: Path) -> Content:
+def read_log(path: Path) -> LogContent:
     """Reads the log of a run, which may still be going on.
 
     Raises:
@@ -151,7 +151,7 @@ def read_log(path: Path) -> Content:
         return read(stream, path)
 
 
-def copy_units(path: Path, places: Sequence[Place]) -> Iterator[bytes]:
+def copy_units(path: Path, places: Sequence[LogSpan]) -> Iterator[bytes]:
     """The lines of units, one after the other."""
     with _open(path, "rb") as stream:
         for place in places:
@@ -166,14 +166,14 @@ def _open(path: Path, mode: str = "r+b") -> IO[bytes]:
         raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
 
 
-def read(stream: IO[bytes], path: Path) -> Content:
+def read(stream: IO[bytes], path: Path) -> LogContent:
     """Reads an open log."""
     head = _parse(stream.readline())
     if head is None or head.get("schema") != SCHEMA or not isinstance(head.get("plan"), dict):
         raise BadFile(f"{path} is no log of a run that this release can continue.")
     sessions: list[dict[str, Any]] = []
     description: dict[str, Any] | None = None
-    units: dict[tuple[str, int], Place] = {}
+    units: dict[tuple[str, int], LogSpan] = {}
     end = stream.tell()
     for record in _records(stream):
         if "agent" in record:
@@ -182,11 +182,11 @@ def read(stream: IO[bytes], path: Path) -> Content:
             sessions.append(record["session"])
         else:
             cell, batch = record["unit"]
-            units[cell, batch] = Place(
+            units[cell, batch] = LogSpan(
                 record["offset"], record["bytes"], record["tally"], record["seconds"]
             )
         end = stream.tell()
-    return Content(head["plan"], sessions, description, units, end)
+    return LogContent(head["plan"], sessions, description, units, end)
 
 
 def _records(stream: IO[bytes]) -> Iterator[dict[str, Any]]:

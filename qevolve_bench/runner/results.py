@@ -8,11 +8,12 @@ of the same command. A submission is the same with ``episodes/<cell>.jsonl.gz``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from qevolve_bench.runner.journal import Tally
 from qevolve_bench.schema import (
     Sha256,
     check_version,
@@ -47,7 +48,7 @@ class AgentRecord(TypedDict):
     description: NotRequired[dict[str, Any]]
 
 
-class Settings(TypedDict, total=False):
+class RunSettings(TypedDict, total=False):
     """What else changes the episodes.
 
     Attributes:
@@ -63,7 +64,7 @@ class Settings(TypedDict, total=False):
     memory_mib: int | None
 
 
-class Ledger(TypedDict):
+class EvaluationLedger(TypedDict):
     """What the run cost, over all cells."""
 
     episodes: int
@@ -113,16 +114,16 @@ class Manifest(TypedDict):
     complete: bool
     suite: dict[str, Any]
     agent: AgentRecord
-    settings: Settings
+    settings: RunSettings
     provenance: dict[str, Any]
-    ledger: Ledger
+    ledger: EvaluationLedger
     summary: dict[str, CellSummary]
     skipped: dict[str, str]
     files: dict[str, Sha256]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EvaluationRun:
     """A finished evaluation, a submission, or a bare file of episodes.
 
     Attributes:
@@ -148,7 +149,7 @@ class Run:
         return next((e.agent for episodes in self.cells.values() for e in episodes), "")
 
 
-def load_run(path: Path | str, *, partial: bool = False) -> Run:
+def load_run(path: Path | str, *, partial: bool = False) -> EvaluationRun:
     """Reads a run folder, a submission, or a bare ``*.jsonl`` file of episodes (one cell).
 
     Args:
@@ -162,10 +163,10 @@ def load_run(path: Path | str, *, partial: bool = False) -> Run:
     path = Path(path)
     if not path.is_dir():
         name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-        return Run(name, {name: list(read_lines(path))})
+        return EvaluationRun(name, {name: list(read_lines(path))})
     if not (path / MANIFEST).exists() and (path / LOG).exists():
         if partial:
-            from qevolve_bench.runner.folder import load_partial
+            from qevolve_bench.runner.suite import load_partial
 
             return load_partial(path)
         raise BadFile(f"The run in {path} is unfinished: the command that began it continues it.")
@@ -176,7 +177,7 @@ def load_run(path: Path | str, *, partial: bool = False) -> Run:
             plain = path / EPISODES / f"{name}.jsonl"
             packed = plain.with_name(plain.name + ".gz")
             cells[name] = list(read_lines(packed if packed.exists() else plain))
-    return Run(path.resolve().name, cells, manifest)
+    return EvaluationRun(path.resolve().name, cells, manifest)
 
 
 def read_lines(path: Path) -> Iterator[Episode]:
@@ -212,6 +213,38 @@ def parse_manifest(raw: Any) -> Manifest:
     """
     manifest: Manifest = convert(check_version(raw, SCHEMA, "a manifest"), Manifest, "the manifest")
     return manifest
+
+
+def summary_of(tallies: Iterable[Tally]) -> CellSummary:
+    """Sums up the episodes of a cell.
+
+    Args:
+        tallies: Counts of its batches, in their order; at least one episode.
+    """
+    tallies = list(tallies)
+    scores = [score for tally in tallies for score in tally["scores"]]
+    total = 0.0
+    for score in scores:
+        total += score  # One by one: from Python 3.12 on, `sum` rounds otherwise.
+    won = sum(tally["won"] for tally in tallies)
+    return CellSummary(
+        episodes=len(scores),
+        failed=sum(tally["failed"] for tally in tallies),
+        won=won,
+        success=round(won / len(scores), 6),
+        score=round(total / len(scores), 6),
+        env_steps=sum(tally["env_steps"] for tally in tallies),
+    )
+
+
+def ledger_of(tallies: Sequence[Tally]) -> EvaluationLedger:
+    """Sums up the cost of all episodes."""
+    return EvaluationLedger(
+        episodes=sum(len(tally["scores"]) for tally in tallies),
+        env_steps=sum(tally["env_steps"] for tally in tallies),
+        prompt_tokens=sum(tally["prompt_tokens"] for tally in tallies),
+        generated_tokens=sum(tally["generated_tokens"] for tally in tallies),
+    )
 
 
 @dataclass(frozen=True, slots=True)

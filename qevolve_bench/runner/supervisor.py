@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner import journal, worker
-from qevolve_bench.runner.jobs import BatchJob, RunJob
 from qevolve_bench.runner.journal import (
     BEGAN,
     PHASE,
@@ -25,6 +24,7 @@ from qevolve_bench.runner.journal import (
     WRITTEN,
     Tally,
 )
+from qevolve_bench.runner.worker import BatchJob, RunJob
 from qevolve_envs.errors import BenchError
 
 #: Not fork: a forked child shares the locks of threads that it does not have, and CUDA breaks.
@@ -32,7 +32,7 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class PlayedBatch:
     """A unit that was played.
 
     Attributes:
@@ -95,7 +95,7 @@ class Supervised:
         ends = [end - time.monotonic() for end, _ in self._deadlines()]
         return max(0.0, min(ends, default=least))
 
-    def poll(self) -> Done | None:
+    def poll(self) -> PlayedBatch | None:
         """What became of the unit in play; None while it is played.
 
         Raises:
@@ -116,7 +116,7 @@ class Supervised:
                 return self._receive() or self._lost(reason)
         return None
 
-    def play(self, unit: BatchJob) -> Done:
+    def play(self, unit: BatchJob) -> PlayedBatch:
         """Plays a unit and waits for it."""
         self.submit(unit)
         while (done := self.poll()) is None:
@@ -146,7 +146,7 @@ class Supervised:
         theirs.close()
         self._pipe = ours
 
-    def _receive(self) -> Done | None:
+    def _receive(self) -> PlayedBatch | None:
         """Takes what the worker has sent."""
         with suppress(EOFError, OSError):
             while self._pipe.poll():
@@ -160,9 +160,9 @@ class Supervised:
                     return self._finish(*values)
         return None
 
-    def _finish(self, lines: bytes, tally: Tally, seconds: float) -> Done:
+    def _finish(self, lines: bytes, tally: Tally, seconds: float) -> PlayedBatch:
         assert self.unit is not None
-        done = Done(self.unit, lines, tally, seconds, self._description or {})
+        done = PlayedBatch(self.unit, lines, tally, seconds, self._description or {})
         self.unit = None
         return done
 
@@ -191,7 +191,7 @@ class Supervised:
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return f"the worker was killed by {name} {during}{hint}"
 
-    def _lost(self, reason: str) -> Done:
+    def _lost(self, reason: str) -> PlayedBatch:
         """Makes records of what the journal still knows."""
         assert self.unit is not None
         if self._description is None:

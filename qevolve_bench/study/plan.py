@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from qevolve_bench.schema import Bounds, Form, Share
+from qevolve_bench.schema import Bounds, Pattern, Share
 from qevolve_bench.training.specification import TUNING, TrainingSpec
 
 #: Version of ``results.json``. In version 1, ``extends`` of an arm was called ``like``.
@@ -25,7 +25,7 @@ NONE = "none"
 Seed = Annotated[int, Bounds(0)]
 #: Limits by axis of the ledger.
 BudgetLimits = dict[str, int | float]
-_NAME = Form(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*"), "letters, digits, - and _")
+_NAME = Pattern(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*"), "letters, digits, - and _")
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_bench.runner.results import Ledger, Manifest
+from qevolve_bench.runner.results import EvaluationLedger, Manifest
 from qevolve_bench.statistics import (
     Estimate,
     Interval,
@@ -85,7 +85,7 @@ class Row:
     cells: dict[str, Numbers]
     overall: Numbers | None
     rank: RankRange | None
-    ledger: Ledger
+    ledger: EvaluationLedger
     version: str
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from qevolve_bench.runner.results import CellSummary, Ledger, Manifest, parse_manifest
+from qevolve_bench.runner.results import Manifest, parse_manifest
 from qevolve_bench.schema import parse_json, place, quoted
 from qevolve_bench.submissions.files import MANIFEST, MAX_MANIFEST_BYTES, Folder
 from qevolve_bench.suites import Cell, Suite, load_suite, suite_names
-from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
 
 #: What an agent may be called: it ends up in tables, so nothing that Markdown or HTML could read.
@@ -149,32 +148,3 @@ def _check_strings(raw: Any) -> None:
             plain = value.replace("\n", "").replace("\t", "")
             if any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in plain):
                 raise BadFile(f"{MANIFEST} has a control character in {quoted(value)}")
-
-
-def summary_of(episodes: Sequence[Episode]) -> CellSummary:
-    """What a cell's summary has to say of its episodes."""
-    n = len(episodes)
-    won = sum(e.won and e.error is None for e in episodes)
-    total = 0.0
-    for episode in episodes:
-        # One by one, as the runner does: from Python 3.12 on, `sum` rounds otherwise.
-        total += episode.score
-    return {
-        "episodes": n,
-        "failed": sum(e.error is not None for e in episodes),
-        "won": won,
-        "success": round(won / n, 6),
-        "score": round(total / n, 6),
-        "env_steps": sum(len(e.steps) for e in episodes),
-    }
-
-
-def ledger_of(episodes: Sequence[Episode]) -> Ledger:
-    """What the ledger has to say of all episodes."""
-    steps = [step for episode in episodes for step in episode.steps]
-    return {
-        "episodes": len(episodes),
-        "env_steps": len(steps),
-        "prompt_tokens": sum(step.prompt_tokens for step in steps),
-        "generated_tokens": sum(step.generated_tokens for step in steps),
-    }

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import gymnasium
 
 from qevolve_bench.folders import new_folder
-from qevolve_bench.runner.results import TIMING, Manifest, read_manifest
+from qevolve_bench.runner.journal import tally
+from qevolve_bench.runner.results import TIMING, Manifest, ledger_of, read_manifest, summary_of
 from qevolve_bench.schema import opened, quoted, write_json
 from qevolve_bench.submissions.files import (
     EPISODES,
@@ -33,9 +34,7 @@ from qevolve_bench.submissions.manifest import (
     check_agent_name,
     check_parts,
     find_suite,
-    ledger_of,
     read_foreign_manifest,
-    summary_of,
 )
 from qevolve_bench.submissions.replay import CellPlan, Finding, check_cell
 from qevolve_bench.suites import Cell, Suite
@@ -205,7 +204,7 @@ def _verify(folder: Folder, given: Suite | None) -> Verdict:
             findings += found
     if not findings:
         played = [episode for cell in cells.values() for episode in cell.episodes]
-        findings += _compare("the ledger", manifest["ledger"], ledger_of(played))
+        findings += _compare("the ledger", manifest["ledger"], ledger_of([tally(played)]))
     return Verdict(folder.path, tuple(findings), cells, suite, manifest)
 
 
@@ -238,7 +237,7 @@ def _verify_cell(
     if not found and digest.hexdigest() != manifest["files"][cell.name]:
         found = [Finding(f"{MANIFEST} has another digest of its episodes", cell.name)]
     if not found and episodes:
-        due = summary_of(episodes)
+        due = summary_of([tally(episodes)])
         found = _compare("the summary", manifest["summary"][cell.name], due, cell.name)
     if found:
         return CellVerdict(cell, "refused", found[0].problem, episodes), found

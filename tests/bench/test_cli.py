@@ -421,13 +421,13 @@ def test_a_run_survives_a_disk_that_is_full_in_the_end(run, workdir, monkeypatch
         raise BenchError("Cannot write run: No space left on device.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("qevolve_bench.runner.folder.write_json", full)
+        patched.setattr("qevolve_bench.runner.suite.write_json", full)
         assert_sentence(run(*EVAL, "--out", "run"), "No space left on device.")
 
     def never(*args, **kwargs):
         raise AssertionError("played again")
 
-    monkeypatch.setattr("qevolve_bench.runner.worker.Player.play", never)
+    monkeypatch.setattr("qevolve_bench.runner.worker.BatchPlayer.play", never)
     assert run(*EVAL, "--out", "run")[0] == 0
 
 
@@ -435,7 +435,7 @@ def test_a_bug_is_not_dressed_up_as_a_mistake_of_the_user(run, monkeypatch):
     def bug(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("qevolve_bench.runner.worker.Player.play", bug)
+    monkeypatch.setattr("qevolve_bench.runner.worker.BatchPlayer.play", bug)
     with pytest.raises(ZeroDivisionError):
         run(*EVAL)
 

@@ -252,7 +252,7 @@ SEVERAL = """
 
 
 def test_every_baseline_has_a_file_of_its_own(project):
-    from qevolve_bench.runner.suite import adhoc_suite
+    from qevolve_bench.suites import adhoc_suite
 
     suite = adhoc_suite(TOY, split="train").to_json()
     (project.path / "own.json").write_text(json.dumps(suite))

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qevolve_bench.analysis.regression import Scores, compare, play, read_baseline, write_baseline
-from qevolve_bench.runner.suite import adhoc_suite
-from qevolve_bench.suites import Cell, Suite
+from qevolve_bench.suites import Cell, Suite, adhoc_suite
 from qevolve_envs.agent import PerEpisode
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.rng import seed_sequence

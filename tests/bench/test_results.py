@@ -8,8 +8,9 @@ import pytest
 from qevolve_bench.provenance import git_state, hardware, packages, provenance
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.runner.results import load_run
-from qevolve_bench.runner.suite import adhoc_suite, run_suite
+from qevolve_bench.runner.suite import run_suite
 from qevolve_bench.schema import write_json
+from qevolve_bench.suites import adhoc_suite
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile
 

@@ -9,7 +9,7 @@ import pytest
 
 from qevolve_bench.anchors import measure_suite
 from qevolve_bench.cli import main
-from qevolve_bench.runner.jobs import cut
+from qevolve_bench.runner.worker import cut
 from qevolve_bench.suites import Anchor, Cell, Suite, load_suite, read_suite, suite_names
 from qevolve_envs.catalog import CATALOG
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
@@ -271,7 +271,7 @@ def test_cells_that_are_missing_here_are_skipped_with_their_reason(tmp_path, cap
 
 
 def test_a_suite_of_which_nothing_is_here_says_what_is_missing(tmp_path):
-    from qevolve_bench.runner.suite import survey
+    from qevolve_bench.suites import survey
 
     cells = [
         Cell(name, "qevolve/ALFWorld-v0", name, 30, {"data": "/no/such/folder"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qevolve_bench.runner.results import Ledger
+from qevolve_bench.runner.results import EvaluationLedger
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode, write_episodes
 
@@ -75,7 +75,7 @@ def run_folder(tmp_path):
             "complete": True,
             "suite": Suite("mini-v0", tuple(described)).to_json(),
             "agent": {"name": agent, "description": {}},
-            "ledger": dict.fromkeys(Ledger.__annotations__, 0),
+            "ledger": dict.fromkeys(EvaluationLedger.__annotations__, 0),
             **{k: {} for k in ("settings", "provenance", "summary", "skipped", "files")},
         }
         (folder / "manifest.json").write_text(json.dumps(manifest))

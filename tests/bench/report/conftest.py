@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_bench.runner.results import Ledger
+from qevolve_bench.runner.results import EvaluationLedger
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import write_episodes
 
@@ -45,7 +45,7 @@ def run_folder(tmp_path):
             "agent": {"name": agent, "description": {}},
             "settings": {"batch_size": 16, "step_seconds": 600.0},
             "provenance": {"python": "CPython 3.11.7", "packages": {"qevolve-bench": "0.1.0"}},
-            "ledger": dict.fromkeys(Ledger.__annotations__, 0),
+            "ledger": dict.fromkeys(EvaluationLedger.__annotations__, 0),
             **{k: {} for k in ("summary", "skipped", "files")},
         }
         (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qevolve_bench.runner.jobs import AgentLimits
 from qevolve_bench.runner.journal import STATUS_SIZE, Journal
 from qevolve_bench.runner.results import load_run
+from qevolve_bench.runner.worker import AgentLimits
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.replay import replay

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from qevolve_bench.runner.jobs import AgentLimits
 from qevolve_bench.runner.results import load_run
+from qevolve_bench.runner.worker import AgentLimits
 from qevolve_envs.errors import BenchError, MissingData
 
 ray = pytest.importorskip("ray", reason="the Ray backend needs pip install 'qevolve-bench[ray]'")

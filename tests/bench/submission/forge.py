@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.runner.evaluate import evaluate
+from qevolve_bench.runner.journal import tally
+from qevolve_bench.runner.results import ledger_of, summary_of
 from qevolve_bench.schema import write_json
-from qevolve_bench.submissions.manifest import ledger_of, summary_of
 from qevolve_bench.submissions.submission import pack
 from qevolve_bench.suites import Suite, load_suite
 from qevolve_envs.agent import Failed, PerEpisode, TaskView
@@ -67,7 +68,7 @@ def write_run(dest: Path, suite: Suite) -> Path:
         data = "".join(episode.to_json() + "\n" for episode in episodes).encode()
         (dest / "episodes" / f"{cell.name}.jsonl").write_bytes(data)
         manifest["files"][cell.name] = hashlib.sha256(data).hexdigest()
-        manifest["summary"][cell.name] = summary_of(episodes)
+        manifest["summary"][cell.name] = summary_of([tally(episodes)])
         played += episodes
     write_json(
         dest / "manifest.json",
@@ -78,7 +79,7 @@ def write_run(dest: Path, suite: Suite) -> Path:
             "agent": {"name": "halting", "description": {}},
             "settings": {},
             "provenance": {},
-            "ledger": ledger_of(played),
+            "ledger": ledger_of([tally(played)]),
             "skipped": {},
             **manifest,
         },
@@ -148,9 +149,9 @@ class Forge:
                 except ValueError:
                     return
                 if episodes:
-                    manifest["summary"][cell] = summary_of(episodes)
+                    manifest["summary"][cell] = summary_of([tally(episodes)])
                 played += episodes
-            manifest["ledger"] = ledger_of(played)
+            manifest["ledger"] = ledger_of([tally(played)])
 
         self.manifest(reseal)
 
