@@ -126,10 +126,10 @@ class CollectConfig:
     """Settings of a learner's sampling of its own episodes.
 
     Attributes:
-        tasks: Tasks for each collection; 0 for all of the split.
-        per_task: Episodes for each of them.
-        temperature: Of sampling.
-        batch_size: Episodes in lockstep.
+        tasks: Number of tasks for each collection; 0 for all of the split.
+        per_task: Number of episodes of each task.
+        temperature: Temperature of sampling.
+        batch_size: Number of episodes that are played at the same time.
     """
 
     tasks: int = 0

@@ -90,8 +90,8 @@ def generalised_advantages(
 
     ``δ_t = r_{t+1} + γ V(s_{t+1}) - V(s_t)`` and ``A_t = δ_t + γ λ A_{t+1}``, where the value
     behind the last step is 0: the horizon ends an episode as success does, and a transcript shows
-    how much of it has passed (one that outgrew its context shows it no more). These are (5a) and
-    (5b) of `qevolve_baselines.learners.q_evolve.learner`.
+    how much of it has passed (one that outgrew its context shows it no more). This is (6) of
+    `qevolve_baselines.learners.q_evolve.learner`.
 
     Args:
         rewards: Reward for each step's action, shape (steps,).

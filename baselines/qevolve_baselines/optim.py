@@ -1,4 +1,4 @@
-"""Gradient steps that say what went wrong."""
+"""The optimiser: AdamW with a schedule, clipping, and errors that name the cause."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEDULES = ("constant", "linear", "cosine")
 
 @dataclass(slots=True)
 class OptimConfig:
-    """How a network is trained.
+    """Settings of the optimiser of a network.
 
     Attributes:
         lr: Learning rate at its height.
@@ -52,7 +52,7 @@ class OptimConfig:
 
 
 class Trainer:
-    """AdamW with a schedule, a bound on the gradient, and a sentence instead of a NaN.
+    """AdamW with a schedule, a bound on the gradient, and an error instead of a NaN.
 
     Several processes (see `qevolve_baselines.parallel`) deal the parameters out: each keeps the
     moments and exact copies of its own, steps these, and is sent the others. That is the first

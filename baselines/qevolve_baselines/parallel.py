@@ -38,7 +38,7 @@ def rank() -> int:
 
 
 def is_main() -> bool:
-    """Whether this process writes files and talks."""
+    """True in the process that writes files and logs."""
     return rank() == 0
 
 

@@ -177,6 +177,6 @@ class RerankAgent(PolicyAgent):
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """What a result records about the agent."""
+        """Describes the agent for the record of a result."""
         k = self._reranked.candidates
         return {**super().describe(), "kind": "reranked policy", "candidates": k}

@@ -172,7 +172,7 @@ def test_one_step_targets_are_the_papers() -> None:
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_targets_hold_the_online_v(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """(4b) has V, and (4a) has Q̄: only Q has a slow copy."""
+    """(2) has V, and (1) has Q̄: only Q has a slow copy."""
     actor = tiny.warm_policy()
     chosen = tiny.own_episodes(actor, 4)
     data = TokenizedEpisodes.of(chosen)

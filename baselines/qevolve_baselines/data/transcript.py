@@ -338,7 +338,7 @@ class Encoder:
         return ids
 
     def command(self, ids: Sequence[int]) -> str:
-        """What the environment is told for generated tokens.
+        """Extracts the command for the environment from generated tokens.
 
         In style ``react`` it is the text behind the last ``Action:``; an answer without one goes to
         the environment as it is, which will call it malformed.

@@ -43,7 +43,7 @@ class NothingToLearn(BenchError):
 
 @runtime_checkable
 class Learner(Protocol):
-    """What a learner class offers; it is made with its configuration."""
+    """Protocol of a learner class, which is made with its configuration."""
 
     #: A dataclass with a default for every field.
     config_class: ClassVar[type]

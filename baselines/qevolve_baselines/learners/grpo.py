@@ -103,7 +103,7 @@ class GRPOConfig:
         loss_mean: Mean of the loss over the tokens of an update: one of `LOSS_MEANS`.
         loss_tokens: What ``constant`` divides an episode's sum by.
         optim: See `OptimConfig`; `batch_tokens` decides how many updates an iteration makes.
-        limits: When to stop.
+        limits: Limits beyond which the run stops.
     """
 
     iterations: int = 0
@@ -154,7 +154,7 @@ def step_scores(
     penalty: float,
     penalty_on: str,
 ) -> Floats:
-    """What each step of an episode is credited with before any comparison, shape (steps,).
+    """Score of each step before any comparison, shape (steps,).
 
     It is the episode's return, less the penalty of this step (``step``), or of all of them.
 
@@ -256,7 +256,7 @@ def step_advantages(
 
 
 def observations_before(trajectories: Sequence[Trajectory]) -> list[str]:
-    """What the agent saw before each step."""
+    """Lists the observation before each step."""
     return [
         text
         for t in trajectories

@@ -1,4 +1,4 @@
-"""What on-policy learners share: iterations until the budget is spent, groups of episodes, health.
+"""Parts of on-policy learners: iterations within a budget, groups of episodes, health limits.
 
 An iteration samples `collect.tasks` groups of `collect.per_task` episodes; the episodes of a group
 play the same task. Tasks come in a random order, each once before any comes again.
@@ -28,12 +28,12 @@ from qevolve_envs.play import Assignment, EnvConfig, episode_seed
 
 @dataclass(slots=True)
 class HealthLimits:
-    """When a run is told to stop, because what it trains has fallen apart.
+    """Limits beyond which a policy has broken down, so that its run stops.
 
     Attributes:
-        malformed: Share of actions that are no commands, in the episodes of an iteration.
-        kl: Mean KL to the reference, per token, in an update.
-        unhealthy: What to do beyond a limit: ``stop`` the run, or ``log`` it.
+        malformed: Largest fraction of malformed actions in the episodes of an iteration.
+        kl: Largest mean KL to the reference, per token, in an update.
+        unhealthy: Action beyond a limit: ``stop`` the run, or ``log`` it.
     """
 
     malformed: float = 0.5
@@ -45,7 +45,7 @@ class HealthLimits:
             raise UnknownName.of("unhealthy", self.unhealthy, ("stop", "log"))
 
     def check_malformed(self, shares: Mapping[str, float], number: int) -> None:
-        """Looks at how the actions of iteration `number` were taken.
+        """Checks the fraction of malformed actions in iteration `number`.
 
         Raises:
             BenchError: When too many are no commands, and `unhealthy` is ``stop``.
@@ -53,7 +53,7 @@ class HealthLimits:
         self._check("the share of malformed actions", shares["malformed"], self.malformed, number)
 
     def check_kl(self, figures: Mapping[str, float], number: int) -> None:
-        """Looks at an update's KL to the reference, or to the policy that sampled.
+        """Checks an update's KL to the reference, or to the policy that sampled.
 
         Raises:
             BenchError: When it is too large, and `unhealthy` is ``stop``.
@@ -165,10 +165,10 @@ def group_assignments(
     orders: dict[int, npt.NDArray[np.int64]] = {}
     starts = []
     for place in range((number - 1) * groups, number * groups):
-        lap, index = divmod(place, len(tasks))
-        if lap not in orders:
-            orders[lap] = run.rng("tasks", lap).permutation(len(tasks))
-        task = tasks[int(orders[lap][index])]
+        epoch, index = divmod(place, len(tasks))
+        if epoch not in orders:
+            orders[epoch] = run.rng("tasks", epoch).permutation(len(tasks))
+        task = tasks[int(orders[epoch][index])]
         starts += [
             Assignment(task, episode_seed(run.seed, "group", place, copy))
             for copy in range(config.per_task)
@@ -210,7 +210,7 @@ def step_rewards(trajectories: Sequence[Trajectory], dense: float) -> Floats:
 
 
 def refused_steps(trajectories: Sequence[Trajectory]) -> npt.NDArray[np.bool_]:
-    """Whether each step was invalid or malformed, shape (steps,)."""
+    """Marks the steps that were invalid or malformed, shape (steps,)."""
     refused = {Feedback.INVALID.value, Feedback.MALFORMED.value}
     return np.array([s.feedback in refused for t in trajectories for s in t.episode.steps])
 
@@ -226,7 +226,7 @@ def advantage_shares(trajectories: Sequence[Trajectory], advantages: Floats) -> 
 
 
 def log_iteration(run: Run, number: int, groups: Groups, **figures: Any) -> None:
-    """Writes what an iteration's episodes were like."""
+    """Logs the outcomes of an iteration's episodes."""
     run.log(
         stage="iteration",
         iteration=number,

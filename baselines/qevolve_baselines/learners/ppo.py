@@ -76,7 +76,7 @@ class PPOConfig:
             off a second network that begins as a copy of it.
         optim: Of the policy; `batch_tokens` decides how many updates an iteration makes.
         critic_optim: Of the critic.
-        limits: When to stop.
+        limits: Limits beyond which the run stops.
     """
 
     iterations: int = 0
@@ -133,7 +133,7 @@ def token_rewards(rewards: Floats, data: TokenizedEpisodes) -> Floats:
 
 
 def token_bounds(data: TokenizedEpisodes) -> npt.NDArray[np.int64]:
-    """Where the action tokens of each episode begin, and the end, shape (episodes + 1,)."""
+    """Offsets at which the action tokens of each episode begin, and the end, (episodes + 1,)."""
     before = np.concatenate([[0], np.cumsum(data.step_tokens)])
     bounds: npt.NDArray[np.int64] = before[data.bounds]
     return bounds

@@ -27,7 +27,7 @@ LOSS_MEANS = ("token", "episode", "constant")
 
 
 class Loss(NamedTuple):
-    """What to minimise, and figures of it, all of them sums under the weights."""
+    """A loss, and figures of it; all are sums under the weights."""
 
     loss: Tensor
     figures: dict[str, float]
@@ -91,7 +91,7 @@ def token_weights(
     constant: int,
     counted: npt.NDArray[np.bool_] | None = None,
 ) -> Floats:
-    """How much each action token counts in the mean loss of an update; shape (tokens,).
+    """Weight of each action token in the mean loss of an update; shape (tokens,).
 
     - ``token``: all alike (DAPO, Yu et al. 2025); long episodes count for more.
     - ``episode``: each episode alike, whatever its length (GRPO, Shao et al. 2024).
@@ -126,7 +126,7 @@ def token_weights(
 
 @dataclass(slots=True)
 class OnPolicyData:
-    """Own episodes as a learner sees them; what is per action token has the shape (tokens,).
+    """Own episodes as training data; arrays with an entry for each action token have (tokens,).
 
     Attributes:
         data: The transcripts.

@@ -116,7 +116,7 @@ class PolicyAgent:
         return self._usage
 
     def finish(self, index: int, observation: str) -> list[Transcript]:
-        """What was read and written in an episode of the batch that ended with `observation`."""
+        """Ends an episode of the batch with its last observation, and gives its transcripts."""
         writer = self._writers[index]
         if writer is None:
             return []
@@ -124,7 +124,7 @@ class PolicyAgent:
         return writer.transcripts
 
     def describe(self) -> dict[str, Any]:
-        """What a result records about the agent."""
+        """Describes the agent for the record of a result."""
         return {
             "kind": "policy",
             "parameters": self.policy.parameters(),

@@ -92,7 +92,7 @@ def draw(logits: Tensor, uniforms: Tensor | None, temperature: float) -> tuple[T
 
 
 def reads_in_lockstep(model: Any, context: int) -> bool:
-    """Whether `LockstepDecoder` computes what the model itself would.
+    """Checks that `LockstepDecoder` computes what the model itself would.
 
     It gives the attention mask and keeps the cache. Flash attention takes no such mask, a model
     with a recurrent state has no such cache, and a sliding window that is shorter than the
@@ -135,7 +135,7 @@ class LockstepDecoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         device: torch.device = self.model.device
         return device
 

@@ -14,7 +14,7 @@ from qevolve_baselines.data.batches import Batch, TokenizedEpisodes, bucketed, m
 
 
 def backbone(model: Any) -> Any:
-    """What computes the hidden states of a causal language model."""
+    """Part of a causal language model that computes its hidden states."""
     inner = getattr(model, "get_base_model", lambda: model)()  # peft may wrap the model
     return inner.base_model
 

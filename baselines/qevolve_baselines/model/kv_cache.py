@@ -100,7 +100,7 @@ class RaggedCache(Cache):  # type: ignore[misc]
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was read yet."""
+        """True before anything was read."""
         return not self._keys
 
     def get_seq_length(self, layer_idx: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""What several runs have in common, computed once and kept on disk.
+"""Cache on disk for results that several runs share.
 
 The variants of a learner begin alike: from one policy and one seed, the first collection is the
 same for all of them, and so is the critic of those that differ only in what follows. All of it is a

@@ -1,4 +1,4 @@
-"""The ledger of a run, what a learner has used up, and the budget, limits on it."""
+"""The ledger of a run: resources that a learner has used up; and the budget: limits on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qevolve_envs.errors import BenchError, UnknownName
 
 @dataclass(slots=True)
 class Ledger:
-    """What a learner has used up.
+    """Resources that a learner has used up.
 
     Attributes:
         env_steps: Environment steps of its own episodes.
@@ -42,7 +42,7 @@ class Ledger:
 
 
 AXES = tuple(f.name for f in dataclasses.fields(Ledger))
-#: What updates use up.
+#: Axes that updates use up.
 UPDATE_AXES = ("trained_tokens", "wall_seconds", "accelerator_seconds")
 
 
@@ -93,7 +93,7 @@ class Budget:
         return None
 
     def left(self, ledger: Ledger, axis: str) -> float:
-        """What is left of an axis; infinite without a limit."""
+        """Remainder of an axis; infinite without a limit."""
         limit = getattr(self, axis)
         return math.inf if limit is None else max(0.0, limit - getattr(ledger, axis))
 

@@ -40,7 +40,7 @@ SCHEMA = 2
 
 
 class Stateful(Protocol):
-    """What can be tracked: modules, optimisers, schedules."""
+    """Protocol of what can be tracked: modules, optimisers, schedules."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes."""
@@ -257,7 +257,7 @@ class Run:
         self.save()
 
     def done(self, name: str) -> bool:
-        """Whether a stage was marked as done."""
+        """True if a stage was marked as done."""
         return self._progress.get(name) == 2**62
 
     def save(self) -> None:
@@ -385,7 +385,7 @@ class Run:
 
 
 def curve_points(count: int) -> npt.NDArray[np.float64]:
-    """Where a learning curve is evaluated: shares of the budget, log-spaced from 1/32 to 1."""
+    """Points of a learning curve: fractions of the budget, log-spaced from 1/32 to 1."""
     return 2.0 ** np.linspace(0 if count == 1 else -5, 0, count)
 
 

@@ -1,8 +1,11 @@
-"""Weighted IQL (Kostrikov et al. 2022): Q-Evolve's critic, (4) of `learner`.
+"""Weighted IQL (Kostrikov et al. 2022): Q-Evolve's critic.
 
-    (4a)  L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
-    (4b)  L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
-    (4c)  w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+    (1)  L_V = E[|m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+    (2)  L_Q = E[(r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
+    (4)  w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+    (5)  L_V = E[w_t |m - 1(u < 0)| u²],  L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²]
+
+Equations have the paper's numbers, see `qevolve_baselines.learners.q_evolve.learner`.
 
 E is over the steps of D, Q̄ the smallest Q of a target network, and V the online one, as in IQL.
 Where `CriticConfig.critic_lambda` says so, the targets of L_Q are λ-returns. V and Q are heads of
@@ -33,7 +36,7 @@ from qevolve_baselines.training_loop import Update, draw_epochs, train_stage
 
 @dataclass(slots=True)
 class CriticConfig:
-    """(4): the critic.
+    """Settings of the critic, (1), (2), (4) and (5).
 
     Attributes:
         epochs: Passes over D.
@@ -72,7 +75,7 @@ def step_weights(
     time: bool = True,
     success: bool = True,
 ) -> Floats:
-    """(4c) w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
+    """(4): w_t = 0.5 (t/T + d) + 0.5 for each step, with t counted from 1; shape (steps,).
 
     Without either term it is 1, which is about what w_t is on the average.
 
@@ -99,12 +102,12 @@ def expectile_loss(difference: Tensor, expectile: float) -> Tensor:
 
 
 def v_loss(v: Tensor, q_target: Tensor, weights: Tensor, expectile: float) -> Tensor:
-    """(4a) L_V; all of shape (n,)."""
+    """(1) with the weights of (5): L_V; all of shape (n,)."""
     return (weights * expectile_loss(q_target.detach() - v, expectile)).mean()
 
 
 def q_loss(q: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """(4b) L_Q, summed over the Q heads.
+    """(2) with the weights of (5): L_Q, summed over the Q heads.
 
     Args:
         q: Shape (heads, n).
@@ -122,7 +125,7 @@ def train_critic(
     step_data: StepData,
     config: CriticConfig,
 ) -> int:
-    """(4): weighted IQL on the fixed D, by passes over whole transcripts.
+    """(5): weighted IQL on the fixed D, by passes over whole transcripts.
 
     Returns:
         The tokens of all its updates.
@@ -211,7 +214,7 @@ def fit_critic(
 
 @dataclass(slots=True)
 class _LatestValues:
-    """The latest V of every step, tracked so that a resumed run has them too."""
+    """Latest V of every step, tracked so that a resumed run has them too."""
 
     values: Floats
 
@@ -223,7 +226,7 @@ class _LatestValues:
 
 
 def data_device(module: torch.nn.Module) -> torch.device:
-    """Where a module's parameters are."""
+    """Device of a module's parameters."""
     return next(module.parameters()).device
 
 
@@ -234,7 +237,7 @@ def q_targets(
     of: npt.NDArray[np.int64],
     config: CriticConfig,
 ) -> Floats:
-    """What Q is fitted to in (4b), for the steps `of`, shape of `of`.
+    """Targets of Q in (2) for the steps `of`, shape of `of`.
 
     With ``critic_lambda`` 0 it is r_{t+1} + γ V(s_{t+1}), the paper's L_Q; else the λ-return
     G_t = r_{t+1} + γ ((1 - λ) V(s_{t+1}) + λ G_{t+1}), which is V(s_t) plus the generalised

@@ -1,30 +1,37 @@
 """Q-Evolve: self-evolution by process rewards from a critic of in-distribution data.
 
 Zhang, Fang, Chen, Pechenizkiy: "Self-evolving LLM agents with in-distribution Optimization", ICML
-2026, arXiv 2606.07367. The loop, with the paper's order of things:
+2026, arXiv 2606.07367. The loop is the paper's Algorithm 1, and equations have the paper's numbers:
 
-(1)   Behaviour cloning on D_expert gives π_BC.
-(2)   For each of K rounds: sample `per_task` trajectories per task with the current policy, D_self,
-      refreshed each round; D = D_expert ∪ D_self; this policy is frozen as π_old.
-(3)   Retrospective labels r_aux from what the environment answered: r_fmt = -0.3 where the action
-      was malformed, r_inv = -0.2 where it could not be executed, r_repeat = -0.1 where the
-      observation did not change (WebShop: -0.3, 0, 0).
-      A critic on the fixed D by weighted IQL, apart from the policy:
-(4a)      L_V = E[w_t |m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
-(4b)      L_Q = E[w_t (r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
-(4c)      w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
-      Process rewards by GAE on r_env only:
-(5a)      δ_t = r_env,t+1 + γ V(s_{t+1}) - V(s_t)
-(5b)      A_t = δ_t + λγ A_{t+1},  A_T = 0
-      The policy on the same D by behaviour-proximal optimisation:
-(6)       maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
-          η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
+1.  Behaviour cloning on D_expert gives π_BC.
+2.  K rounds. In each, sample `per_task` trajectories per task with the current policy, D_self,
+    refreshed each round; D = D_expert ∪ D_self; this policy is frozen as π_old.
 
-(1) is `qevolve_baselines.learners.sft.fit`; (2) `qevolve_baselines.collect` and `QEvolve._round`;
-(3) `labels`; (4) `critic`, on the network of `qevolve_baselines.model.critic`; (5)
-`process_rewards` here, by `losses.generalised_advantages`; (6) `update`. Equations are cited by the
-numbers of this list, because the text of the paper that was at hand is a summary without its own
-numbering.
+    -   Retrospective labels r_aux from what the environment answered:
+
+            (3)  r_fmt = -0.3 where the action was malformed, r_inv = -0.2 where it could not be
+                 executed, r_repeat = -0.1 where the observation did not change
+                 (WebShop: -0.3, 0, 0)
+
+    -   A critic on the fixed D by weighted IQL, apart from the policy:
+
+            (1)  L_V = E[|m - 1(u < 0)| u²],  u = Q̄(s_t, a_t) - V(s_t)
+            (2)  L_Q = E[(r_{t+1} + γ V(s_{t+1}) - Q(s_t, a_t))²],  r = r_env + r_aux
+            (4)  w_t = 0.5 (t/T + d) + 0.5,  d = 1 if the trajectory ended with a non-zero reward
+            (5)  (1) and (2) with w_t before the square of each step
+
+    -   Process rewards by GAE on r_env only:
+
+            (6)  δ_t = r_env,t+1 + γ V(s_{t+1}) - V(s_t),  A_t = δ_t + λγ A_{t+1},  A_T = 0
+
+    -   The policy on the same D by behaviour-proximal optimisation:
+
+            (7)  maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
+                 η_t = π / π_old on the data's actions, ε_low = 0.8 > ε_high = 0.4
+
+Step 1 is `qevolve_baselines.learners.sft.fit`; sampling is `qevolve_baselines.collect`; (3) is in
+`labels`; (1), (2), (4) and (5) are in `critic`, on the network of `qevolve_baselines.model.critic`;
+(6) is `process_rewards` here, by `losses.generalised_advantages`; (7) is in `update`.
 
 **Settings.** What the paper says, what the preset ``paper`` takes, and what the default is, made
 for small models from scratch:
@@ -68,7 +75,7 @@ alone `rerank=4`, where the number of actions is our choice.
 **Why the default departs from the paper's form**: each of these is known to fail for small models
 made from scratch.
 
-- *Targets.* `critic_lambda` > 0 replaces the one-step target of (4b) by a λ-return along the
+- *Targets.* `critic_lambda` > 0 replaces the one-step target of (2) by a λ-return along the
   trajectory, and `target_tau` 1 takes the online Q for Q̄. With slow one-step targets a few hundred
   updates leave V(s_0) near zero, every advantage then has the sign of the outcome, and Q-Evolve
   becomes self-imitation.
@@ -89,7 +96,7 @@ made from scratch.
 
 - An update draws its episodes at random. Batches of similar length, which are faster, are batches
   of similar outcome, because failures are long; a critic then swings between them.
-- The KL of (6) is exact, over the whole vocabulary at the data's tokens. All probabilities, the
+- The KL of (7) is exact, over the whole vocabulary at the data's tokens. All probabilities, the
   expert's too, are taken at the temperature of collection.
 - A_t stands on every token of the action. V behind the last step is 0, also where the horizon cut
   the episode off.
@@ -162,14 +169,14 @@ class QEvolveConfig:
         r_fmt: Label of a malformed action.
         r_inv: Label of one that could not be executed.
         r_repeat: Label of one after which the agent saw what it saw before.
-        critic: (4).
+        critic: Settings of the critic, (1), (2), (4) and (5).
         advantage: ``gae`` (the paper's), ``td`` (λ = 0), or ``q_minus_v``.
         advantage_rewards: ``env`` (the paper's), or ``env+aux``.
         gae_lambda: λ.
         advantage_norm: ``none`` (the paper's), ``centre``, ``standardise``, or ``scale`` (divides
             by the standard deviation, so that signs stay).
         advantage_clip: Largest size of an advantage, after that; 0 for no limit.
-        policy: (6).
+        policy: Settings of the policy's update, (7).
         rerank: 0 for Q-Evolve. With k > 0, the paper's ablation, the policy stays as it is, and at
             test time the critic chooses among k sampled actions.
         unhealthy: What a failed health check does: ``stop`` the run, or ``log`` it.
@@ -247,7 +254,7 @@ class QEvolve:
         run.ledger.expert_episodes = len(expert)
         reference = frozen(run.reference or policy.model)
         run.track("policy", policy.model)
-        if config.bc.epochs and expert:  # (1)
+        if config.bc.epochs and expert:
             fit(run, "bc", policy, TokenizedEpisodes.of(expert), config.bc)
             if run.reference is None:
                 # What π_ref is must survive a resume in the middle of a later round.
@@ -270,11 +277,11 @@ class QEvolve:
     ) -> None:
         config = self.config
         number, name = current.number, current.name
-        # (2) D; until (6) begins, the policy is π_old.
+        # D; until (7) begins, the policy is π_old.
         own = collect_stage(run, name, policy, env, config.collect, current.remaining)
         chosen = {"hybrid": [*expert, *own], "self": own, "expert": expert}[config.data]
         data = TokenizedEpisodes.of(chosen)
-        # (3), (4c)
+        # (3) and (4)
         step_data = make_step_data(
             chosen, data, config, experts=0 if config.data == "self" else len(expert)
         )
@@ -286,9 +293,9 @@ class QEvolve:
         )
 
         def evaluate() -> dict[str, Tensor]:
-            fit_critic(run, f"{name}-critic", critic, data, step_data, config.critic)  # (4)
+            fit_critic(run, f"{name}-critic", critic, data, step_data, config.critic)  # (5)
             values = data_values(critic, data, config.critic.optim.pass_tokens)
-            advantages = process_rewards(step_data, values.v, values.q, config)  # (5)
+            advantages = process_rewards(step_data, values.v, values.q, config)  # (6)
             report = health(step_data, values.v, advantages, config)
             run.log(stage=f"{name}-advantages", **report)
             if run.folder is not None and parallel.is_main():
@@ -328,7 +335,7 @@ class QEvolve:
         if config.policy.reference == "old":
             weights = run.once(f"{name}-old", lambda: weights_of(policy.model))
             reference.load_state_dict(weights)
-        improve(  # (6)
+        improve(  # (7)
             run,
             f"{name}-policy",
             policy,
@@ -353,7 +360,7 @@ def weights_of(model: Any) -> dict[str, Tensor]:
 def make_step_data(
     chosen: Sequence[Trajectory], data: TokenizedEpisodes, config: QEvolveConfig, experts: int
 ) -> StepData:
-    """What is known of the steps of D, whose first `experts` trajectories are the expert's."""
+    """Collects the data of the steps of D, whose first `experts` trajectories are the expert's."""
     steps = [s for t in chosen for s in t.episode.steps]
     rewarded = np.array([t.episode.total_reward != 0 for t in chosen])
     lengths = np.diff(data.bounds)
@@ -381,7 +388,7 @@ def make_step_data(
 
 
 def process_rewards(step_data: StepData, v: Floats, q: Floats, config: QEvolveConfig) -> Floats:
-    """(5): the advantage of every step of D, shape (steps,), normalised and bounded."""
+    """(6): the advantage of every step of D, shape (steps,), normalised and bounded."""
     gamma = config.critic.gamma
     rewards = (
         step_data.r_env + step_data.r_aux
@@ -413,7 +420,7 @@ def normalise(raw: Floats, norm: str) -> Floats:
 def health(
     step_data: StepData, v: Floats, advantages: Floats, config: QEvolveConfig
 ) -> dict[str, Any]:
-    """What to know of a critic before a policy is trained on it.
+    """Measures a critic before a policy is trained on it.
 
     Returns:
         Mean V(s_0) and the mean return that it should predict (over all of D, discounted, of the
@@ -449,7 +456,7 @@ def health(
 
 
 def check_health(report: dict[str, Any], config: QEvolveConfig, number: int) -> None:
-    """Stops a run whose critic would teach nonsense.
+    """Stops a run whose critic is far off.
 
     Raises:
         BenchError: When V(s_0) is far from the data's return, or when invalid actions have a

@@ -1,4 +1,4 @@
-"""Behaviour-proximal policy optimisation: (6) of `qevolve_baselines.learners.q_evolve.learner`.
+"""Behaviour-proximal policy optimisation: (7) of `qevolve_baselines.learners.q_evolve.learner`.
 
     maximise E[min(η_t A_t, clip(η_t, 1 - ε_low, 1 + ε_high) A_t)] - α KL(π ‖ π_ref),
     η_t = π / π_old on the data's actions
@@ -32,7 +32,7 @@ REFERENCES = ("bc", "old")
 
 @dataclass(slots=True)
 class PolicyConfig:
-    """(6): behaviour-proximal policy optimisation.
+    """Settings of behaviour-proximal policy optimisation, (7).
 
     Attributes:
         epochs: Passes over D.
@@ -154,7 +154,7 @@ def policy_loss(
     batch: Batch,
     config: PolicyConfig,
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of (6) for a batch of action tokens, and how far the policy has drifted.
+    """The loss of (7) for a batch of action tokens, and how far the policy has drifted.
 
     Args:
         logprobs: log π of each token, shape (n,).
