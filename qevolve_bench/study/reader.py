@@ -262,7 +262,7 @@ def _check_learners(study: Study) -> None:
 
 def _check_worlds(study: Study) -> None:
     """Makes every environment, so that mistakes in arguments are found before the warm starts."""
-    from qevolve_envs.factory import make_env
+    from qevolve_envs.play import EnvConfig
 
     arguments, splits = [study.env_kwargs], [study.split, *study.evaluate]
     if study.phases:
@@ -271,9 +271,7 @@ def _check_worlds(study: Study) -> None:
         splits = [study.split, study.measure.split]
     for split in splits:
         for kwargs in {str(given): given for given in arguments}.values():
-            make_env(
-                study.env, split=split, env_kwargs=kwargs, max_episode_steps=study.horizon
-            ).close()
+            EnvConfig(study.env, split, kwargs, study.horizon).make().close()
 
 
 def _check_plain(value: Any, where: str, depth: int) -> None:

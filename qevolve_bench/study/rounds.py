@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -164,12 +165,9 @@ def _mixture(study: Study, seed: int, world: EnvConfig) -> list[Episode]:
             " clone a warm start from: it is no world of the tipping studies."
         )
     agent = make_script(study.mixture.violate, child_seed(seed, "tipping", "scripts"))
-    collector = Collector(world, BATCH)
-    try:
-        starts = draw_tasks(world.task_ids(), study.mixture.episodes, seed, "tipping", "mixture")
-        episodes = [t.episode for t in collector.play(agent, starts, name="mixture")]
-    finally:
-        collector.close()
+    tasks = draw_tasks(world.task_ids(), study.mixture.episodes, seed, "tipping", "mixture")
+    with closing(Collector(world, BATCH)) as collector:
+        episodes = [t.episode for t in collector.play(agent, tasks, name="mixture")]
     won = [episode for episode in episodes if episode.won]
     if len(won) < 2:
         raise BenchError(
@@ -179,7 +177,7 @@ def _mixture(study: Study, seed: int, world: EnvConfig) -> list[Episode]:
     return won
 
 
-class RoundRecord(TypedDict):
+class MeasuredRound(TypedDict):
     """A round in ``result.json``.
 
     Attributes:
@@ -209,7 +207,7 @@ class RoundsResult(TypedDict):
     """Content of ``result.json``."""
 
     schema: int
-    rounds: list[RoundRecord]
+    rounds: list[MeasuredRound]
 
 
 def read_rounds(folder: Path) -> RoundsResult | None:
@@ -313,27 +311,16 @@ def measure(
         copy of the policy; the share of episodes that were won; and their mean score.
     """
     from qevolve_baselines.rerank import load_agent
-    from qevolve_envs.factory import make_env, text_env
-    from qevolve_envs.play import Assignment
+    from qevolve_envs.play import Assignment, EnvConfig
 
-    phase = study.schedule[number]
-    agent = load_agent(policy_folder(str(policy)), temperature=study.measure.temperature)
-    kwargs = study.kwargs(phase, arm)
-    lanes = [
-        SingleLane(
-            make_env(
-                study.env,
-                split=study.measure.split,
-                env_kwargs=kwargs,
-                max_episode_steps=study.horizon,
-            )
-        )
-        for _ in range(min(BATCH, study.measure.episodes))
-    ]
-    panel = text_env(lanes[0].env).task_ids(study.measure.split)
+    phase, wanted = study.schedule[number], study.measure
+    agent = load_agent(policy_folder(str(policy)), temperature=wanted.temperature)
+    world = EnvConfig(study.env, wanted.split, study.kwargs(phase, arm), study.horizon)
+    lanes = [SingleLane(world.make()) for _ in range(min(BATCH, wanted.episodes))]
+    panel = world.task_ids()
     starts = [
         Assignment(panel[i % len(panel)], child_seed(seed, "tipping", "measure", number, i))
-        for i in range(study.measure.episodes)
+        for i in range(wanted.episodes)
     ]
     player = AgentPlayer(agent)
     trace: list[Truth] = []
@@ -369,7 +356,7 @@ def _finish(
     kept = [{k: v for k, v in record.items() if k not in seconds} for record in records]
     write_json(folder / RESULT, {"schema": SCHEMA, "rounds": kept})
     _clean(folder)
-    return {"schema": SCHEMA, "rounds": cast(list[RoundRecord], kept)}
+    return {"schema": SCHEMA, "rounds": cast(list[MeasuredRound], kept)}
 
 
 def _clean(folder: Path) -> None:

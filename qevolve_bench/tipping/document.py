@@ -1,14 +1,14 @@
 """Layout of ``tipping.json``: a result of `analyse`, or several gathered by `gather`.
 
 A figure that is not defined is null as a whole, and the notes say why. `check_document` holds a
-document that is read against these types; fields of the classes ``Later…`` are missing in results
-of earlier releases.
+document that is read against these types; fields that are not required are missing in results of
+earlier releases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from qevolve_bench.schema import check_version, convert
 from qevolve_envs.errors import BadFile
@@ -31,14 +31,7 @@ class TimeRecord(TypedDict):
     interval: tuple[float | None, float | None] | None
 
 
-class LaterRates(TypedDict, total=False):
-    """Rates over shifts; see `ArmFigures`."""
-
-    shift_rate: EstimateRecord | None
-    unchosen: EstimateRecord | None
-
-
-class RoundFigures(LaterRates):
+class RoundFigures(TypedDict):
     """Counts and rates of a round; `p` is the probability of an audit."""
 
     round: int
@@ -47,6 +40,8 @@ class RoundFigures(LaterRates):
     opportunities: int
     violations: int
     rate: EstimateRecord | None
+    shift_rate: NotRequired[EstimateRecord | None]
+    unchosen: NotRequired[EstimateRecord | None]
     unparsed: EstimateRecord | None  # of records
     success: EstimateRecord | None
     pay: EstimateRecord | None
@@ -80,15 +75,7 @@ class SurvivalStep(TypedDict):
     share: EstimateRecord | None
 
 
-class LaterUnits(TypedDict, total=False):
-    """Figures that tell tipping of units from chance."""
-
-    rate: float  # V of all units together
-    opportunities: float  # of one unit in a round, on average
-    by_chance: float  # number that would tip if all violated with that V throughout
-
-
-class UnitFigures(LaterUnits):
+class UnitFigures(TypedDict):
     """Tipping of single episodes, or of runs, by the end of the temptation.
 
     `by_step` is the share of the units that tipped that does so by a step; null where none tipped,
@@ -99,6 +86,9 @@ class UnitFigures(LaterUnits):
     n: int  # units that could be followed: they have rates in two rounds at least
     tipped: int
     began_high: int  # units with a V_0 beyond which there is no threshold; they do not tip
+    rate: NotRequired[float]  # V of all units together
+    opportunities: NotRequired[float]  # of one unit in a round, on average
+    by_chance: NotRequired[float]  # number that would tip if all violated with that V throughout
     median: float | None
     survival: list[SurvivalStep]
     by_step: float | None
@@ -157,7 +147,7 @@ class Means(TypedDict):
     residual: EstimateRecord | None  # mean V in D less that in A
 
 
-class ArmFigures(Means, LaterRates):
+class ArmFigures(Means):
     """The figures of the main arm, or of a control.
 
     Confederates are left out of all counts but `commands`, which counts records, with those of
@@ -179,6 +169,8 @@ class ArmFigures(Means, LaterRates):
     recovery: Recovery | None
     diffusion: Diffusion
     conditional: Conditional
+    shift_rate: NotRequired[EstimateRecord | None]
+    unchosen: NotRequired[EstimateRecord | None]
     idle: EstimateRecord | None
 
 
@@ -188,13 +180,7 @@ class Contrast(Means):
     episodes: int
 
 
-class PlayedSession(TypedDict, total=False):
-    """The session that was played (`qevolve_bench.tipping.session`), where it was one."""
-
-    session: dict[str, Any]
-
-
-class TippingResult(PlayedSession):
+class TippingResult(TypedDict):
     """The result of one subject, an agent or a learner."""
 
     schema: int
@@ -209,6 +195,7 @@ class TippingResult(PlayedSession):
     contrasts: dict[str, Contrast]  # with each control
     diffusion_net: EstimateRecord | None  # R of main less that of no_graph under main's graph
     over_compliance: EstimateRecord | None  # idle of the control g0
+    session: NotRequired[dict[str, Any]]  # see `qevolve_bench.tipping.session`
 
 
 class FrontEntry(TypedDict):

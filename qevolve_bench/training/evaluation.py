@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +98,8 @@ def evaluate_policy(
             Assignment(panel[i % len(panel)], child_seed(0, "evaluation", split, i))
             for i in range(spec.episodes or len(panel))
         ]
-        collector = Collector(world, BATCH)
-        try:
+        with closing(Collector(world, BATCH)) as collector:
             played = collector.play(agent_of(policy), starts, name=spec.learner)
-        finally:
-            collector.close()
         episodes = [t.episode for t in played]
         if parallel.is_main():
             (folder / "evaluation").mkdir(exist_ok=True)
