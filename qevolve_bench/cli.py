@@ -48,7 +48,8 @@ class _Version(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = _Parser(
-        prog=PROG, description="Benchmarks for LLM agents that improve themselves, and their judge."
+        prog=PROG,
+        description="Benchmarks and an evaluation harness for LLM agents that improve themselves.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)

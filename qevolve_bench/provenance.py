@@ -1,4 +1,4 @@
-"""Where a result comes from: versions of the code, of its dependencies, and of the machine."""
+"""Provenance of a result: versions of the code and of its dependencies, and the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = "qevolve-bench"
 
 
 def provenance() -> dict[str, Any]:
-    """What a manifest records: the same for two runs of the same command on the same machine.
+    """Describes the code, the same for two runs of the same command on the same machine.
 
     Returns:
         ``python`` (version and implementation), ``packages`` (this one, what it requires, and what

@@ -1,4 +1,4 @@
-"""What the fixture `qevolve_score` does; `_qevolve_pytestplugin` tells pytest of it.
+"""Implementation of the fixture `qevolve_score`, which `_qevolve_pytestplugin` registers.
 
     def test_my_agent_is_as_good_as_it_was(qevolve_score):
         qevolve_score("mine:make_agent", env="qevolve/Household-v0", split="unseen", episodes=40)
@@ -102,14 +102,14 @@ class QevolveScore:
                 self._tell(f"stored {self._shown(path)}: {metric} {scores.mean(metric=metric):.3f}")
                 return scores
             mend = f"\n\n{self._mend()}"
-            failure = self._judge(path, scores, metric, alpha, min_effect)
+            failure = self._failure_of(path, scores, metric, alpha, min_effect)
         except BenchError as error:
             failure = str(error)
         if failure is not None:
             pytest.fail(f"qevolve_score: {failure}{mend}", pytrace=False)
         return scores
 
-    def _judge(
+    def _failure_of(
         self,
         path: Path,
         scores: Scores,
@@ -117,7 +117,7 @@ class QevolveScore:
         alpha: float | None,
         min_effect: float | None,
     ) -> str | None:
-        """Why the test fails, or None."""
+        """Returns the reason why the test fails, or None."""
         if not path.exists():
             raise BenchError(f"There is no baseline {self._shown(path)}.")
         comparison = compare(

@@ -1,4 +1,4 @@
-"""Suites: named, versioned sets of cells, which say exactly what is played.
+"""Suites: named, versioned sets of cells, which define exactly what is played.
 
 A cell is an environment with its arguments, a split, a horizon, seeds and how many tasks. A suite
 is data (`suite_data/<name>-v<N>.json`, or a JSON file of your own); a change of what is played is a
@@ -36,7 +36,7 @@ from qevolve_envs.play import EnvConfig, panel_of
 from qevolve_envs.registration import local_arguments
 
 SCHEMA = 1
-#: Whose means are stored as anchors: normalised scores are 0 at the first and 1 at the second.
+#: Agents whose means are the anchors: normalised scores are 0 at the first, 1 at the second.
 ANCHORS = ("random", "expert")
 _Name = Annotated[
     str, Pattern(re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}"), "a name of a-z, 0-9, dot, hyphen")
@@ -47,12 +47,12 @@ _VERSIONED = re.compile(r"(.+)-v(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """What a reference agent reached over the whole panel of a cell, at its horizon.
+    """Result of a reference agent over the whole panel of a cell, at its horizon.
 
     Attributes:
         success: Rate of won episodes.
         score: Mean final score.
-        episodes: How many episodes were measured.
+        episodes: Number of episodes that were measured.
     """
 
     success: float
@@ -70,7 +70,7 @@ class Cell:
         split: The panel.
         horizon: Most steps of an episode.
         env_kwargs: Further arguments of the environment (JSON scalars), and ``perturbation``.
-        episodes: How many for each seed, drawn by `draw_tasks`; None plays each
+        episodes: Number for each seed, drawn by `draw_tasks`; None plays each
             task of the panel once.
         seeds: Seeds of the draws, played one after the other.
         tasks: Size of the panel; None where it was not measured yet.
@@ -91,7 +91,7 @@ class Cell:
 
     @property
     def perturbation(self) -> str | None:
-        """How the environment is perturbed, such as ``"typos:2"``; None where it is clean."""
+        """Perturbation of the environment, such as ``"typos:2"``; None where it is clean."""
         return cast("str | None", self.env_kwargs.get(PERTURBATION))
 
     @property
@@ -101,7 +101,7 @@ class Cell:
 
     @property
     def count(self) -> int | None:
-        """How many episodes the cell has over all seeds; None while the panel is unknown."""
+        """Number of episodes over all seeds; None while the panel is unknown."""
         each = self.tasks if self.episodes is None else self.episodes
         return None if each is None else each * len(self.seeds)
 
@@ -275,12 +275,12 @@ def adhoc_suite(
     env_kwargs: Mapping[str, Any] | None = None,
     max_episode_steps: int | None = None,
 ) -> Suite:
-    """A suite of one cell, for an evaluation that no suite describes.
+    """Makes a suite of one cell, for an evaluation that no suite describes.
 
     Args:
         env_id: Gymnasium id, or ``module:id``.
         split: The panel.
-        episodes: How many; None plays each task of the panel once.
+        episodes: Number of episodes; None plays each task of the panel once.
         seed: Seed of the draw.
         env_kwargs: Further arguments of the environment; JSON scalars.
         max_episode_steps: The horizon; the registered one when None.

@@ -137,7 +137,7 @@ def results_table(learner: str, results: dict[str, dict[str, Any]]) -> str:
 
 
 class TrainingBar:
-    """What a person at a terminal sees of a run: the stage, and the figures that matter."""
+    """Progress of a run, for a person at a terminal: the current part, and the main figures."""
 
     def __init__(self) -> None:
         from tqdm import tqdm

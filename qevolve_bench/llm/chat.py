@@ -19,13 +19,13 @@ from qevolve_envs.rng import child_seed
 
 @dataclass(frozen=True)
 class ChatConfig:
-    """How an episode becomes a chat.
+    """Settings by which an episode becomes a chat.
 
     Attributes:
         prompt: A prompt's name or file (`load_prompt`).
         history: Turns of the episode that the model is shown; None shows all. The task and the
             first observation are always shown.
-        shots: How many demonstrations precede an episode.
+        shots: Number of demonstrations before an episode.
         demonstrations: A file of episodes; the first `shots` won ones of the same environment, and
             never of the task that is played, are taken.
         list_commands: List the commands that are possible with the latest observation. This makes
@@ -40,7 +40,7 @@ class ChatConfig:
 
 
 class Request(NamedTuple):
-    """What a backend is asked to complete.
+    """Chat that a backend is asked to complete.
 
     Attributes:
         messages: The chat; the last message is the user's.
@@ -52,7 +52,7 @@ class Request(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """What a backend answers, with the tokens that it took (0 where unknown)."""
+    """Answer of a backend, with the tokens that it took (0 where unknown)."""
 
     text: str
     prompt_tokens: int
@@ -174,7 +174,7 @@ def _read_demonstrations(config: ChatConfig) -> tuple[list[Episode], str | None]
 
 
 def cost(description: dict[str, Any], prompt_tokens: int, generated_tokens: int) -> float | None:
-    """What tokens cost by the prices that an agent's description states; None without prices.
+    """Computes the price of tokens from an agent's description; None without prices.
 
     Args:
         description: What `ChatAgent.describe` returned, as a run's manifest keeps it.

@@ -18,7 +18,7 @@ class ChatMessage(TypedDict):
 
 
 class ParsedAnswer(NamedTuple):
-    """What an answer is taken for.
+    """Action that was read out of an answer.
 
     Attributes:
         action: The command that is played; may be empty.
@@ -88,7 +88,7 @@ class Dialogue:
         env_id: Whose commands the system message explains.
         goal: The task.
         demonstrations: Whole episodes that precede this one, each as a dialogue of its own.
-        history: How many of the last turns are kept; None keeps all.
+        history: Number of the last turns that are kept; None keeps all.
     """
 
     def __init__(
@@ -111,15 +111,15 @@ class Dialogue:
 
     @property
     def turn(self) -> int:
-        """How many answers have been given."""
+        """Number of answers so far."""
         return len(self._answers)
 
     def observe(self, observation: str) -> None:
-        """Adds what the world said last."""
+        """Adds the latest observation."""
         self._observations.append(observation)
 
     def answer(self, kept: str) -> None:
-        """Adds what the model said last."""
+        """Adds the latest answer of the model."""
         self._answers.append(kept)
 
     def messages(self, commands: Sequence[str] | None = None) -> list[ChatMessage]:

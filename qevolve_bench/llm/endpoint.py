@@ -28,7 +28,7 @@ OFFICIAL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True)
 class EndpointConfig:
-    """How a model is asked.
+    """Settings of the requests to a model.
 
     Attributes:
         model: The model's name, as the server knows it.
@@ -148,10 +148,10 @@ class Endpoint:
     # ── the life of the connection ──────────────────────────────────────────
 
     def check(self) -> None:
-        """Asks a small question, in just the way in which all others will be asked.
+        """Sends a small request, in the same way as all later ones.
 
         Raises:
-            BenchError: When it is refused, or when nobody answers.
+            BenchError: When it is refused, or not answered.
         """
         request = Request([{"role": "user", "content": "Answer with one word: yes."}], 0)
         try:
@@ -195,7 +195,7 @@ class Endpoint:
         return Path(model).name if model.startswith(("/", "~", ".")) else model
 
     def _private(self) -> dict[str, str]:
-        """What no record may hold, and what stands for it."""
+        """Texts that no record may hold, and their replacements."""
         private = {self._key: "[key]", self._url: "[url]", self.config.model: self._shown_model}
         return {words: instead for words, instead in private.items() if words}
 

@@ -1,4 +1,4 @@
-"""What went wrong with a request: in words that may be published, and whether to try again."""
+"""Errors of requests: a reason that may be published, and whether another attempt may help."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NoCompletionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
-    """What went wrong with one attempt.
+    """Failure of one attempt.
 
     Attributes:
         reason: In words, without the key or the host.
@@ -52,7 +52,7 @@ def explain(
     timeout: float,
     private: Mapping[str, str],
 ) -> FailedRequest:
-    """Judges the error of an attempt.
+    """Explains the error of an attempt.
 
     Args:
         error: What the client raised, or `NoCompletionError`.
@@ -60,7 +60,7 @@ def explain(
         key_variable: Where the key was looked for.
         key: Whether one was there.
         timeout: Seconds that the attempt was allowed.
-        private: What a server may repeat but a record must not hold, and what stands for it.
+        private: Texts that a server may repeat and no record may hold, with their replacements.
     """
     if isinstance(error, openai.APITimeoutError):
         return FailedRequest(f"nothing came for {timeout:g} s", transient=True)
@@ -100,7 +100,7 @@ def explain(
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """What the server said, in the several places where servers say it."""
+    """Finds the message of the server, in the several places where servers put it."""
     body: Any = error.body
     for name in ("message", "detail", "error"):
         if isinstance(body, Mapping) and isinstance(body.get(name), str):

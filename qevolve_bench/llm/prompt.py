@@ -62,7 +62,7 @@ class Prompt:
     worlds: Mapping[str, str]
 
     def explain(self, env_id: str) -> str:
-        """What is said about the commands of a world; a plug-in says it of itself.
+        """Finds the text about the commands of a world; a plug-in brings its own.
 
         Args:
             env_id: Gymnasium id, or ``module:id``.

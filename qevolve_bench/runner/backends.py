@@ -1,4 +1,4 @@
-"""Where units are played: in processes of this machine, or on a Ray cluster.
+"""Backends that play the batches of a run: processes of this machine, or a Ray cluster.
 
 A backend takes units and gives them back as they are done, in any order. It decides nothing about
 what is in them, so that all backends give the same bytes.
@@ -24,14 +24,14 @@ from qevolve_bench.runner.supervisor import PlayedBatch, Supervised
 from qevolve_bench.runner.worker import BatchJob, BatchPlayer, RunJob, description
 from qevolve_envs.errors import BenchError, MissingData
 
-#: How often Ray restarts a supervisor whose machine was lost; the unit is then played again.
+#: How often Ray restarts a supervisor whose machine was lost; the batch is then played again.
 _RESTARTS = 3
 
 
 def play_local(
     job: RunJob, units: Sequence[BatchJob], workers: int, scratch: Path
 ) -> Generator[PlayedBatch]:
-    """Plays units in processes of this machine.
+    """Plays batches in processes of this machine.
 
     Args:
         job: What every worker must know.
@@ -64,7 +64,7 @@ def play_local(
 
 
 def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generator[PlayedBatch]:
-    """Plays units in this very process: for a debugger. Nothing is limited, a crash is a crash.
+    """Plays batches in this very process: for a debugger. Nothing is limited, a crash is a crash.
 
     Args:
         job: What is played.
@@ -86,7 +86,7 @@ def play_here(job: RunJob, units: Sequence[BatchJob], scratch: Path) -> Generato
 def play_ray(
     job: RunJob, units: Sequence[BatchJob], workers: int | None, scratch: Path
 ) -> Generator[PlayedBatch]:
-    """Plays units on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
+    """Plays batches on the Ray cluster of `$RAY_ADDRESS`, or on a local one that is started for it.
 
     Every actor supervises a worker process of its own, exactly as `play_local` does. What the agent
     needs (its packages, its keys) must be on the machines of the cluster; modules and files of the
@@ -130,7 +130,7 @@ def play_ray(
         reason = " ".join(str(error).split())[:300]
         raise BenchError(f"The Ray cluster failed ({type(error).__name__}: {reason}).") from error
     finally:
-        # Whoever does not answer at once is in the middle of a unit, and is ended all the same.
+        # A supervisor that does not answer at once is busy with a batch, and is ended all the same.
         with suppress(ray.exceptions.RayError):
             ray.get([actor.close.remote() for actor in actors], timeout=5)
         for actor in actors:
@@ -152,7 +152,7 @@ class _Actor:
         self._worker = Supervised(job, Path(path))
 
     def play(self, unit: BatchJob) -> PlayedBatch | str:
-        """Plays a unit; returns the sentence where there was an error that the user can mend."""
+        """Plays a batch; returns the sentence where there was an error that the user can mend."""
         try:
             return self._worker.play(unit)
         except BenchError as error:

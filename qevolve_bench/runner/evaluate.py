@@ -1,7 +1,7 @@
 """Seeded evaluation in this process: an agent plays a panel, and every episode counts.
 
-`evaluate` keeps the episodes in memory, for whoever has an agent at hand; `run_suite` plays whole
-suites in processes of their own, with limits, on disk and resumable.
+`evaluate` keeps the episodes in memory, for an agent that is an object already; `run_suite` plays
+whole suites in processes of their own, with limits, on disk and resumable.
 """
 
 from __future__ import annotations

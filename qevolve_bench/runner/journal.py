@@ -1,7 +1,7 @@
 """The journal of a batch in flight: what is left of it when its worker is gone.
 
 The worker writes each step as it is recorded, and hands the text to the system before the agent is
-asked for the next. Whoever supervises the worker can so tell how far each episode came, although
+asked for the next. The supervisor can so tell how far each episode came, although
 the process that played it was killed.
 """
 
@@ -167,7 +167,7 @@ def lines(episodes: Sequence[Episode], steps: Sequence[Sequence[str]] | None = N
 
 
 class Tally(TypedDict):
-    """What the episodes of a unit add to the summary and to the ledger of a run."""
+    """Counts of the episodes of a batch, for the summary and the ledger of a run."""
 
     failed: int
     won: int
@@ -178,7 +178,7 @@ class Tally(TypedDict):
 
 
 def tally(episodes: Sequence[Episode]) -> Tally:
-    """Counts episodes, so that nobody has to parse their lines again."""
+    """Counts episodes, so that their lines need not be parsed again."""
     steps = [step for episode in episodes for step in episode.steps]
     return Tally(
         failed=sum(e.error is not None for e in episodes),

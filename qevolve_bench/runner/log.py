@@ -1,6 +1,6 @@
 """The write-ahead log of a run: what was played, before anything else is made of it.
 
-The first line is the plan. Then follow records: a line of JSON, and for a unit the lines of its
+The first line is the plan. Then follow records: a line of JSON, and for a batch the lines of its
 episodes right behind it. A record counts when its length and checksum are right; what a killed
 process left unfinished at the end does not, and is played again.
 """
@@ -30,13 +30,13 @@ _SYNC_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LogSpan:
-    """Where the lines of a unit lie in the log.
+    """Place of the lines of a batch in the log.
 
     Attributes:
         offset: Of the first byte.
         size: In bytes.
         tally: What its episodes add to the summary of the run.
-        seconds: How long the unit took.
+        seconds: How long the batch took.
     """
 
     offset: int
@@ -46,7 +46,7 @@ class LogSpan:
 
 
 class Log:
-    """The log of one run, open for writing; nobody else can open it meanwhile.
+    """The log of one run, open for writing; no other process can open it meanwhile.
 
     Args:
         path: The file, which exists already (`create` makes one).
@@ -85,7 +85,7 @@ class Log:
         self.content.description = description
 
     def append(self, cell: str, batch: int, lines: bytes, tally: Tally, seconds: float) -> None:
-        """Records a unit.
+        """Records a batch.
 
         Raises:
             BadFile: When the disk is full, or the like.
@@ -120,13 +120,13 @@ class Log:
 
 @dataclass(slots=True)
 class LogContent:
-    """What a log holds.
+    """Content of a log.
 
     Attributes:
         plan: What is to be played.
         sessions: The processes that played, one after the other.
         description: What the agent said of itself; None before it was made.
-        units: Where the episodes of each unit lie, by cell and batch.
+        units: Where the episodes of each batch lie, by cell and batch.
         end: Where the good part of the file ends.
     """
 
@@ -137,7 +137,7 @@ class LogContent:
     end: int
 
     def ordered(self, cell: str) -> list[LogSpan]:
-        """The units of a cell, in the order of their draw."""
+        """The batches of a cell, in the order of their draw."""
         return [place for (name, _), place in sorted(self.units.items()) if name == cell]
 
 
@@ -152,7 +152,7 @@ def read_log(path: Path) -> LogContent:
 
 
 def copy_units(path: Path, places: Sequence[LogSpan]) -> Iterator[bytes]:
-    """The lines of units, one after the other."""
+    """The lines of batches, one after the other."""
     with _open(path, "rb") as stream:
         for place in places:
             stream.seek(place.offset)

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: runs on disk, and numbers that always carry their interval.
+"""Results of an evaluation: runs on disk, and numbers that always carry their interval.
 
 A run folder holds ``manifest.json`` (`Manifest`), ``episodes/<cell>.jsonl`` with the episodes of
 each cell in the order of their draw, and ``timing.json``. Only the last may differ between two runs
@@ -37,11 +37,11 @@ LOG = "log.jsonl"
 
 
 class AgentRecord(TypedDict):
-    """Who played.
+    """The agent of a run.
 
     Attributes:
-        name: How the command line named it; `Episode.agent` too.
-        description: What the agent's ``describe()`` said of itself (model, prompt, sampling …).
+        name: Its name on the command line, and in `Episode.agent`.
+        description: Its ``describe()``: model, prompt, sampling …
     """
 
     name: str
@@ -49,7 +49,7 @@ class AgentRecord(TypedDict):
 
 
 class RunSettings(TypedDict, total=False):
-    """What else changes the episodes.
+    """Settings of a run, besides suite and agent, that change its episodes.
 
     Attributes:
         batch_size: Episodes that the agent played in lockstep.
@@ -65,7 +65,7 @@ class RunSettings(TypedDict, total=False):
 
 
 class EvaluationLedger(TypedDict):
-    """What the run cost, over all cells."""
+    """Cost of a run, over all cells."""
 
     episodes: int
     env_steps: int
@@ -74,12 +74,12 @@ class EvaluationLedger(TypedDict):
 
 
 class CellSummary(TypedDict):
-    """One cell in numbers; intervals are computed from the episodes when they are shown.
+    """Results of one cell; intervals are computed from the episodes when they are shown.
 
     Attributes:
-        episodes: How many, the failed ones included.
-        failed: How many ended by an error outside of the world.
-        won: How many were won.
+        episodes: Number of episodes, the failed ones included.
+        failed: Number of those that ended by an error outside of the world.
+        won: Number of those that were won.
         success: won / episodes.
         score: Mean final score.
         env_steps: Environment steps.
@@ -94,19 +94,19 @@ class CellSummary(TypedDict):
 
 
 class Manifest(TypedDict):
-    """What a run says of itself.
+    """Description of a run.
 
     Attributes:
         schema: Version of this record.
-        complete: False only for what `load_run` makes of an unfinished run.
+        complete: False only for an unfinished run, as `load_run` reads it.
         suite: As `qevolve_bench.suites.Suite.to_json` writes it, with the sizes and digests of the
             panels that were played.
-        agent: Who played.
-        settings: What else changes the episodes.
+        agent: The agent.
+        settings: Settings that change the episodes.
         provenance: Versions of the packages and of the code (`qevolve_bench.provenance`).
-        ledger: What it cost.
-        summary: By cell.
-        skipped: Why cells were not played, by cell.
+        ledger: Cost, over all cells.
+        summary: Results by cell.
+        skipped: Reasons why cells were not played, by cell.
         files: SHA-256 of the episodes' lines (not compressed), by cell.
     """
 
@@ -138,7 +138,7 @@ class EvaluationRun:
 
     @property
     def suite(self) -> Suite | None:
-        """What was played; None for a bare file."""
+        """The suite that was played; None for a bare file."""
         return None if self.manifest is None else Suite.from_json(self.manifest["suite"])
 
     @property

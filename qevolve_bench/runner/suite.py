@@ -131,7 +131,7 @@ def run_suite(
 
 
 def _record(log: Log, cell: str, result: PlayedBatch) -> None:
-    """Puts a unit into the log, and what the agent says of itself before the first."""
+    """Puts a batch into the log, and what the agent says of itself before the first."""
     known = log.content.description
     if known is None:
         log.introduce(result.description)
@@ -184,7 +184,7 @@ def _open_run(folder: Path, plan: dict[str, Any], *, force: bool) -> Log:
             f"{folder} holds a finished run: choose another --out, or replace it with --force."
         )
     if path.exists() and not (folder / MANIFEST).exists():
-        unfinished = Log(path)  # Also with `force`: nobody else must be writing it.
+        unfinished = Log(path)  # Also with `force`: no other process must be writing it.
         force = force or not unfinished.content.units  # Nothing was played: nothing is lost.
         if not force and (difference := _difference(unfinished.content.plan, plan)):
             unfinished.close()
@@ -217,7 +217,7 @@ def _check_folder(folder: Path) -> None:
     """Makes sure that a folder is missing, empty or a run.
 
     Raises:
-        BadFile: When it is anything else, so that nobody's files are lost or mixed with a run's.
+        BadFile: When it is anything else, so that no other files are lost or mixed with a run's.
     """
     names = names_in(folder, "run")
     strange = [n for n in names if n not in _OURS and not n.endswith(".part")]

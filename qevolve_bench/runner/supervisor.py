@@ -33,7 +33,7 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class PlayedBatch:
-    """A unit that was played.
+    """A batch that was played.
 
     Attributes:
         unit: Which.
@@ -69,7 +69,7 @@ class Supervised:
         self.unit: BatchJob | None = None
 
     def submit(self, unit: BatchJob) -> None:
-        """Has a unit played; there must be none in play."""
+        """Has a batch played; there must be none in play."""
         assert self.unit is None
         if self._process is None or self._process.exitcode is not None:
             self._launch()
@@ -81,7 +81,7 @@ class Supervised:
             self._pipe.send(unit)
 
     def waitables(self) -> list[Any]:
-        """What `multiprocessing.connection.wait` should watch while a unit is in play."""
+        """Objects for `multiprocessing.connection.wait` to watch while a batch is in play."""
         assert self._process is not None
         return [self._pipe, self._process.sentinel]
 
@@ -96,7 +96,7 @@ class Supervised:
         return max(0.0, min(ends, default=least))
 
     def poll(self) -> PlayedBatch | None:
-        """What became of the unit in play; None while it is played.
+        """Returns the batch in play once it is played, or lost; None before.
 
         Raises:
             BenchError: When the agent or the environment cannot be made.
@@ -117,7 +117,7 @@ class Supervised:
         return None
 
     def play(self, unit: BatchJob) -> PlayedBatch:
-        """Plays a unit and waits for it."""
+        """Plays a batch and waits for it."""
         self.submit(unit)
         while (done := self.poll()) is None:
             connection.wait(self.waitables(), self.patience())
@@ -167,7 +167,7 @@ class Supervised:
         return done
 
     def _deadlines(self) -> Iterator[tuple[float, str]]:
-        """When the unit in play is given up, and what is said then."""
+        """Time at which the batch in play is given up, and the reason that is recorded then."""
         limits, began = self._job.limits, self._status[BEGAN]
         phase, since = PHASES[int(self._status[PHASE])], self._status[SINCE]
         if not began:
@@ -180,7 +180,7 @@ class Supervised:
             yield end, f"the episode took longer than {limits.episode_seconds:g} s"
 
     def _obituary(self) -> str:
-        """How the process ended, and what it was doing."""
+        """Describes how the process ended, and what it was doing."""
         assert self._process is not None and self._process.exitcode is not None
         code = self._process.exitcode
         phase = PHASES[int(self._status[PHASE])]

@@ -116,7 +116,7 @@ def cut(cells: Sequence[Cell], panels: Sequence[Sequence[str]], batch_size: int)
 
 
 class BatchPlayer:
-    """Plays units; keeps its agent, and the environments of the latest cell.
+    """Plays batches; keeps its agent, and the environments of the latest cell.
 
     Args:
         job: What is played.
@@ -131,7 +131,7 @@ class BatchPlayer:
         self._lanes: Lanes | None = None
 
     def play(self, unit: BatchJob) -> tuple[bytes, Tally]:
-        """Plays a unit; returns the lines of its episodes, and what they add to the summary.
+        """Plays a batch; returns the lines of its episodes, and what they add to the summary.
 
         Raises:
             BenchError: When the agent or the environment cannot be made.
@@ -188,7 +188,7 @@ def description(agent: Agent) -> dict[str, Any]:
 def main(job: RunJob, pipe: Any, journal: Path, status: Status) -> None:
     """Runs a worker until its pipe closes.
 
-    It sends ``("agent", description)`` once, and answers every unit with
+    It sends ``("agent", description)`` once, and answers every batch with
     ``("played", lines, tally, seconds)`` or ``("error", sentence)``.
     """
     _own_session()

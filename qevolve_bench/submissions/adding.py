@@ -78,6 +78,6 @@ def add_submission(
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether the episodes lie there as a run leaves them, not packed."""
+    """Tells a run, whose episodes are not packed, from a submission."""
     episodes = folder / EPISODES
     return not folder.is_symlink() and any(episodes.glob("*.jsonl"))

@@ -1,4 +1,4 @@
-"""Reading a folder that nobody vouches for, and writing one that everybody can check.
+"""Reading the folder of a stranger, and writing one that a stranger can check.
 
 Nothing here executes or unpickles what it reads. Every path is a fixed name looked up in an open
 folder without following links; every size is bounded before the bytes are read; compressed text

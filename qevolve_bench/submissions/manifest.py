@@ -1,4 +1,4 @@
-"""What a submission says of itself: read strictly, and compared with the suite of this package."""
+"""The manifest of a submission: read strictly, and compared with the suite of this package."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ MAX_FINDINGS = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a submission that is not as it has to be.
+    """A mistake in a submission.
 
     Attributes:
         problem: One sentence, without a full stop; foreign text in it is quoted.
@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """What the suite says that a cell's file has to hold.
+    """Content that the file of a cell must have, by its suite.
 
     Attributes:
         name: The cell.
@@ -130,7 +130,7 @@ def _parse(line: bytes) -> Episode:
 
 
 class _Order:
-    """Whether each episode is the one that the suite has at this place."""
+    """Check that each episode is the one that the suite has at its place."""
 
     def __init__(self, plan: CellPlan) -> None:
         self._plan = plan
@@ -182,13 +182,13 @@ class _Order:
         )
 
     def missing(self, count: int) -> str:
-        """What is said of episodes that never came, or ``""``."""
+        """Words for episodes that are missing; ``""`` for none."""
         due = self._plan.count
         return "" if due in (None, count) else f"{due - count} of {due} episodes are missing"
 
 
 def _check_claims(episode: Episode, plan: CellPlan, number: int) -> Finding | None:
-    """What the record must say of itself, whatever the environment answers."""
+    """Checks what a record says of itself, which needs no environment."""
     count = len(episode.steps)
     for at, step in enumerate(episode.steps, 1):
         if len(step.action) > MAX_RECORDED_ACTION:
@@ -229,7 +229,7 @@ def _check_replay(
 
 
 def _check_alone(episode: Episode, plan: CellPlan, number: int) -> Finding | None:
-    """What can be said of a record that nothing can be compared with."""
+    """Checks a record for itself, where it cannot be replayed."""
     # A perturbation may lose actions, which then do not count.
     if len(episode.steps) > plan.horizon and PERTURBATION not in episode.env_kwargs:
         problem = f"it has {len(episode.steps)} steps, and the horizon is {plan.horizon}"

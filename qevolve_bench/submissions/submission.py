@@ -1,8 +1,8 @@
-"""Submissions: a run packed small, and believed only once every action was replayed.
+"""Submissions: packed runs, which are verified by a replay of every action.
 
-A submission is a folder with ``manifest.json`` and ``episodes/<cell>.jsonl.gz``. Whoever has this
-package can recompute each observation, reward, score and digest from the actions; what an agent
-cost in tokens and who it was remain claims. `verify` expects the worst of what it reads.
+A submission is a folder with ``manifest.json`` and ``episodes/<cell>.jsonl.gz``. This
+package recomputes each observation, reward, score and digest from the actions; the tokens and the
+name of the agent remain claims. `verify` trusts nothing that it reads.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Status = Literal["verified", "unverified", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class CellVerdict:
-    """What became of one cell.
+    """Verdict on one cell.
 
     Attributes:
         cell: The suite's cell.
@@ -69,7 +69,7 @@ class CellVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` says of a submission.
+    """Verdict on a submission, as `verify` gives it.
 
     Attributes:
         path: The folder.
@@ -158,7 +158,7 @@ def pack(run: Path | str, dest: Path | str) -> Path:
 
 
 def verify(path: Path | str, *, suite: Suite | None = None) -> Verdict:
-    """Replays a submission and recomputes all that it says.
+    """Replays a submission and recomputes every number in it.
 
     Never raises for what a submission holds: whatever is wrong becomes a finding.
 
@@ -175,7 +175,7 @@ def verify(path: Path | str, *, suite: Suite | None = None) -> Verdict:
 
 
 def _verify(folder: Folder, given: Suite | None) -> Verdict:
-    """Does what `verify` does, on an open folder; a `BadFile` out of it is the only finding."""
+    """Verifies an open folder; a `BadFile` that it raises is the only finding."""
     names = folder.names()
     if TIMING in names:
         raise BadFile(
@@ -245,7 +245,7 @@ def _verify_cell(
 
 
 def _environment(cell: Cell, entry: EnvEntry | None) -> tuple[gymnasium.Env[str, str] | None, str]:
-    """The cell's environment where it can be had, and why nothing can be verified by it."""
+    """Makes the environment of a cell; or gives the reason why nothing can be verified."""
     try:
         env = make_env(
             cell.env_id,
@@ -279,7 +279,7 @@ def _embedded_panel(env_id: str, split: str, env_kwargs: tuple[tuple[str, Any], 
 
 
 def _plan(cell: Cell, env: gymnasium.Env[str, str] | None, agent: str) -> CellPlan:
-    """What the cell's file has to hold, by the functions that a run plays it by."""
+    """Plans the content of a cell's file, by the functions that a run plays it by."""
     assignments = None
     if env is not None:
         panel = text_env(env).task_ids(cell.split)
@@ -298,7 +298,7 @@ def _hashed(lines: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 def _compare(
     what: str, claimed: Mapping[str, object], due: Mapping[str, object], cell: str = ""
 ) -> list[Finding]:
-    """A finding for the first number that is not what the episodes amount to."""
+    """Makes a finding of the first number that the episodes do not give."""
     for name, value in due.items():
         if repr(claimed[name]) != repr(value):
             says = f"{what} in {MANIFEST} says {name} {claimed[name]!r}, the episodes {value!r}"
