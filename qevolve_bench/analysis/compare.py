@@ -18,7 +18,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from qevolve_bench.analysis.sources import Cell, Entry, Side, cell_of
+from qevolve_bench.analysis.estimate import MethodEstimate, clipped, method_estimate
+from qevolve_bench.analysis.outcomes import CellKey, CellOutcomes, MethodOutcomes, cell_of
 from qevolve_bench.efficiency import Cost, Curve, cost_to_threshold
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.statistics import (
@@ -31,7 +32,6 @@ from qevolve_bench.statistics import (
     sign_flip_test,
     success_difference,
     t_interval,
-    wilson_interval,
 )
 from qevolve_bench.statistics.checks import Array, check_level
 from qevolve_envs.errors import BenchError, UnknownName
@@ -39,16 +39,6 @@ from qevolve_envs.rng import seed_sequence
 
 Test = Literal["auto", "sign-flip"]
 Correction = Literal["holm", "bh", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """How one side did in a cell; no interval where one run on one task has none."""
-
-    name: str
-    mean: float
-    interval: Interval | None
-    seeds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +64,9 @@ class Comparison:
         notes: What a reader has to know, in whole sentences.
     """
 
-    cell: Cell
-    first: Value
-    second: Value
+    cell: CellKey
+    first: MethodEstimate
+    second: MethodEstimate
     difference: float
     interval: Interval | None
     p_value: float | None
@@ -93,7 +83,7 @@ class Comparison:
 
 
 def compare(
-    sides: Sequence[Side],
+    sides: Sequence[MethodOutcomes],
     *,
     outcome: Outcome = "success",
     baseline: str | None = None,
@@ -175,7 +165,7 @@ def costs(
     return found
 
 
-def unshared(sides: Sequence[Side]) -> list[str]:
+def unshared(sides: Sequence[MethodOutcomes]) -> list[str]:
     """Notes on cells that not all sides played."""
     notes = []
     every = {cell: None for side in sides for cell in side.entries}
@@ -187,7 +177,13 @@ def unshared(sides: Sequence[Side]) -> list[str]:
 
 
 def _compare(
-    cell: Cell, first: Side, second: Side, outcome: Outcome, test: Test, level: float, seed: int
+    cell: CellKey,
+    first: MethodOutcomes,
+    second: MethodOutcomes,
+    outcome: Outcome,
+    test: Test,
+    level: float,
+    seed: int,
 ) -> Comparison:
     a, b = first.entries[cell], second.entries[cell]
     notes = _check_alike(cell, first.name, a, second.name, b) + list(a.notes + b.notes)
@@ -208,7 +204,7 @@ def _compare(
         left, right = left[[i for i, _ in pairs]], right[[k for _, k in pairs]]
     chance = seed_sequence(seed, "compare", cell.label, first.name, second.name)
     values = [
-        value_of(side.name, side.entries[cell], table, outcome, level)
+        method_estimate(side.name, side.entries[cell], table, outcome, level)
         for side, table in ((first, left), (second, right))
     ]
     result = (
@@ -227,7 +223,7 @@ def _compare(
         first=values[0],
         second=values[1],
         difference=float(gaps.mean()),
-        interval=_clipped(result.interval, -1.0),
+        interval=clipped(result.interval, -1.0),
         p_value=result.p_value,
         adjusted=result.p_value,
         family=1,
@@ -318,7 +314,7 @@ def _over_seeds(
     return _Result(interval, flips.p_value, words, "seeds and tasks", units, notes, flips.least)
 
 
-def _pairs(a: Entry, b: Entry) -> list[tuple[int, int]]:
+def _pairs(a: CellOutcomes, b: CellOutcomes) -> list[tuple[int, int]]:
     """Rows of the same training seed, if there are at least two, or one on each side."""
     if a.seeds is None or b.seeds is None:
         return []
@@ -326,30 +322,9 @@ def _pairs(a: Entry, b: Entry) -> list[tuple[int, int]]:
     return pairs if len(pairs) > 1 or len(a.seeds) == len(b.seeds) == 1 else []
 
 
-def value_of(name: str, entry: Entry, table: Array, outcome: Outcome, level: float) -> Value:
-    """One side's mean, with the interval that its table of runs and tasks allows."""
-    mean = float(table.mean())
-    interval: Interval | None = None
-    if len(table) > 1:
-        found = crossed_mean(table, level=level)
-        interval = found.estimate.interval if found.standard_error > 0 else None
-    elif outcome == "success" and np.isin(table, (0, 1)).all():
-        interval = wilson_interval(round(float(table.sum())), table.size, level)
-    elif table.size > 1:
-        found = t_interval(table[0], level=level)
-        interval = found.estimate.interval if found.standard_error > 0 else None
-    interval = _clipped(interval, 0.0)
-    return Value(name, mean, interval, len(table) if entry.seeds or len(table) > 1 else 0)
-
-
-def _clipped(interval: Interval | None, least: float) -> Interval | None:
-    """Scores and rates end at 1; t intervals of few seeds do not know that."""
-    if interval is None:
-        return None
-    return Interval(max(least, interval.low), min(1.0, interval.high))
-
-
-def _check_alike(cell: Cell, one: str, a: Entry, other: str, b: Entry) -> list[str]:
+def _check_alike(
+    cell: CellKey, one: str, a: CellOutcomes, other: str, b: CellOutcomes
+) -> list[str]:
     """Refuses what was not played under the same rules; notes what is not known."""
     if a.panel and b.panel and a.panel != b.panel:
         raise BenchError(
@@ -370,7 +345,7 @@ def _check_alike(cell: Cell, one: str, a: Entry, other: str, b: Entry) -> list[s
     return notes
 
 
-def _columns(entry: Entry, tasks: Sequence[str]) -> Array:
+def _columns(entry: CellOutcomes, tasks: Sequence[str]) -> Array:
     place = {task: i for i, task in enumerate(entry.tasks)}
     columns: Array = entry.table[:, [place[task] for task in tasks]]
     return columns
@@ -398,5 +373,5 @@ def _corrected(found: list[Comparison], correction: Correction) -> list[Comparis
     ]
 
 
-def _labels(side: Side) -> str:
+def _labels(side: MethodOutcomes) -> str:
     return ", ".join(cell.label for cell in side.entries)

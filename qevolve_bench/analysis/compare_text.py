@@ -7,19 +7,29 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal, get_args
+from typing import Any
 
-from qevolve_bench.analysis.compare import Comparison, Value
+from qevolve_bench.analysis import render
+from qevolve_bench.analysis.compare import Comparison
+from qevolve_bench.analysis.estimate import MethodEstimate
+from qevolve_bench.analysis.render import (
+    check_format,
+    json_table,
+    p_cell,
+    p_text,
+    percent,
+    percent_with,
+    span,
+    table,
+)
 from qevolve_bench.efficiency import Cost
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.statistics import Interval
-from qevolve_envs.errors import UnknownName
 
-Format = Literal["text", "md", "latex", "csv", "json"]
-FORMATS: tuple[str, ...] = get_args(Format)
+#: Also ``csv``, one comparison a line.
+FORMATS = (*render.FORMATS, "csv")
 
 _CORRECTIONS = {"holm": "Holm", "bh": "Benjamini-Hochberg"}
-_TABULATE = {"text": "simple", "md": "github", "latex": "latex_booktabs"}
 
 
 def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "success") -> str:
@@ -37,7 +47,7 @@ def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "succ
     if gap < 0:
         ahead, behind, gap = behind, ahead, -gap
         interval = None if interval is None else Interval(-interval.high, -interval.low)
-    amount = f"{_points(gap)} {points}"
+    amount = f"{percent(gap)} {points}"
     if found.ahead == (0, 0):
         return (
             f"{ahead.name} and {behind.name} did the same on every one of the {found.tasks} tasks"
@@ -48,7 +58,7 @@ def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "succ
             f"{ahead.name} is ahead of {behind.name} on {where} by {amount}, but there is no"
             " spread to test that by."
         )
-    span = "" if interval is None else f" {_span(interval)}"
+    within = "" if interval is None else f" {span(interval)}"
     family = ""
     if found.correction != "none" and found.family > 1:
         family = f", {_CORRECTIONS[found.correction]} over {found.family}"
@@ -56,20 +66,20 @@ def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "succ
         # One training run on a side: the tasks are a sample, its seed is not.
         alone = ", for this seed alone" if found.over == "tasks" and _seeds(found) != "–" else ""
         return (
-            f"{ahead.name} beats {behind.name} on {where} by {amount}{span},"
+            f"{ahead.name} beats {behind.name} on {where} by {amount}{within},"
             f" {p_text(found.adjusted)}{family}{alone}."
         )
     if found.p_value <= 1 - level:
         return (
             f"No difference shown between {ahead.name} and {behind.name} on {where}:"
-            f" {amount}{span} with {p_text(found.p_value)} alone,"
+            f" {amount}{within} with {p_text(found.p_value)} alone,"
             f" but {p_text(found.adjusted)} ({family[2:]})."
         )
     if interval is not None and (interval.low > 0 or interval.high < 0):
         limit = f", and cannot give less than {found.least:.2g}" if found.least > 1 - level else ""
         return (
             f"No difference shown between {ahead.name} and {behind.name} on {where}: the interval"
-            f" {_span(interval)} {points} leaves zero out, but the test ({found.test}) gives"
+            f" {span(interval)} {points} leaves zero out, but the test ({found.test}) gives"
             f" {p_text(found.adjusted)}{family}{limit}."
         )
     told = (
@@ -79,17 +89,17 @@ def sentence(found: Comparison, *, level: float = 0.95, outcome: Outcome = "succ
     if interval is None:
         return f"{told}."
     return (
-        f"{told}; the interval holds all from {_points(interval.low)} to"
-        f" {_points(interval.high)} {points} in favour of {ahead.name}."
+        f"{told}; the interval holds all from {percent(interval.low)} to"
+        f" {percent(interval.high)} {points} in favour of {ahead.name}."
     )
 
 
-def render(
+def comparison_text(
     found: Sequence[Comparison],
     notes: Sequence[str],
     *,
     costs: Sequence[Cost] = (),
-    format: Format = "text",
+    format: str = "text",
     outcome: Outcome = "success",
     level: float = 0.95,
 ) -> str:
@@ -104,12 +114,11 @@ def render(
         outcome: What was compared.
         level: Level of the intervals.
     """
-    if format not in FORMATS:
-        raise UnknownName.of("format", format, FORMATS)
+    check_format(format, FORMATS)
     if format == "json":
         document = _document(found, notes, outcome, level)
         document["costs"] = [asdict(cost) | {"conclusion": cost.sentence} for cost in costs]
-        return json.dumps(document, indent=1, allow_nan=False)
+        return json_table(document)
     if format == "csv":
         stream = io.StringIO()
         rows = [_flat(c, outcome, level) for c in found]
@@ -117,8 +126,6 @@ def render(
         writer.writeheader()
         writer.writerows(rows)
         return stream.getvalue().rstrip("\n")
-    from tabulate import tabulate
-
     headers = ["cell", "A", "B", "A wins", "B wins", "A - B", "p", "d", "tasks", "seeds"]
     headers[3:5] = [f"{outcome} of A", f"{outcome} of B"]
     if found[0].correction != "none" and found[0].family > 1:
@@ -128,19 +135,17 @@ def render(
             c.cell.label,
             c.first.name,
             c.second.name,
-            _estimate(c.first),
-            _estimate(c.second),
-            _points(c.difference) + ("" if c.interval is None else f" {_span(c.interval)}"),
-            "–"
-            if c.adjusted is None
-            else p_text(c.adjusted).removeprefix("p = ").removeprefix("p "),
+            percent_with(c.first.mean, c.first.interval),
+            percent_with(c.second.mean, c.second.interval),
+            percent_with(c.difference, c.interval),
+            p_cell(c.adjusted),
             "–" if c.cohens_d is None else f"{c.cohens_d:.2f}",
             c.tasks,
             _seeds(c),
         ]
         for c in found
     ]
-    table: str = tabulate(rows_, headers, tablefmt=_TABULATE[format], disable_numparse=True)
+    shown = table(headers, rows_, format)
     said = [sentence(c, level=level, outcome=outcome) for c in found]
     said += [cost.sentence for cost in costs]
     tests = sorted({c.test for c in found})
@@ -152,18 +157,13 @@ def render(
         *dict.fromkeys(note for c in found for note in c.notes),
     ]
     if format == "latex":
-        lines = [table, *(f"% {line}" for line in [*about, *said])]
+        lines = [shown, *(f"% {line}" for line in [*about, *said])]
         return "\n".join(lines)
     if format == "md":
         return "\n".join(
-            [table, "", *(f"- {line}" for line in said), "", *(f"{line}\n" for line in about)]
+            [shown, "", *(f"- {line}" for line in said), "", *(f"{line}\n" for line in about)]
         ).rstrip()
-    return "\n".join([table, "", *about, "", *said])
-
-
-def p_text(p: float) -> str:
-    """A p-value for people: two digits, and never 0."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return "\n".join([shown, "", *about, "", *said])
 
 
 def _document(
@@ -203,7 +203,7 @@ def _document(
     }
 
 
-def _value(value: Value) -> dict[str, Any]:
+def _value(value: MethodEstimate) -> dict[str, Any]:
     return {
         "name": value.name,
         "mean": value.mean,
@@ -232,19 +232,6 @@ def _flat(found: Comparison, outcome: Outcome, level: float) -> dict[str, Any]:
         "tasks": found.tasks,
         "conclusion": sentence(found, level=level, outcome=outcome),
     }
-
-
-def _estimate(value: Value) -> str:
-    return _points(value.mean) + ("" if value.interval is None else f" {_span(value.interval)}")
-
-
-def _span(interval: Interval) -> str:
-    return f"[{_points(interval.low)}, {_points(interval.high)}]"
-
-
-def _points(share: float) -> str:
-    text = f"{100 * share:.1f}"
-    return "0.0" if text == "-0.0" else text
 
 
 def _seeds(found: Comparison) -> str:

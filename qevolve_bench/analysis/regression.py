@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from qevolve_bench.agents import resolve_agent
+from qevolve_bench.analysis.outcomes import task_means
+from qevolve_bench.analysis.render import table
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.statistics import Estimate, bootstrap_interval, holm, sign_flip_test
 from qevolve_bench.suites import Cell, Suite, survey
@@ -26,6 +28,7 @@ from qevolve_envs.factory import make_env
 from qevolve_envs.files import write_file
 
 SCHEMA = 1
+#: The same two as `Outcome`, in the order of the file.
 Metric = Literal["score", "success"]
 #: Of a cell: the values of its tasks, by the name of the task.
 ByTask = dict[str, float]
@@ -57,7 +60,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RegressionRow:
     """The comparison of one cell, or of all.
 
     Attributes:
@@ -78,7 +81,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Regression:
     """Scores beside their baseline.
 
     Attributes:
@@ -95,7 +98,7 @@ class Comparison:
     metric: Metric
     alpha: float
     min_effect: float
-    rows: tuple[Row, ...]
+    rows: tuple[RegressionRow, ...]
 
     @property
     def worse(self) -> bool:
@@ -104,8 +107,6 @@ class Comparison:
 
     def report(self) -> str:
         """The rows as a table, then the tasks that lost most, and failures."""
-        from tabulate import tabulate
-
         headers = ("", "tasks", "baseline", "now", "change", "p", "lost on", "won on", "")
         rows = [
             (
@@ -121,10 +122,10 @@ class Comparison:
             )
             for row in self.rows
         ]
-        table: str = tabulate(rows, headers, disable_numparse=True)
+        shown = table(headers, rows, "text")
         corrected = f", Holm-corrected over {len(rows)} rows" if len(rows) > 1 else ""
         lines = [
-            table,
+            shown,
             "",
             f"{self.metric}, with 95% intervals; p: paired by task, one-sided{corrected};"
             f" worse: p <= {self.alpha:g} and a loss of at least {self.min_effect:g}.",
@@ -184,9 +185,8 @@ def play(
             continue
         episodes = _play_cell(agent, cell, options or {}, batch_size, name)
         failures += [e.error for e in episodes if e.error is not None]
-        values["score"][cell.name] = _by_task(episodes, [e.score for e in episodes])
-        won = [float(e.won and e.error is None) for e in episodes]
-        values["success"][cell.name] = _by_task(episodes, won)
+        for metric, tables in values.items():
+            tables[cell.name] = task_means(episodes, metric)
     return Scores(name, seen, values, skipped, tuple(failures))
 
 
@@ -219,14 +219,6 @@ def _play_cell(
     ]
 
 
-def _by_task(episodes: list[Episode], values: list[float]) -> ByTask:
-    """Means over the rounds of each task, by its name."""
-    rounds: dict[str, list[float]] = {}
-    for episode, value in zip(episodes, values, strict=True):
-        rounds.setdefault(episode.task_id, []).append(value)
-    return {task: _mean(rounds[task]) for task in sorted(rounds)}
-
-
 # ── comparing ───────────────────────────────────────────────────────────────
 
 
@@ -237,7 +229,7 @@ def compare(
     metric: Metric = "score",
     alpha: float = 0.01,
     min_effect: float = 0.0,
-) -> Comparison:
+) -> Regression:
     """Tests whether scores are worse than their baseline.
 
     Each cell is tested, and, where there are several, all tasks together; the p-values are
@@ -288,8 +280,8 @@ def compare(
         loss = -change.value
         worse = p_value <= alpha and loss > 1e-12 and loss >= min_effect - 1e-12
         before, after = zip(*cell, strict=True)
-        rows.append(Row(name, before, after, change, p_value, worse))
-    return Comparison(baseline, scores, metric, alpha, min_effect, tuple(rows))
+        rows.append(RegressionRow(name, before, after, change, p_value, worse))
+    return Regression(baseline, scores, metric, alpha, min_effect, tuple(rows))
 
 
 def _check_comparable(baseline: Scores, scores: Scores) -> None:

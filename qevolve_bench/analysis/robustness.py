@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from qevolve_bench.statistics import (
-    Estimate,
-    Interval,
-    holm,
-    sign_flip_test,
-    success_difference,
-    wilson_interval,
-)
+from qevolve_bench.analysis.estimate import rate_or_mean
+from qevolve_bench.analysis.outcomes import task_means
+from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.statistics import Estimate, Interval, holm, sign_flip_test, success_difference
 from qevolve_bench.statistics.checks import Array, check_level, vector
-from qevolve_bench.statistics.intervals import bootstrap_interval
 from qevolve_bench.statistics.resampling import draw_weights
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
@@ -31,7 +26,6 @@ from qevolve_envs.factory import PERTURBATION
 from qevolve_envs.perturb import SEVERITIES, applicable, parse
 from qevolve_envs.rng import seed_sequence
 
-Outcome = Literal["success", "score"]
 #: Clean or perturbed results: (task, seed) -> episode.
 _Played = dict[tuple[str, int], Episode]
 
@@ -261,17 +255,10 @@ def _tables(
                 " side only."
             )
     assert clean is not None
-    tasks = sorted({task for task, _ in clean})
-    place = {task: i for i, task in enumerate(tasks)}
-    tables = {}
-    for perturbation, played in sides.items():
-        sums, counts = np.zeros(len(tasks)), np.zeros(len(tasks))
-        for (task, _), episode in played.items():
-            won = float(episode.won and episode.error is None)
-            sums[place[task]] += won if outcome == "success" else episode.score
-            counts[place[task]] += 1
-        tables[perturbation] = sums / counts
-    return tables
+    return {
+        perturbation: np.array(list(task_means(played.values(), outcome).values()))
+        for perturbation, played in sides.items()
+    }
 
 
 def _measure(
@@ -306,16 +293,7 @@ def _measure(
         )
     worst = np.min(np.stack(list(tables.values())), axis=0)
     means = [
-        _mean(t, level, resamples, seed_sequence(seed, "mean", i))
+        rate_or_mean(t, level, resamples, seed_sequence(seed, "mean", i))
         for i, t in enumerate((clean, worst))
     ]
     return means[0], tuple(effects), means[1]
-
-
-def _mean(values: Array, level: float, resamples: int, chance: np.random.SeedSequence) -> Estimate:
-    """A mean over tasks: Wilson's interval where every value is 0 or 1, else a bootstrap's."""
-    if np.isin(values, (0.0, 1.0)).all():
-        interval = wilson_interval(int(values.sum()), values.size, level)
-    else:
-        interval = bootstrap_interval(values, level, resamples, chance)
-    return Estimate(float(values.mean()), interval)

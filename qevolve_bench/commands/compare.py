@@ -61,10 +61,10 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: CompareOptions) -> int:
     """Reads, compares and prints."""
     from qevolve_bench.analysis.compare import compare, costs, unshared
-    from qevolve_bench.analysis.compare_text import render
-    from qevolve_bench.analysis.sources import Budget, read_sides
+    from qevolve_bench.analysis.compare_text import comparison_text
+    from qevolve_bench.analysis.outcomes import BudgetPoint, read_sides
 
-    budget = None if args.at is None else Budget.parse(args.at)
+    budget = None if args.at is None else BudgetPoint.parse(args.at)
     sources = read_sides(args.sides, outcome=args.outcome, budget=budget)
     if not sources.learners and (budget or args.threshold is not None):
         option = "--at" if budget else "--threshold"
@@ -91,7 +91,7 @@ def run(args: CompareOptions) -> int:
         )
     )
     print(
-        render(
+        comparison_text(
             found,
             [*sources.notes, *unshared(sources.sides)],
             costs=spent,

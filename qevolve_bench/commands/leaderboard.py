@@ -13,7 +13,7 @@ from qevolve_bench.flags import Flag, Subparsers, add_command, add_group
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qevolve_bench.submissions.leaderboard import Board
+    from qevolve_bench.submissions.leaderboard import Leaderboard
 
 
 @dataclass(kw_only=True)
@@ -156,11 +156,11 @@ def run_show(args: ShowOptions) -> int:
         raise BadFile(f"There is no leaderboard {folder}.")
     board = read_board(folder, suite)
     code = _report_refused(args.root, [board])
-    print(standings(board, "simple"))
+    print(standings(board, "text"))
     return code
 
 
-def _report_refused(root: Path, boards: Sequence[Board]) -> int:
+def _report_refused(root: Path, boards: Sequence[Leaderboard]) -> int:
     code = 0
     for board in boards:
         for name, findings in board.refused.items():

@@ -65,7 +65,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: ReportOptions) -> int:
     """Reads, computes, and writes the page."""
-    from qevolve_bench.analysis.sources import Budget
+    from qevolve_bench.analysis.outcomes import BudgetPoint
     from qevolve_bench.report import png
     from qevolve_bench.report.episodes import pack
     from qevolve_bench.report.files import check_figures, check_free, write_figures
@@ -77,7 +77,7 @@ def run(args: ReportOptions) -> int:
     check_free(args.out, force=args.force)
     if args.figures is not None:
         check_figures(args.figures, force=args.force)
-    budget = None if args.at is None else Budget.parse(args.at)
+    budget = None if args.at is None else BudgetPoint.parse(args.at)
     inputs = read_inputs(args.inputs, outcome=args.outcome, budget=budget)
     numbers = compute(inputs, outcome=args.outcome, level=args.level, baseline=args.baseline)
     packed = pack(inputs.methods, most=args.episodes)

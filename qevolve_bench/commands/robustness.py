@@ -131,16 +131,18 @@ def _play(args: RobustnessOptions, out: Path) -> EvaluationRun:
 def _report(args: RobustnessOptions, runs: list[EvaluationRun]) -> int:
     """Prints the tables, draws the radar and says what failed; returns the exit code."""
     from qevolve_bench.analysis.robustness import robustness
-    from qevolve_bench.analysis.robustness_text import radar, radar_svg, render
+    from qevolve_bench.analysis.robustness_text import robustness_text
+    from qevolve_bench.report.radar import radar_file
 
     episodes = [episode for run_ in runs for cell in run_.cells.values() for episode in cell]
     results = robustness(episodes, outcome=args.outcome)
-    print(render(results, format=args.format))
+    print(robustness_text(results, format=args.format))
     if args.radar is not None:
         if len(results) > 1:
             raise BenchError("A radar plot shows one agent on one panel; --read one at a time.")
-        if radar(results[0]):
-            write_file(args.radar, radar_svg(results[0]) + "\n")
+        picture = radar_file(results[0])
+        if picture:
+            write_file(args.radar, picture)
         else:
             print(f"Nothing is retained, so {args.radar} was not drawn.", file=sys.stderr)
     failed = [episode for episode in episodes if episode.error is not None]

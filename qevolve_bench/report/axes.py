@@ -15,12 +15,6 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 12.0, 26.0, 38.0
 Scale = Callable[[float], float]
 
 
-def percent(value: float) -> str:
-    """A share in percent: one decimal, and no minus before zero."""
-    shown = f"{100 * value:.1f}"
-    return "0.0" if shown == "-0.0" else shown
-
-
 def percent_ticks(top: float) -> list[float]:
     """From 0 to `top` in steps of 25 % or more."""
     step = 0.25 if top <= 1.25 else 0.5

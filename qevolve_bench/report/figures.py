@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from qevolve_bench.analysis.outcomes import CellKey
+from qevolve_bench.analysis.render import p_cell, percent, percent_with
 from qevolve_bench.analysis.robustness import Effect, Robustness
-from qevolve_bench.analysis.sources import Cell
-from qevolve_bench.report.axes import WIDTH, percent
+from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import Drawing, Look, legend, look
 from qevolve_bench.report.episodes import FAILED, Packed, state
 from qevolve_bench.report.forest import Line, forest, retained
@@ -17,8 +18,8 @@ from qevolve_bench.report.heatmap import Tile, heatmap, ordered
 from qevolve_bench.report.html import Markup, table
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.lines import curve_chart, profile_chart
-from qevolve_bench.report.numbers import Numbers
-from qevolve_bench.report.radar import LOOKS, radar, severities
+from qevolve_bench.report.numbers import ReportNumbers
+from qevolve_bench.report.radar import LOOKS, key_of_severities, radar
 from qevolve_bench.statistics import Estimate, Interval
 from qevolve_envs.perturb import parse
 
@@ -87,16 +88,14 @@ def slug(*parts: str) -> str:
 
 
 def spelled(value: float, interval: Interval | None) -> str:
-    """A number with its interval; a missing one is said, not hidden."""
-    if interval is None:
-        return f"{percent(value)} [no interval]"
-    return f"{percent(value)} [{percent(interval.low)}, {percent(interval.high)}]"
+    """Formats a share in percent with its interval; a missing one is said, not hidden."""
+    return percent_with(value, interval, "[no interval]")
 
 
 # ── intervals ───────────────────────────────────────────────────────────────
 
 
-def forests(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> list[Figure]:
+def forests(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -> list[Figure]:
     """A forest plot for each cell, and of the mean over the cells of each board."""
     figures = []
     for i, board in enumerate(numbers.boards, 1):
@@ -117,7 +116,7 @@ def forests(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> list
     return figures
 
 
-def aggregates(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+def aggregates(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
     """Mean, median, IQM and optimality gap of the score, a forest plot each."""
     figures = []
     for i, board in enumerate(numbers.boards, 1):
@@ -154,7 +153,7 @@ def _forest(name: str, heading: str, outcome: str, lines: Sequence[Line]) -> Fig
 # ── profiles and curves ─────────────────────────────────────────────────────
 
 
-def profiles(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+def profiles(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
     """A performance profile for each cell."""
     figures = []
     for cell, found in numbers.profiles.items():
@@ -183,7 +182,7 @@ def profiles(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
     return figures
 
 
-def curves(numbers: Numbers, looks: Mapping[str, Look]) -> list[Figure]:
+def curves(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
     """Learning curves, for each panel and axis."""
     figures = []
     for found in numbers.curves:
@@ -222,8 +221,7 @@ def robustness_figures(name: str, result: Robustness) -> list[Figure]:
     caption = f"{name} on {where}: share of {result.outcome} retained"
     drawing = radar(caption, result)
     if drawing is not None:
-        shown = severities(result)
-        key = legend([f"severity {s}" for s in shown], width=WIDTH, looks=[LOOKS[s] for s in shown])
+        key = key_of_severities(result)
         figures.append(Figure(slug("radar", name, where), heading, caption, drawing, key, data))
     known = [e for e in result.effects if e.retained is not None]
     if known:
@@ -235,7 +233,7 @@ def robustness_figures(name: str, result: Robustness) -> list[Figure]:
 
 def panel_of(result: Robustness) -> str:
     """The panel of a result, for people."""
-    return Cell(result.env_id, json.dumps(dict(result.env_kwargs)), result.split).label
+    return CellKey(result.env_id, json.dumps(dict(result.env_kwargs)), result.split).label
 
 
 def effects_table(caption: str, result: Robustness) -> Markup:
@@ -246,7 +244,7 @@ def effects_table(caption: str, result: Robustness) -> Markup:
             percent(e.perturbed),
             "nothing to retain" if e.retained is None else _estimate(e.retained),
             _estimate(e.drop),
-            "< 0.0001" if e.p_value < 1e-4 else f"{e.p_value:.2g}",
+            p_cell(e.p_value),
         )
         for e in result.effects
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qevolve_bench.report.axes import WIDTH, percent, percent_ticks
+from qevolve_bench.analysis.render import percent, percent_with
+from qevolve_bench.report.axes import WIDTH, percent_ticks
 from qevolve_bench.report.drawing import Drawing, Look, shortened
 from qevolve_bench.statistics import Interval
 
@@ -31,8 +32,7 @@ class Line:
         """In percent."""
         if self.interval is None:
             return f"{percent(self.value)}, no interval"
-        low, high = self.interval
-        return f"{percent(self.value)} [{percent(low)}, {percent(high)}]"
+        return percent_with(self.value, self.interval)
 
 
 def forest(title: str, lines: Sequence[Line]) -> Drawing:

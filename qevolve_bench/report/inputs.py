@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qevolve_bench.analysis import sources
-from qevolve_bench.analysis.sources import Budget, Cell, Entry
+from qevolve_bench.analysis import outcomes
+from qevolve_bench.analysis.outcomes import BudgetPoint, CellKey, CellOutcomes
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, Manifest, read_lines
@@ -46,8 +46,8 @@ class Method:
     """
 
     name: str
-    entries: dict[Cell, Entry] = field(default_factory=dict)
-    scores: dict[Cell, Entry] = field(default_factory=dict)
+    entries: dict[CellKey, CellOutcomes] = field(default_factory=dict)
+    scores: dict[CellKey, CellOutcomes] = field(default_factory=dict)
     perturbed: list[list[Episode]] = field(default_factory=list)
     played: dict[str, list[Episode]] = field(default_factory=dict)
     manifests: dict[str, Manifest | None] = field(default_factory=dict)
@@ -76,13 +76,13 @@ class Inputs:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[CellKey]:
         """Every clean cell that some method played, in the order of appearance."""
         return list(dict.fromkeys(cell for method in self.methods for cell in method.entries))
 
 
 def read_inputs(
-    arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
+    arguments: Sequence[str], *, outcome: Outcome = "success", budget: BudgetPoint | None = None
 ) -> Inputs:
     """Reads what the arguments name.
 
@@ -99,14 +99,14 @@ def read_inputs(
     notes: list[str] = []
     expanded = [e for a in arguments if a not in tipping for e in _expanded(a, notes)]
     # The readers of `compare`, so that a report names and groups things as `compare` does.
-    found = [sources.read_source(argument) for argument in expanded]
-    sources.check_distinct(found)
-    clean = sources.joined([source for source in found if not _has_perturbed(source)])
+    found = [outcomes.read_source(argument) for argument in expanded]
+    outcomes.check_distinct(found)
+    clean = outcomes.joined([source for source in found if not _has_perturbed(source)])
     perturbed = [source for source in found if _has_perturbed(source)]
     alone = [source for source in perturbed if _same_agent(source, clean) is None]
     methods: dict[str, Method] = {}
     listed = [*clean, *alone]
-    names = sources.distinct_names(listed)
+    names = outcomes.distinct_names(listed)
     for source, name in zip(listed, names, strict=True):
         if source.curves:
             _add_training(methods, source)
@@ -214,7 +214,7 @@ def read_json(path: Path) -> Any:
 def _evaluated(name: str, runs: Sequence[EvaluationRun], outcome: Outcome) -> Method:
     method = Method(name)
     for what, table in ((outcome, method.entries), ("score", method.scores)):
-        for cell, entry in sources.entries_of_runs(name, runs, what).items():
+        for cell, entry in outcomes.entries_of_runs(name, runs, what).items():
             if not is_perturbed(cell):
                 table[cell] = entry
     _add_episodes(method, runs)
@@ -229,13 +229,13 @@ def _add_episodes(method: Method, runs: Sequence[EvaluationRun], *, apart: str =
         if any(PERTURBATION in episode.env_kwargs for episode in episodes):
             method.perturbed.append(episodes)
         for episode in episodes:
-            label = sources.cell_of_episode(episode).label
+            label = outcomes.cell_of_episode(episode).label
             if PERTURBATION not in episode.env_kwargs:
                 label += apart
             method.played.setdefault(label, []).append(episode)
 
 
-def is_perturbed(cell: Cell) -> bool:
+def is_perturbed(cell: CellKey) -> bool:
     """Whether a cell is a perturbed world, which the robustness section is about."""
     return PERTURBATION in json.loads(cell.env_kwargs)
 
@@ -259,7 +259,9 @@ def _add_training(methods: dict[str, Method], source: Any) -> None:
         )
         for file in sorted((folder / "evaluation").glob("*.jsonl")):
             for episode in read_lines(file):
-                method.played.setdefault(sources.cell_of_episode(episode).label, []).append(episode)
+                method.played.setdefault(outcomes.cell_of_episode(episode).label, []).append(
+                    episode
+                )
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:
@@ -271,7 +273,7 @@ def _unused(name: str, taken: dict[str, Any]) -> str:
     return free
 
 
-def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> None:
+def _add_learners(inputs: Inputs, outcome: Outcome, budget: BudgetPoint | None) -> None:
     learners = [method for method in inputs.methods if method.curves]
     if not learners:
         if budget is not None:
@@ -280,7 +282,7 @@ def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> No
     curves = [curve for method in learners for curve in method.curves]
     if budget is None:
         spent = [axis for axis in AXES if any(curve.final(axis) > 0 for curve in curves)]
-        budget = Budget(spent[0] if spent else AXES[0])
+        budget = BudgetPoint(spent[0] if spent else AXES[0])
     amount = budget.amount
     if amount is None:
         spends = any(curve.final(budget.axis) > 0 for curve in curves)
@@ -296,5 +298,5 @@ def _add_learners(inputs: Inputs, outcome: Outcome, budget: Budget | None) -> No
                 " nothing of what another seed would give."
             )
         of_learner = (method.name, method.curves)
-        method.entries = sources.entries_of_curves(*of_learner, outcome, budget.axis, amount)
-        method.scores = sources.entries_of_curves(*of_learner, "score", budget.axis, amount)
+        method.entries = outcomes.entries_of_curves(*of_learner, outcome, budget.axis, amount)
+        method.scores = outcomes.entries_of_curves(*of_learner, "score", budget.axis, amount)

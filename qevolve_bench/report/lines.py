@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qevolve_bench.report.axes import frame, percent
+from qevolve_bench.analysis.render import percent
+from qevolve_bench.report.axes import frame
 from qevolve_bench.report.drawing import Drawing, Look
 from qevolve_bench.report.numbers import Curves
 from qevolve_bench.statistics import Profile

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qevolve_bench.analysis.compare import Comparison, Value, compare, value_of
+from qevolve_bench.analysis.compare import Comparison, compare
+from qevolve_bench.analysis.estimate import MethodEstimate, mean_of_cells, method_estimate
+from qevolve_bench.analysis.outcomes import CellKey, MethodOutcomes
 from qevolve_bench.analysis.robustness import Robustness, robustness
-from qevolve_bench.analysis.sources import Cell, Side
 from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.report.inputs import Inputs, Method
@@ -26,7 +27,6 @@ from qevolve_bench.statistics import (
     rank_ranges,
 )
 from qevolve_bench.statistics.checks import Array
-from qevolve_bench.submissions.leaderboard import mean_of_cells
 from qevolve_envs.errors import BenchError
 from qevolve_envs.rng import seed_sequence
 
@@ -51,14 +51,14 @@ class Standing:
     """
 
     name: str
-    cells: dict[Cell, Value]
+    cells: dict[CellKey, MethodEstimate]
     overall: Estimate | None
     rank: RankRange | None
     aggregates: dict[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class MethodTable:
     """Methods that played the same cells.
 
     Attributes:
@@ -67,7 +67,7 @@ class Board:
         notes: What could not be said, in whole sentences.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[CellKey, ...]
     standings: list[Standing]
     notes: list[str]
 
@@ -97,7 +97,7 @@ class Curves:
 
 
 @dataclass(slots=True)
-class Numbers:
+class ReportNumbers:
     """Everything that is shown.
 
     Attributes:
@@ -115,10 +115,10 @@ class Numbers:
 
     outcome: Outcome
     level: float
-    boards: list[Board] = field(default_factory=list)
+    boards: list[MethodTable] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     comparison_note: str = ""
-    profiles: dict[Cell, dict[str, Profile]] = field(default_factory=dict)
+    profiles: dict[CellKey, dict[str, Profile]] = field(default_factory=dict)
     profile_notes: list[str] = field(default_factory=list)
     curves: list[Curves] = field(default_factory=list)
     robustness: dict[str, list[Robustness]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ def compute(
     outcome: Outcome = "success",
     level: float = 0.95,
     baseline: str | None = None,
-) -> Numbers:
+) -> ReportNumbers:
     """Computes all numbers of a report.
 
     Args:
@@ -143,10 +143,10 @@ def compute(
     Raises:
         BenchError: For methods that played different panels under one name, or an unknown baseline.
     """
-    numbers = Numbers(outcome, level)
+    numbers = ReportNumbers(outcome, level)
     # First, because it refuses what must not stand side by side.
     _compare(numbers, inputs, baseline)
-    groups: dict[frozenset[Cell], list[Method]] = {}
+    groups: dict[frozenset[CellKey], list[Method]] = {}
     for method in inputs.methods:
         if method.entries:
             groups.setdefault(frozenset(method.entries), []).append(method)
@@ -168,8 +168,8 @@ def compute(
     return numbers
 
 
-def _compare(numbers: Numbers, inputs: Inputs, baseline: str | None) -> None:
-    sides = [Side(m.name, m.entries) for m in inputs.methods if m.entries]
+def _compare(numbers: ReportNumbers, inputs: Inputs, baseline: str | None) -> None:
+    sides = [MethodOutcomes(m.name, m.entries) for m in inputs.methods if m.entries]
     shared = [
         cell
         for i, a in enumerate(sides)
@@ -194,7 +194,7 @@ def _compare(numbers: Numbers, inputs: Inputs, baseline: str | None) -> None:
         )
 
 
-def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> Board:
+def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodTable:
     cells = tuple(methods[0].entries)
     notes = []
     ranks: dict[str, RankRange] = {}
@@ -207,7 +207,7 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> Board:
     standings = []
     for method in methods:
         values = {
-            cell: value_of(method.name, entry, entry.table, outcome, level)
+            cell: method_estimate(method.name, entry, entry.table, outcome, level)
             for cell, entry in method.entries.items()
         }
         known = [Estimate(v.mean, v.interval) for v in values.values() if v.interval is not None]
@@ -220,10 +220,10 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> Board:
         notes += [note for entry in method.entries.values() for note in entry.notes]
     place = {name: i for i, name in enumerate(ranks)}
     standings.sort(key=lambda s: (place.get(s.name, 0), s.name if not ranks else ""))
-    return Board(cells, standings, list(dict.fromkeys(notes)))
+    return MethodTable(cells, standings, list(dict.fromkeys(notes)))
 
 
-def _shared(methods: Sequence[Method], cells: Sequence[Cell]) -> dict[str, dict[str, Array]]:
+def _shared(methods: Sequence[Method], cells: Sequence[CellKey]) -> dict[str, dict[str, Array]]:
     """Tables of the tasks that all methods played, by method and cell."""
     tables: dict[str, dict[str, Array]] = {method.name: {} for method in methods}
     for cell in cells:
@@ -235,7 +235,9 @@ def _shared(methods: Sequence[Method], cells: Sequence[Cell]) -> dict[str, dict[
     return tables
 
 
-def _aggregates(method: Method, cells: Sequence[Cell], level: float) -> dict[str, Estimate] | str:
+def _aggregates(
+    method: Method, cells: Sequence[CellKey], level: float
+) -> dict[str, Estimate] | str:
     """Aggregates of the score over all tasks of all cells, or why there are none."""
     tables = [method.scores[cell].table for cell in cells if cell in method.scores]
     if len({len(table) for table in tables}) != 1:
@@ -254,7 +256,7 @@ def _aggregates(method: Method, cells: Sequence[Cell], level: float) -> dict[str
     )
 
 
-def _profile(numbers: Numbers, cell: Cell, method: Method) -> None:
+def _profile(numbers: ReportNumbers, cell: CellKey, method: Method) -> None:
     table = method.scores[cell].table
     if table.shape[1] < 2:
         numbers.profile_notes.append(
@@ -281,7 +283,7 @@ def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[C
     found = []
     for env_id, world, split in panels:
         arguments = world[len(env_id) :].strip()
-        label = Cell(env_id, arguments, split).label
+        label = CellKey(env_id, arguments, split).label
         for axis in AXES:
             lines, seeds, notes = {}, {}, []
             for name, curves in learners.items():

@@ -23,7 +23,7 @@ from qevolve_bench.report.episodes import Packed
 from qevolve_bench.report.figures import Figure
 from qevolve_bench.report.html import Markup, embedded_json, join, tag
 from qevolve_bench.report.inputs import Inputs
-from qevolve_bench.report.numbers import RESAMPLES, Numbers
+from qevolve_bench.report.numbers import RESAMPLES, ReportNumbers
 from qevolve_bench.report.sections import Section
 
 
@@ -36,7 +36,7 @@ class Report:
 
 
 def build(
-    numbers: Numbers,
+    numbers: ReportNumbers,
     inputs: Inputs,
     packed: Packed,
     *,
@@ -142,7 +142,7 @@ def build(
 
 
 def _curves(
-    numbers: Numbers, figures: list[Figure], looks: Mapping[str, Look], level: str
+    numbers: ReportNumbers, figures: list[Figure], looks: Mapping[str, Look], level: str
 ) -> Markup:
     if not figures:
         return tag("p", "No input has a learning curve (curve.jsonl of a training run).")
@@ -177,7 +177,7 @@ def _curves(
     ])  # fmt: skip
 
 
-def _robustness(numbers: Numbers, figures: list[Figure], level: str) -> Markup:
+def _robustness(numbers: ReportNumbers, figures: list[Figure], level: str) -> Markup:
     said = [tag("p", note, class_="note") for note in numbers.robustness_notes]
     if not numbers.robustness:
         missing = (

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 
 from qevolve_bench.analysis.robustness import Robustness
-from qevolve_bench.analysis.robustness_text import radar as shares_of
+from qevolve_bench.analysis.robustness_text import retained_shares
 from qevolve_bench.report.axes import WIDTH
-from qevolve_bench.report.drawing import DASHES, Anchor, Drawing, Look
+from qevolve_bench.report.drawing import DASHES, Anchor, Drawing, Look, legend, svg_file
+from qevolve_envs.errors import BenchError
 from qevolve_envs.perturb import SEVERITIES
 
 #: From the mildest to the most severe.
@@ -21,7 +22,7 @@ LOOKS = {
 
 def severities(result: Robustness) -> list[int]:
     """Those that were played."""
-    played = {severity for shares in shares_of(result).values() for severity in shares}
+    played = {severity for shares in retained_shares(result).values() for severity in shares}
     return [severity for severity in SEVERITIES if severity in played]
 
 
@@ -30,7 +31,7 @@ def radar(title: str, result: Robustness) -> Drawing | None:
 
     None with fewer than three axes, which make no radar.
     """
-    axes = shares_of(result)
+    axes = retained_shares(result)
     if len(axes) < 3:
         return None
     drawing = Drawing(WIDTH, 268, title)
@@ -69,3 +70,27 @@ def radar(title: str, result: Robustness) -> Drawing | None:
         drawing.text(centre[0] + 3, centre[1] - radius * share + 11, f"{100 * share:.0f} %",
                      size=10, colour="muted")  # fmt: skip
     return drawing
+
+
+def radar_file(result: Robustness) -> str | None:
+    """Draws the radar plot of a result, with its key, as the text of an SVG file.
+
+    Returns:
+        The text; None where nothing is retained.
+
+    Raises:
+        BenchError: With one or two perturbations, which make no radar.
+    """
+    if not (shares := retained_shares(result)):
+        return None
+    where = f"{result.agent} on {result.env_id}, {result.split}"
+    drawing = radar(f"{where}: share of {result.outcome} retained", result)
+    if drawing is None:
+        raise BenchError(f"A radar plot needs at least three perturbations, not {len(shares)}.")
+    return svg_file(drawing.below(key_of_severities(result)))
+
+
+def key_of_severities(result: Robustness) -> Drawing:
+    """Draws the key to the lines of a radar plot."""
+    shown = severities(result)
+    return legend([f"severity {s}" for s in shown], width=WIDTH, looks=[LOOKS[s] for s in shown])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from qevolve_bench.report.axes import frame, percent
+from qevolve_bench.analysis.render import percent
+from qevolve_bench.report.axes import frame
 from qevolve_bench.report.drawing import Drawing, Look
 from qevolve_bench.statistics import Interval
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from qevolve_bench.analysis.compare import Comparison
 from qevolve_bench.analysis.compare_text import sentence
-from qevolve_bench.analysis.sources import failures
-from qevolve_bench.report.axes import percent
+from qevolve_bench.analysis.outcomes import failures
+from qevolve_bench.analysis.render import p_cell, percent, span
 from qevolve_bench.report.drawing import Drawing, Look, svg_inline, swatch
 from qevolve_bench.report.episodes import counts
 from qevolve_bench.report.figures import Figure, panel_of, spelled
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Inputs
-from qevolve_bench.report.numbers import Board, Numbers
+from qevolve_bench.report.numbers import MethodTable, ReportNumbers
 from qevolve_bench.report.reproduce import command, runs_of
 from qevolve_bench.statistics import Interval
 
@@ -39,7 +39,7 @@ class Section:
     content: Markup
 
 
-def summary(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> Section:
+def summary(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -> Section:
     """What there is, and what may be said of it."""
     played = counts(inputs.methods)
     episodes = sum(map(sum, played.values()))
@@ -80,7 +80,7 @@ def summary(numbers: Numbers, inputs: Inputs, looks: Mapping[str, Look]) -> Sect
     return Section("summary", "Summary", "Summary", join(parts))
 
 
-def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
+def leaderboard(numbers: ReportNumbers, inputs: Inputs) -> Section:
     """Standings of the methods that played the same cells."""
     parts: list[Content] = []
     for board in numbers.boards:
@@ -127,7 +127,7 @@ def leaderboard(numbers: Numbers, inputs: Inputs) -> Section:
     return Section("leaderboard", "Leaderboard", "Leaderboard", join([*parts, made]))
 
 
-def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
+def comparisons(numbers: ReportNumbers, inputs: Inputs) -> Section:
     """Pairs of methods on shared tasks."""
     if not numbers.comparisons:
         return Section("compare", "Compare", "Who is better", tag("p", numbers.comparison_note))
@@ -136,7 +136,7 @@ def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
             f"{c.first.name} – {c.second.name}",
             c.cell.label,
             spelled(c.difference, c.interval),
-            "–" if c.adjusted is None else _p(c.adjusted),
+            p_cell(c.adjusted),
             f"{c.ahead[0]} : {c.ahead[1]}",
             c.tasks,
         )
@@ -157,7 +157,7 @@ def comparisons(numbers: Numbers, inputs: Inputs) -> Section:
     return Section("compare", "Compare", "Who is better", join(content))
 
 
-def sources(numbers: Numbers, inputs: Inputs, options: Sequence[str]) -> Section:
+def sources(numbers: ReportNumbers, inputs: Inputs, options: Sequence[str]) -> Section:
     """How every run, and this page, can be made again."""
     page = command(["report", *inputs.arguments, *options])
     parts: list[Content] = [
@@ -219,7 +219,7 @@ def made_by(*said: Content) -> Markup:
 
 
 def _card(
-    name: str, board: Board, place: int, numbers: Numbers, looks: Mapping[str, Look]
+    name: str, board: MethodTable, place: int, numbers: ReportNumbers, looks: Mapping[str, Look]
 ) -> Markup:
     standing = board.standings[place]
     sign = Drawing(18, 18, f"The mark of {name} in all figures")
@@ -230,11 +230,7 @@ def _card(
         value, interval = standing.overall.value, standing.overall.interval
     only = standing.overall is None and len(cells) > 1
     where = board.cells[0].label if only or len(cells) == 1 else f"mean over {board.label}"
-    between = (
-        "no interval"
-        if interval is None
-        else f"[{percent(interval.low)}, {percent(interval.high)}]"
-    )
+    between = "no interval" if interval is None else span(interval)
     rank = "" if standing.rank is None else f", rank {standing.rank}"
     return tag(
         "li",
@@ -244,7 +240,7 @@ def _card(
     )
 
 
-def _conclusions(numbers: Numbers, inputs: Inputs) -> list[Markup]:
+def _conclusions(numbers: ReportNumbers, inputs: Inputs) -> list[Markup]:
     pairs: dict[tuple[str, str], list[Comparison]] = {}
     for c in numbers.comparisons:
         pairs.setdefault((c.first.name, c.second.name), []).append(c)
@@ -270,7 +266,7 @@ def _conclusions(numbers: Numbers, inputs: Inputs) -> list[Markup]:
     return items
 
 
-def _pair(found: Sequence[Comparison], numbers: Numbers) -> str:
+def _pair(found: Sequence[Comparison], numbers: ReportNumbers) -> str:
     """One pair of methods in one sentence, over all cells that both played."""
     if len(found) == 1:
         return sentence(found[0], level=numbers.level, outcome=numbers.outcome)
@@ -320,10 +316,6 @@ def _stacked(value: float, interval: Interval | None) -> Markup:
     """A number over its interval, for tables of many columns."""
     number, _, between = spelled(value, interval).partition(" ")
     return join([number, " ", tag("small", between)])
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def _count(number: int, what: str) -> str:

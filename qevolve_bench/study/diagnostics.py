@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qevolve_bench.tipping.text import table
+from qevolve_bench.analysis.render import table
 from qevolve_envs.episode import read_episodes
 
 #: Figures of a critic, by their names in the metrics (see `learners.q_evolve.learner.health`).

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qevolve_bench.analysis.render import table
 from qevolve_bench.schema import write_json
 from qevolve_bench.statistics import crossed_difference, crossed_mean, holm
 from qevolve_bench.study import tipping_table
@@ -22,7 +23,6 @@ from qevolve_bench.study.diagnostics import (
 )
 from qevolve_bench.study.engine import choose, run_folder
 from qevolve_bench.study.plan import SCHEMA, Study, extends
-from qevolve_bench.tipping.text import table
 from qevolve_bench.training.evaluation import read_curve
 from qevolve_bench.training.specification import TrainingResult, read_result
 from qevolve_envs.errors import BenchError

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench.analysis.render import table
 from qevolve_bench.schema import write_json
 from qevolve_bench.study.engine import run_folder
 from qevolve_bench.study.plan import NONE, SCHEMA, Arm, Study, extends
 from qevolve_bench.study.rounds import read_rounds
 from qevolve_bench.tipping.analyse import analyse, gather
 from qevolve_bench.tipping.document import MAIN
-from qevolve_bench.tipping.text import VERDICTS, compared, percent, table
+from qevolve_bench.tipping.text import VERDICTS, compared, percent
 from qevolve_envs.errors import BenchError
 from qevolve_envs.files import write_file
 from qevolve_envs.tipping.truth import Truth, read_trace

@@ -6,24 +6,19 @@ function of the submissions and of the suite; `qevolve_bench.submissions.pages` 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from qevolve_bench.analysis.estimate import bootstrap_mean, mean_of_cells, rate_or_mean
+from qevolve_bench.analysis.outcomes import task_means
+from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.results import EvaluationLedger, Manifest
-from qevolve_bench.statistics import (
-    Estimate,
-    Interval,
-    RankRange,
-    bootstrap_interval,
-    rank_ranges,
-    wilson_interval,
-)
+from qevolve_bench.statistics import Estimate, Interval, RankRange, rank_ranges
+from qevolve_bench.statistics.checks import Array
 from qevolve_bench.submissions.submission import CellVerdict, Status, Verdict, verify
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
@@ -37,11 +32,9 @@ SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _REVISION = re.compile(r"[0-9a-f]{40,64}")
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class CellResult:
     """What a submission reached, in one cell or over all of them (each cell weighs the same).
 
     Attributes:
@@ -61,7 +54,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LeaderboardRow:
     """One submission.
 
     Attributes:
@@ -70,7 +63,7 @@ class Row:
         link: Where more is said of the agent, or ``""``.
         status: ``verified`` or ``unverified``.
         reasons: Why cells are not verified.
-        cells: Numbers of each cell that was played.
+        cells: CellResult of each cell that was played.
         overall: Over all cells; None where one was not played.
         rank: Among the verified submissions; None for any other.
         ledger: What it cost. Tokens are the submission's claim.
@@ -82,15 +75,15 @@ class Row:
     link: str
     status: Status
     reasons: tuple[str, ...]
-    cells: dict[str, Numbers]
-    overall: Numbers | None
+    cells: dict[str, CellResult]
+    overall: CellResult | None
     rank: RankRange | None
     ledger: EvaluationLedger
     version: str
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Leaderboard:
     """The leaderboard of one suite.
 
     Attributes:
@@ -100,11 +93,11 @@ class Board:
     """
 
     suite: Suite
-    rows: list[Row]
+    rows: list[LeaderboardRow]
     refused: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_board(folder: Path, suite: Suite) -> Board:
+def read_board(folder: Path, suite: Suite) -> Leaderboard:
     """Verifies all submissions in the folder of a suite, and ranks them.
 
     Raises:
@@ -122,10 +115,10 @@ def read_board(folder: Path, suite: Suite) -> Board:
             refused[path.name] = [str(finding) for finding in verdict.findings]
         else:
             verdicts[path.name] = verdict
-    return Board(suite, _rows(suite, verdicts), refused)
+    return Leaderboard(suite, _rows(suite, verdicts), refused)
 
 
-def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[Row]:
+def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[LeaderboardRow]:
     tables = {name: _scores(suite, verdict) for name, verdict in verdicts.items()}
     rows = [_row(name, suite, verdict) for name, verdict in verdicts.items()]
     ranked = {row.submission for row in rows if row.status == "verified"}
@@ -140,7 +133,7 @@ def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[Row]:
     return sorted(rows, key=_place)
 
 
-def _place(row: Row) -> tuple[int, float, str]:
+def _place(row: LeaderboardRow) -> tuple[int, float, str]:
     if row.rank is not None:
         return 0, row.rank.rank, row.submission
     if row.overall is not None:
@@ -154,12 +147,12 @@ def _scores(suite: Suite, verdict: Verdict) -> dict[str, Array]:
     tables = {}
     for cell in suite.cells:
         if episodes := verdict.cells[cell.name].episodes:
-            means = _by_task(episodes, [e.score for e in episodes])
+            means = _task_values(episodes, "score")
             tables[cell.name] = _normalised(means, cell) if normalise else means
     return tables
 
 
-def _row(name: str, suite: Suite, verdict: Verdict) -> Row:
+def _row(name: str, suite: Suite, verdict: Verdict) -> LeaderboardRow:
     manifest = verdict.manifest
     assert manifest is not None
     cells = {
@@ -167,7 +160,7 @@ def _row(name: str, suite: Suite, verdict: Verdict) -> Row:
         for cell in suite.cells
         if verdict.cells[cell.name].episodes
     }
-    return Row(
+    return LeaderboardRow(
         submission=name,
         agent=manifest["agent"]["name"],
         link=manifest["agent"]["description"].get("link", ""),
@@ -181,20 +174,17 @@ def _row(name: str, suite: Suite, verdict: Verdict) -> Row:
     )
 
 
-def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> Numbers:
+def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> CellResult:
     episodes = verdict.episodes
-    score = _estimate(
-        _by_task(episodes, [e.score for e in episodes]), suite.name, cell.name, "score"
+    won = _task_values(episodes, "success")
+    # Repetitions of a task are not independent of each other, the tasks are.
+    of_success = rate_or_mean if len(won) == len(episodes) else bootstrap_mean
+    names = ("leaderboard", suite.name, cell.name)
+    score = bootstrap_mean(
+        _task_values(episodes, "score"), LEVEL, RESAMPLES, seed_sequence(0, *names, "score")
     )
-    wins = [float(e.won and e.error is None) for e in episodes]
-    tasks = _by_task(episodes, wins)
-    if len(tasks) == len(episodes):
-        interval = wilson_interval(int(sum(wins)), len(wins), LEVEL)
-        success = Estimate(float(tasks.mean()), interval)
-    else:
-        # Repetitions of a task are not independent of each other, the tasks are.
-        success = _estimate(tasks, suite.name, cell.name, "success")
-    return Numbers(
+    success = of_success(won, LEVEL, RESAMPLES, seed_sequence(0, *names, "success"))
+    return CellResult(
         score=score,
         success=success,
         normalised=_map(score, cell) if _span(cell) else None,
@@ -203,9 +193,9 @@ def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> Numbers:
     )
 
 
-def _overall(cells: Sequence[Numbers]) -> Numbers:
+def _overall(cells: Sequence[CellResult]) -> CellResult:
     normalised = [cell.normalised for cell in cells if cell.normalised is not None]
-    return Numbers(
+    return CellResult(
         score=mean_of_cells([cell.score for cell in cells]),
         success=mean_of_cells([cell.success for cell in cells]),
         normalised=mean_of_cells(normalised) if len(normalised) == len(cells) else None,
@@ -214,32 +204,9 @@ def _overall(cells: Sequence[Numbers]) -> Numbers:
     )
 
 
-def mean_of_cells(estimates: Sequence[Estimate]) -> Estimate:
-    """Mean of independent estimates, whose interval follows from theirs.
-
-    The distances of the ends from the estimates are added as errors are, in squares, each side by
-    itself (G. Y. Zou, A. Donner (2008), "Construction of confidence limits about effect measures: a
-    general approach", Statistics in Medicine 27(10), 1693-1702). So a cell of nothing but failures
-    still says, by its Wilson interval, how little it knows.
-    """
-    n = len(estimates)
-    value = math.fsum(e.value for e in estimates) / n
-    below = math.hypot(*(e.value - e.interval.low for e in estimates)) / n
-    above = math.hypot(*(e.interval.high - e.value for e in estimates)) / n
-    return Estimate(value, Interval(value - below, value + above))
-
-
-def _by_task(episodes: Sequence[Episode], values: Sequence[float]) -> Array:
-    """Mean of the values of each task, in the order of the task ids."""
-    tasks: dict[str, list[float]] = {}
-    for episode, value in zip(episodes, values, strict=True):
-        tasks.setdefault(episode.task_id, []).append(value)
-    return np.array([np.mean(tasks[task]) for task in sorted(tasks)])
-
-
-def _estimate(values: Array, *names: str) -> Estimate:
-    chance = seed_sequence(0, "leaderboard", *names)
-    return Estimate(float(values.mean()), bootstrap_interval(values, LEVEL, RESAMPLES, chance))
+def _task_values(episodes: Sequence[Episode], outcome: Outcome) -> Array:
+    """Mean outcome of each task, in the order of the task ids."""
+    return np.array(list(task_means(episodes, outcome).values()))
 
 
 def _span(cell: Cell) -> float:

@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
+from qevolve_bench.analysis.render import table
 from qevolve_bench.statistics import Estimate
 from qevolve_bench.submissions.files import MANIFEST
 from qevolve_bench.submissions.leaderboard import (
     LEVEL,
     SUBMISSION_NAME,
-    Board,
-    Numbers,
-    Row,
+    CellResult,
+    Leaderboard,
+    LeaderboardRow,
     read_board,
 )
 from qevolve_bench.submissions.published import read_published, render_published
@@ -36,7 +35,7 @@ _NOTE = (
 _SCHEMA = 1
 
 
-def read_boards(root: Path) -> list[Board]:
+def read_boards(root: Path) -> list[Leaderboard]:
     """The leaderboard of each suite that has a folder, by name.
 
     Raises:
@@ -59,7 +58,7 @@ def read_boards(root: Path) -> list[Board]:
     return boards
 
 
-def pages(root: Path, boards: Sequence[Board]) -> dict[Path, str]:
+def pages(root: Path, boards: Sequence[Leaderboard]) -> dict[Path, str]:
     """What every generated file has to hold."""
     files: dict[Path, str] = {}
     for board in boards:
@@ -94,9 +93,9 @@ def differing(files: Mapping[Path, str]) -> list[Path]:
     return changed
 
 
-def standings(board: Board, table_format: str = "github") -> str:
+def standings(board: Leaderboard, format: str = "md") -> str:
     """The table of a board, one row for each submission."""
-    plain = table_format != "github"
+    plain = format != "md"
     rows = [
         (
             "" if row.rank is None else str(row.rank),
@@ -128,11 +127,10 @@ def standings(board: Board, table_format: str = "github") -> str:
         "replay",
         "played with",
     )
-    text: str = tabulate(rows, headers, tablefmt=table_format, disable_numparse=True)
-    return text
+    return table(headers, rows, format)
 
 
-def _page(board: Board) -> str:
+def _page(board: Leaderboard) -> str:
     suite = board.suite
     episodes = [cell.count for cell in suite.cells]
     known = "" if None in episodes else f", {sum(c for c in episodes if c):,} episodes"
@@ -159,7 +157,7 @@ def _page(board: Board) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _cell_table(board: Board) -> str:
+def _cell_table(board: Leaderboard) -> str:
     rows = [
         (cell.name, row.submission, *_numbers(numbers), numbers.episodes, numbers.failed)
         for cell in board.suite.cells
@@ -167,18 +165,17 @@ def _cell_table(board: Board) -> str:
         if (numbers := row.cells.get(cell.name)) is not None
     ]
     headers = ("cell", "submission", "normalised", "score", "success", "episodes", "failed")
-    text: str = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-    return text
+    return table(headers, rows)
 
 
-def _numbers(numbers: Numbers | None) -> tuple[str, str, str]:
+def _numbers(numbers: CellResult | None) -> tuple[str, str, str]:
     if numbers is None:
         return "", "", ""
     normalised = "" if numbers.normalised is None else str(numbers.normalised)
     return normalised, str(numbers.score), str(numbers.success)
 
 
-def _agent(row: Row, plain: bool) -> str:
+def _agent(row: LeaderboardRow, plain: bool) -> str:
     if plain:
         return row.agent
     # A code span, in which Markdown reads nothing; backticks and bars cannot be in a name.
@@ -190,7 +187,7 @@ def _plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`|<>[]()*_#!&~" else c for c in text)
 
 
-def _table(board: Board) -> dict[str, Any]:
+def _table(board: Leaderboard) -> dict[str, Any]:
     return {
         "schema": _SCHEMA,
         "suite": board.suite.name,
@@ -216,7 +213,7 @@ def _table(board: Board) -> dict[str, Any]:
     }
 
 
-def _raw(numbers: Numbers | None) -> dict[str, Any] | None:
+def _raw(numbers: CellResult | None) -> dict[str, Any] | None:
     if numbers is None:
         return None
     return {
@@ -235,7 +232,7 @@ def _raw_estimate(estimate: Estimate | None) -> list[float] | None:
     return [round(number, 6) + 0.0 for number in (estimate.value, *estimate.interval)]
 
 
-def _index(root: Path, boards: Sequence[Board]) -> str:
+def _index(root: Path, boards: Sequence[Leaderboard]) -> str:
     rows = []
     for board in boards:
         best = board.rows[0] if board.rows else None
@@ -250,7 +247,7 @@ def _index(root: Path, boards: Sequence[Board]) -> str:
             )
         )
     headers = ("suite", "cells", "submissions", "first", "normalised", "what")
-    parts = [tabulate(rows, headers, tablefmt="github", disable_numparse=True)]
+    parts = [table(headers, rows)]
     names = {board.suite.name for board in boards}
     studies = [
         f"- [{_plain(_title(path / PAGE))}]({path.name}/{PAGE})"

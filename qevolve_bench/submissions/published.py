@@ -11,8 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
+from qevolve_bench.analysis.render import table
 from qevolve_envs.errors import BadFile
 
 SCHEMA = 1
@@ -65,7 +64,7 @@ def render_published(groups: list[dict[str, Any]]) -> str:
         ]
         headers = ["method", "model"] + [_header(column) for column in group["columns"]]
         rows = [[row["method"], row["model"], *map(_value, row["values"])] for row in group["rows"]]
-        parts.append(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
+        parts.append(table(headers, rows))
     return "\n\n".join(parts) + "\n"
 
 

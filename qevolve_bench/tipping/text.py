@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from qevolve_bench.analysis.render import Format, check_format, json_table, table
 from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.tipping_point import MANY
-from qevolve_envs.errors import UnknownName
 
-Format = Literal["text", "md", "latex", "json"]
-FORMATS: tuple[str, ...] = get_args(Format)
-_TABULATE = {"text": "simple", "md": "github", "latex": "latex_booktabs"}
 Est = Mapping[str, Any] | None
 
 
@@ -24,10 +20,9 @@ def render(document: Mapping[str, Any], *, format: Format = "text", rounds: bool
         format: ``text``, ``md`` (GitHub's), ``latex`` (booktabs) or ``json`` with full precision.
         rounds: Show every round; otherwise the figures only.
     """
-    if format not in FORMATS:
-        raise UnknownName.of("format", format, FORMATS)
+    check_format(format)
     if format == "json":
-        return json.dumps(document, indent=1, allow_nan=False)
+        return json_table(document)
     results = results_of(document)
     parts = [compared(results, document.get("front", ()), format)] if len(results) > 1 else []
     return "\n\n".join([*parts, *(_result(result, format, rounds) for result in results)])
@@ -283,11 +278,3 @@ def _units(arms: Mapping[str, Any]) -> str:
     if units["began_high"]:
         line += f"; {units['began_high']} began above 80 % and cannot"
     return f"{line}."
-
-
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], format: Format = "md") -> str:
-    """Lays rows out as a table of a format."""
-    from tabulate import tabulate
-
-    text: str = tabulate(rows, headers, tablefmt=_TABULATE[format], disable_numparse=True)
-    return text

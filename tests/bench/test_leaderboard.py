@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qevolve_bench.analysis.estimate import mean_of_cells
 from qevolve_bench.cli import main
 from qevolve_bench.runner.results import load_run
 from qevolve_bench.statistics import Estimate, Interval, wilson_interval
 from qevolve_bench.submissions import pages as leaderboard_pages
-from qevolve_bench.submissions.leaderboard import mean_of_cells, read_board
+from qevolve_bench.submissions.leaderboard import read_board
 from qevolve_bench.submissions.pages import BEGIN, END, pages, read_boards, standings
 from qevolve_bench.submissions.published import read_published, render_published
 from qevolve_bench.suites import load_suite
@@ -322,8 +323,8 @@ def test_from_an_evaluation_to_a_row(root, tmp_path, capsys):
 
 
 def test_plain_table_has_no_markdown(board):
-    assert "`" not in standings(board, "simple")
-    assert "](" not in standings(board, "simple")
+    assert "`" not in standings(board, "text")
+    assert "](" not in standings(board, "text")
 
 
 # ── what others published ───────────────────────────────────────────────────

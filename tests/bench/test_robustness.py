@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from qevolve_bench.analysis.robustness import choose, perturbed_suite, retained_share, robustness
-from qevolve_bench.analysis.robustness_text import radar, radar_svg, render
+from qevolve_bench.analysis.robustness_text import retained_shares, robustness_text
 from qevolve_bench.cli import main
+from qevolve_bench.report.radar import radar_file
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode
@@ -76,15 +77,15 @@ def test_scores_and_failed_episodes():
 def test_nothing_to_retain_is_said_and_not_divided_by():
     (found,) = robustness(episodes("", [0, 0, 0]) + episodes("typos:1", [0, 1, 0]))
     assert found.effects[0].retained is None and found.worst is None
-    assert radar(found) == {}
-    assert "nothing to retain" in render([found]) and "–" in render([found])
+    assert retained_shares(found) == {}
+    assert "nothing to retain" in robustness_text([found]) and "–" in robustness_text([found])
 
 
 def test_little_to_retain_is_said():
     few, many = [1] + [0] * 39, [1] * 20 + [0] * 20
     for clean, said in ((few, True), (many, False)):
         (found,) = robustness(episodes("", clean) + episodes("typos:1", clean))
-        assert ("little to retain" in render([found])) is said
+        assert ("little to retain" in robustness_text([found])) is said
 
 
 def test_agents_and_panels_are_kept_apart():
@@ -225,37 +226,39 @@ def results():
 
 def test_tables_in_every_format():
     (found,) = results()
-    text = render([found])
+    text = robustness_text([found])
     assert "a on qevolve/Household-v0, size=small, split unseen, 10 tasks" in text
     assert re.search(r"none +90\.0 \[", text) and "Worst: typos:1+rename:1 retains 0.00" in text
     assert "won in every one of these worlds: 0.0" in text
-    assert render([found], format="md").count("\n|") == 3 + len(found.effects)
-    assert r"\begin{tabular}" in render([found], format="latex")
-    (document,) = json.loads(render([found], format="json"))
+    assert robustness_text([found], format="md").count("\n|") == 3 + len(found.effects)
+    assert r"\begin{tabular}" in robustness_text([found], format="latex")
+    (document,) = json.loads(robustness_text([found], format="json"))
     assert document["clean"]["value"] == 0.9 and len(document["effects"]) == len(found.effects)
     with pytest.raises(UnknownName):
-        render([found], format="html")
+        robustness_text([found], format="html")
 
 
 def test_the_radar_in_numbers():
-    axes = radar(results()[0])
+    axes = retained_shares(results()[0])
     assert list(axes) == list(PERTURBATIONS), "combinations have no axis"
     assert axes["paraphrase"] == {1: 1.0, 3: 1.0}
     assert axes["rename"][3] == pytest.approx(8 / 9)
 
 
 def test_the_radar_as_a_picture():
-    root = ET.fromstring(radar_svg(results()[0]))
+    root = ET.fromstring(radar_file(results()[0]))
     texts = ["".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert set(PERTURBATIONS) <= set(texts)
     assert "severity 1" in texts and "severity 3" in texts and "severity 2" not in texts
-    size = float(root.get("viewBox").split()[2])
-    for polygon in root.iter("{http://www.w3.org/2000/svg}polygon"):
-        numbers = [float(n) for n in re.split("[ ,]", polygon.get("points"))]
-        assert all(0 <= n <= size for n in numbers)
+    width, height = map(float, root.get("viewBox").split()[2:])
+    paths = list(root.iter("{http://www.w3.org/2000/svg}path"))
+    assert paths
+    for path in paths:
+        points = [tuple(map(float, p.split())) for p in re.split("[MLZ]", path.get("d")) if p]
+        assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
     two = robustness(episodes("", [1]) + episodes("typos:1", [1]) + episodes("rename:1", [1]))
     with pytest.raises(BenchError, match="at least three perturbations, not 2"):
-        radar_svg(two[0])
+        radar_file(two[0])
 
 
 # ── the command ─────────────────────────────────────────────────────────────

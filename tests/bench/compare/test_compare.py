@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from qevolve_bench.analysis.compare import compare, costs, unshared
-from qevolve_bench.analysis.compare_text import p_text, sentence
-from qevolve_bench.analysis.sources import Budget, read_sides
+from qevolve_bench.analysis.compare_text import sentence
+from qevolve_bench.analysis.outcomes import BudgetPoint, read_sides
+from qevolve_bench.analysis.render import p_text
 from qevolve_bench.efficiency import read_curves
 from qevolve_bench.statistics import (
     crossed_difference,
@@ -266,9 +267,11 @@ def test_budgets(training):
     runs = [*training("q_evolve", 0.8), *training("rft", 0.5, steps=3000)]
     sources = read_sides([str(r) for r in runs])
     assert sources.notes == ["Learners at env_steps = 1,000."]
-    early = read_sides([str(r) for r in runs], budget=Budget.parse("env_steps=100"))
+    early = read_sides([str(r) for r in runs], budget=BudgetPoint.parse("env_steps=100"))
     assert early.sides[0].entries[next(iter(early.sides[0].entries))].table.mean() < 0.4
-    late = compare(read_sides([str(r) for r in runs], budget=Budget.parse("env_steps=3_000")).sides)
+    late = compare(
+        read_sides([str(r) for r in runs], budget=BudgetPoint.parse("env_steps=3_000")).sides
+    )
     assert any("q_evolve ended before 3,000 env_steps" in note for note in late[0].notes)
 
 
@@ -282,9 +285,9 @@ def test_budgets(training):
 )
 def test_budgets_that_are_none(text, words):
     with pytest.raises(BenchError, match=words):
-        Budget.parse(text)
-    assert Budget.parse("trained_tokens") == Budget("trained_tokens")
-    assert Budget.parse("episodes=1,500") == Budget("episodes", 1500.0)
+        BudgetPoint.parse(text)
+    assert BudgetPoint.parse("trained_tokens") == BudgetPoint("trained_tokens")
+    assert BudgetPoint.parse("episodes=1,500") == BudgetPoint("episodes", 1500.0)
 
 
 def test_costs_of_all_learners_end_at_one_horizon(training):

@@ -3,7 +3,7 @@ import json
 import pytest
 from report_world import panel, tipping_result
 
-from qevolve_bench.analysis.sources import Budget
+from qevolve_bench.analysis.outcomes import BudgetPoint
 from qevolve_bench.report.inputs import read_inputs
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
@@ -72,7 +72,7 @@ def test_training_runs_are_one_method_at_a_budget_that_all_reached(training, tmp
 
 
 def test_a_budget_can_be_chosen(training):
-    inputs = read(training("rft", 0), budget=Budget("trained_tokens", 5000.0))
+    inputs = read(training("rft", 0), budget=BudgetPoint("trained_tokens", 5000.0))
     ((_, entry),) = inputs.methods[0].entries.items()
     assert entry.table.sum() == 2
     assert inputs.axis == "trained_tokens"
@@ -143,7 +143,7 @@ def test_mistakes_are_told(run_folder, training, tmp_path):
     with pytest.raises(BenchError, match="Two methods are called 'x'"):
         read(f"x={run}", f"x={run_folder('b', {'unseen': [0]})}")
     with pytest.raises(BenchError, match="--at is for training runs"):
-        read(run, budget=Budget())
+        read(run, budget=BudgetPoint())
     with pytest.raises(BenchError, match="both a learner and an agent"):
         read(f"rft={run}", training("rft", 0))
     (tmp_path / "tipping.json").write_text("{")
@@ -157,4 +157,4 @@ def test_mistakes_are_told(run_folder, training, tmp_path):
     with pytest.raises(BadFile, match="no run has a learning curve yet"):
         read(study)
     with pytest.raises(UnknownName, match="env_steps"):
-        Budget.parse("env_step=3")
+        BudgetPoint.parse("env_step=3")

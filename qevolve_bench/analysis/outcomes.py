@@ -10,8 +10,9 @@ from __future__ import annotations
 import glob
 import itertools
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ _NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellKey:
     """What was played: cells of the same environment, arguments and split can be compared."""
 
     env_id: str
@@ -50,7 +51,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CellOutcomes:
     """One method in one cell.
 
     Attributes:
@@ -73,15 +74,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MethodOutcomes:
     """One method: what it is called, and how it did in each cell."""
 
     name: str
-    entries: dict[Cell, Entry]
+    entries: dict[CellKey, CellOutcomes]
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class ComparisonInputs:
     """Everything that a comparison was given.
 
     Attributes:
@@ -91,7 +92,7 @@ class Sources:
         notes: What a reader has to know, in whole sentences.
     """
 
-    sides: list[Side]
+    sides: list[MethodOutcomes]
     learners: dict[str, list[Curve]]
     axis: str
     notes: list[str]
@@ -108,14 +109,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class BudgetPoint:
     """Where learning curves are compared: ``env_steps=40000``."""
 
     axis: str = "env_steps"
     amount: float | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
+    def parse(cls, text: str) -> BudgetPoint:
         """Reads ``AXIS=AMOUNT`` or ``AXIS`` (then all that every run has spent).
 
         Raises:
@@ -136,8 +137,8 @@ class Budget:
 
 
 def read_sides(
-    arguments: Sequence[str], *, outcome: Outcome = "success", budget: Budget | None = None
-) -> Sources:
+    arguments: Sequence[str], *, outcome: Outcome = "success", budget: BudgetPoint | None = None
+) -> ComparisonInputs:
     """Reads what the arguments name.
 
     Args:
@@ -152,7 +153,7 @@ def read_sides(
     sources = [read_source(argument) for argument in arguments]
     check_distinct(sources)
     sources = joined(sources)
-    sides: dict[str, dict[Cell, Entry]] = {}
+    sides: dict[str, dict[CellKey, CellOutcomes]] = {}
     notes: list[str] = []
     learners: dict[str, list[Curve]] = {}
     for source, name in zip(sources, distinct_names(sources), strict=True):
@@ -164,7 +165,7 @@ def read_sides(
         if name in sides:
             raise BenchError(f"Two sides are called {name!r}: name each, as in OTHER=PATH.")
         sides[name] = entries_of_runs(name, source.runs, outcome)
-    budget = budget or Budget()
+    budget = budget or BudgetPoint()
     if learners:
         everything = [curve for curves in learners.values() for curve in curves]
         amount = budget.amount
@@ -175,8 +176,8 @@ def read_sides(
             if sides[name]:
                 raise BenchError(f"{name!r} is both a learner and an agent: name one of them anew.")
             sides[name] = entries_of_curves(name, curves, outcome, budget.axis, amount)
-    found = [Side(name, entries) for name, entries in sides.items()]
-    return Sources(found, learners, budget.axis, notes)
+    found = [MethodOutcomes(name, entries) for name, entries in sides.items()]
+    return ComparisonInputs(found, learners, budget.axis, notes)
 
 
 def read_source(argument: str) -> Source:
@@ -272,13 +273,13 @@ def _runs(*sources: Source) -> list[EvaluationRun]:
     return [run for source in sources for run in source.runs]
 
 
-def _cells(run: EvaluationRun) -> set[Cell]:
+def _cells(run: EvaluationRun) -> set[CellKey]:
     return {cell_of_episode(episode) for episodes in run.cells.values() for episode in episodes}
 
 
-def cell_of_episode(episode: Episode) -> Cell:
+def cell_of_episode(episode: Episode) -> CellKey:
     """The cell that an episode was played in."""
-    return Cell(episode.env_id, _canonical(episode.env_kwargs), episode.split)
+    return CellKey(episode.env_id, _canonical(episode.env_kwargs), episode.split)
 
 
 def distinct_names(sources: Sequence[Source]) -> list[str]:
@@ -292,25 +293,39 @@ def distinct_names(sources: Sequence[Source]) -> list[str]:
     return names
 
 
+def outcome_of(episode: Episode, outcome: Outcome) -> float:
+    """Outcome of an episode; one that failed by an error is not won, and keeps its score."""
+    if outcome == "score":
+        return episode.score
+    return float(episode.won and episode.error is None)
+
+
+def task_means(episodes: Iterable[Episode], outcome: Outcome) -> dict[str, float]:
+    """Mean outcome of each task over its rounds, by task id, sorted."""
+    rounds: dict[str, list[float]] = {}
+    for episode in episodes:
+        rounds.setdefault(episode.task_id, []).append(outcome_of(episode, outcome))
+    return {task: math.fsum(rounds[task]) / len(rounds[task]) for task in sorted(rounds)}
+
+
 def entries_of_runs(
     name: str, runs: Sequence[EvaluationRun], outcome: Outcome
-) -> dict[Cell, Entry]:
+) -> dict[CellKey, CellOutcomes]:
     """What the evaluations of one name hold, by cell."""
-    played: dict[Cell, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
+    played: dict[CellKey, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
     for run in runs:
         suite = run.suite
         cells = {cell.name: cell for cell in suite.cells} if suite else {}
         mine = set()
         for cell_name, episodes in run.cells.items():
             described = cells.get(cell_name)
-            tables: dict[Cell, dict[str, list[float]]] = {}
-            horizons: dict[Cell, int | None] = {}
+            tables: dict[CellKey, dict[str, list[float]]] = {}
+            horizons: dict[CellKey, int | None] = {}
             for episode in episodes:
                 cell = cell_of_episode(episode)
                 horizons.setdefault(cell, episode.env_kwargs.get(_HORIZON))
-                won = float(episode.won and episode.error is None)
-                value = won if outcome == "success" else episode.score
-                tables.setdefault(cell, {}).setdefault(episode.task_id, []).append(value)
+                values = tables.setdefault(cell, {}).setdefault(episode.task_id, [])
+                values.append(outcome_of(episode, outcome))
             for cell, table in tables.items():
                 if cell in mine:
                     raise BenchError(
@@ -326,7 +341,7 @@ def entries_of_runs(
     # Either every run played every cell, or the cells are shared out among the runs.
     count = 1 if all(len(found) == 1 for found in played.values()) else len(runs)
     entries = {cell: _entry(name, cell, found, count) for cell, found in played.items()}
-    by_cell: dict[Cell, list[Episode]] = {}
+    by_cell: dict[CellKey, list[Episode]] = {}
     for run in runs:
         for episode in itertools.chain.from_iterable(run.cells.values()):
             by_cell.setdefault(cell_of_episode(episode), []).append(episode)
@@ -351,10 +366,10 @@ def failures(whose: str, episodes: Sequence[Episode]) -> str:
 
 def _entry(
     name: str,
-    cell: Cell,
+    cell: CellKey,
     found: Sequence[tuple[dict[str, list[float]], str | None, int | None]],
     runs: int,
-) -> Entry:
+) -> CellOutcomes:
     if len(found) < runs:
         raise BenchError(f"Only {len(found)} of the {runs} runs of {name} played {cell.label}.")
     panels = {panel for _, panel, _ in found}
@@ -377,12 +392,14 @@ def _entry(
             f"{name} played tasks {min(counts)} to {max(counts)} times; each task weighs the same."
         )
     values = np.array([[np.mean(table[task]) for task in tasks] for table in tables])
-    return Entry(tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes))
+    return CellOutcomes(
+        tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes)
+    )
 
 
 def entries_of_curves(
     name: str, curves: Sequence[Curve], outcome: Outcome, axis: str, amount: float
-) -> dict[Cell, Entry]:
+) -> dict[CellKey, CellOutcomes]:
     """What the training runs of one name hold at a point of their curves, by cell."""
     worlds: dict[str, list[Curve]] = {}
     for curve in curves:
@@ -396,7 +413,7 @@ def entries_of_curves(
             cell, horizon = cell_of(runs[0], split), runs[0].env_kwargs.get(_HORIZON)
             if cell in entries:
                 raise BenchError(f"{name} was trained in {cell.label} with two horizons: name one.")
-            entries[cell] = Entry(
+            entries[cell] = CellOutcomes(
                 found.tasks, found.table, found.seeds, horizon=horizon, notes=found.notes
             )
     if not entries:
@@ -404,9 +421,9 @@ def entries_of_curves(
     return entries
 
 
-def cell_of(curve: Curve, split: str) -> Cell:
+def cell_of(curve: Curve, split: str) -> CellKey:
     """The cell that a training run was evaluated in."""
-    return Cell(curve.env_id, _canonical(curve.env_kwargs), split)
+    return CellKey(curve.env_id, _canonical(curve.env_kwargs), split)
 
 
 def _canonical(kwargs: Mapping[str, Any]) -> str:
