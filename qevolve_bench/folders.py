@@ -16,10 +16,20 @@ from qevolve_envs.errors import BadFile, BenchError
 SPEC = "spec.json"
 
 
+#: Fields of specifications that earlier releases wrote under another name.
+OLD_NAMES = {"form": "transcript_config"}
+
+
+def current_names(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored specification with the present names of its fields."""
+    return {OLD_NAMES.get(name, name): value for name, value in record.items()}
+
+
 def first_difference(
     found: Mapping[str, Any], wanted: Mapping[str, Any], ignoring: Sequence[str] = ()
 ) -> str | None:
     """Names the first field in which a stored specification differs; None for none."""
+    found = current_names(found)
     for name, value in wanted.items():
         if name not in ignoring and found.get(name) != value:
             return f"{name}: {found.get(name)!r} there, {value!r} here"

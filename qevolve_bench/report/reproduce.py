@@ -10,6 +10,7 @@ from qevolve_bench.commands.eval import EvalOptions
 from qevolve_bench.commands.robustness import RobustnessOptions
 from qevolve_bench.commands.shared import PlayingOptions
 from qevolve_bench.flags import command_line
+from qevolve_bench.folders import current_names
 from qevolve_bench.report.html import Content, Markup, join, table, tag
 from qevolve_bench.report.inputs import Method
 from qevolve_bench.runner.results import Manifest
@@ -71,7 +72,7 @@ def training_command(record: dict[str, Any]) -> str:
     Raises:
         BadFile: When that is no specification of this release.
     """
-    spec = convert(record, TrainingSpec, "spec.json")
+    spec = convert(current_names(record), TrainingSpec, "spec.json")
     return command(["train", *command_line(spec), "--out", "RUN"])
 
 

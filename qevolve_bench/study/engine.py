@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qevolve_bench.folders import SPEC, first_difference
+from qevolve_bench.folders import SPEC, current_names, first_difference
 from qevolve_bench.schema import convert, read_json, write_json
 from qevolve_bench.study.plan import Arm, Study
 from qevolve_bench.study.rounds import (
@@ -119,7 +119,7 @@ def _take_over(folder: Path) -> None:
         old["mixture"]["env_kwargs"] = old.pop("mixture_kwargs")
         for arm in old["arms"]:
             arm["extends"] = arm.pop("like")
-        study: Study = convert(old, Study, "the plan of a study")
+        study: Study = convert(current_names(old), Study, "the plan of a study")
     except (BadFile, LookupError, TypeError, AttributeError) as error:
         raise BadFile(f"{file} is not the plan of a study: {error}.") from None
     jobs = [job for part in _warm_jobs(study, folder) for job in part]

@@ -140,7 +140,7 @@ class Study:
     horizon: Annotated[int, Bounds(1)] | None = None
     warm: dict[str, Any] = field(default_factory=dict)
     scratch: dict[str, Any] = field(default_factory=dict)
-    form: dict[str, Any] = field(default_factory=dict)
+    transcript_config: dict[str, Any] = field(default_factory=dict)
     # Of a study without phases.
     demos: Annotated[int, Bounds(2)] = 1000
     longer: list[LongerPart] = field(default_factory=list)
@@ -177,7 +177,7 @@ class Study:
             seed=seed,
             demos=self.demos,
             tuning_tasks=self.tuning_tasks,
-            form=self.form,
+            transcript_config=self.transcript_config,
             episodes=self.episodes,
         )
 

@@ -10,7 +10,7 @@ Of every study::
     seeds: [0, 1, 2, 3, 4]
     warm: {…}                    # settings of the warm start, over sft's preset "warm"
     scratch: {…}                 # size of the model
-    form: {…}                    # form of the transcripts
+    transcript_config: {…}       # settings of the transcripts
     budget: {env_steps: 60000}   # of every arm that does not name one: of its run, or of each round
     arms:
       rft:
@@ -75,13 +75,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qevolve_bench.folders import current_names
 from qevolve_bench.schema import convert, place, quoted
 from qevolve_bench.study.plan import NONE, Arm, Study, TrainingPhase
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 
 _COMMON = (
-    "name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch", "form", "budget",
-    "arms",
+    "name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch",
+    "transcript_config", "budget", "arms",
 )  # fmt: skip
 _OF_RUNS = (
     "demos", "longer", "evaluate", "episodes", "checkpoints", "baseline", "focus", "tuning_tasks",
@@ -116,6 +117,7 @@ def _study(raw: Mapping[str, Any]) -> Study:
     """Makes a study of the content of its file; null is as good as a field that is left out."""
     _check_plain(raw, "the study", 0)
     raw = {name: value for name, value in raw.items() if value is not None}
+    raw = current_names(raw)
     rounds = any(name in raw for name in _OF_ROUNDS)
     kind = "study of rounds" if rounds else "study"
     _check_names(raw, (*_COMMON, *(_OF_ROUNDS if rounds else _OF_RUNS)), f"field of a {kind}")
@@ -247,7 +249,7 @@ def _check_learners(study: Study) -> None:
     from qevolve_baselines.run.ledger import Budget
 
     build(ScratchConfig, study.scratch, "scratch.")
-    build(TranscriptConfig, study.form, "form.")
+    build(TranscriptConfig, study.transcript_config, "transcript_config.")
     specs = study.warm_starts(study.seeds[0], lambda number: Path("-"))
     for arm in study.arms:
         if arm.learner == NONE and study.phases:

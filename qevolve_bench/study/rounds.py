@@ -57,7 +57,7 @@ def warm_record(study: Study, seed: int) -> dict[str, Any]:
     """Everything that decides the warm start of a seed: the content of its ``spec.json``."""
     record = plain(study)
     names = ("env", "env_kwargs", "split", "horizon", "mixture", "warm",
-             "scratch", "form", "experts")  # fmt: skip
+             "scratch", "transcript_config", "experts")  # fmt: skip
     return {"schema": SCHEMA, **{name: record[name] for name in names}, "seed": seed}
 
 
@@ -109,7 +109,7 @@ def round_spec(
         tuning_tasks=0,
         init=str(init),
         reference=str(warm.policy) if arm.reference == "warm" else None,
-        form={},  # that of the policy
+        transcript_config={},  # that of the policy
     )
 
 

@@ -216,7 +216,9 @@ def _starting_point(
 
     if spec.init is not None and spec.model is not None:
         raise BenchError("A run starts from --init or from --model, not from both.")
-    form = build(TranscriptConfig, spec.form, "form.") if spec.form else None
+    wording = None
+    if spec.transcript_config:
+        wording = build(TranscriptConfig, spec.transcript_config, "transcript_config.")
     loading: dict[str, Any] = {
         "attention": spec.attention,
         "gradient_checkpointing": spec.gradient_checkpointing,
@@ -227,7 +229,11 @@ def _starting_point(
         if spec.init is not None and not Path(path).is_dir():
             raise BadFile(f"There is no run folder or saved policy at {spec.init} (--init).")
         return Policy.load(
-            path, device=spec.device, dtype=spec.dtype, transcript_config=form, **loading
+            path,
+            device=spec.device,
+            dtype=spec.dtype,
+            transcript_config=wording,
+            **loading,
         )
     if len(demos) < 2:
         raise BenchError(
@@ -235,7 +241,7 @@ def _starting_point(
             f" {len(demos)} will not do: raise --demos, or start from --init or --model."
         )
     config = build(ScratchConfig, spec.scratch, "scratch.")
-    policy = Policy.scratch(texts_of(demos), config, form or TranscriptConfig(), spec.seed)
+    policy = Policy.scratch(texts_of(demos), config, wording or TranscriptConfig(), spec.seed)
     if spec.gradient_checkpointing:
         checkpoint_gradients(policy.model)
     policy.model.to(device=find_device(spec.device), dtype=find_dtype(spec.dtype))

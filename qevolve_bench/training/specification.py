@@ -46,7 +46,8 @@ class TrainingSpec:
             repeated.
         reference: A run folder, or a saved policy, that KL terms hold this one to; by default the
             policy that training starts from.
-        form: Form of the transcripts: style=react, context=4096 … (`Form`); may be repeated.
+        transcript_config: A setting of the transcripts: style=react, context=4096 …
+            (`TranscriptConfig`); may be repeated.
         device: cpu or cuda.
         dtype: Type of the weights: bfloat16 … Weights of bfloat16 are updated by exact copies.
         attention: Implementation of attention, such as flash_attention_2.
@@ -78,7 +79,9 @@ class TrainingSpec:
     scratch: Nested = field(default_factory=dict)
     warm: Nested = field(default_factory=dict)
     reference: Annotated[str | None, Flag(metavar="RUN")] = None
-    form: Nested = field(default_factory=dict)
+    transcript_config: Annotated[
+        dict[str, Any], Flag("--form --transcript-config", "NAME=VALUE", nested=True)
+    ] = field(default_factory=dict)
     device: str = "cpu"
     dtype: str = "float32"
     attention: Annotated[str | None, Flag(metavar="NAME")] = None

@@ -54,7 +54,7 @@ SPEC = TrainingSpec(
     budget={"env_steps": 200.0},
     scratch={"hidden_size": 32, "layers": 1, "vocabulary": 360},
     warm={"epochs": 2, "optim": OPTIM},
-    form={"context": 256, "max_action_tokens": 8, "max_observation_tokens": 48},
+    transcript_config={"context": 256, "max_action_tokens": 8, "max_observation_tokens": 48},
     evaluate=("train", "unseen"),
 )
 

@@ -78,7 +78,12 @@ def test_mistakes_are_told(monkeypatch):
 def test_the_command_takes_them(tmp_path, capsys):
     pytest.importorskip("tensorboard", reason="curves need the extra tensorboard")
     arguments = ["train", "sft", "--env", tiny.ENV_ID, "--demos", "12", "--set", "epochs=1"]
-    form = ["--form", "context=256", "--form", "max_observation_tokens=48"]
+    form = [
+        "--form",
+        "context=256",
+        "--form",
+        "max_observation_tokens=48",
+    ]
     out = tmp_path / "run"
     options = ["--lora", "rank=2", "--lora", "targets=q_proj,v_proj", "--dtype", "bfloat16"]
     assert main([*arguments, *form, *options, "--tensorboard", "--out", str(out)]) == 0

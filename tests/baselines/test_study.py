@@ -16,6 +16,8 @@ import pytest
 import tiny
 
 from qevolve_bench.cli import main
+from qevolve_bench.folders import first_difference
+from qevolve_bench.report.reproduce import training_command
 from qevolve_bench.study.engine import choose, play_study, run_folder
 from qevolve_bench.study.reader import read_study
 from qevolve_bench.study.table import markdown, summarise, write_results
@@ -31,7 +33,7 @@ demos: 8
 tuning_tasks: 2
 warm: {{epochs: 1}}
 scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 400, tokens: words}}
-form: {{context: 256, max_action_tokens: 8, max_observation_tokens: 48}}
+transcript_config: {{context: 256, max_action_tokens: 8, max_observation_tokens: 48}}
 evaluate: [unseen]
 budget: {{env_steps: 60}}
 baseline: longer
@@ -60,6 +62,18 @@ def plan(tmp_path: Path, text: str = PLAN) -> Path:
     file = tmp_path / "study.yaml"
     file.write_text(text)
     return file
+
+
+def test_the_old_name_of_the_transcripts_settings_is_read(tmp_path: Path) -> None:
+    study = read_study(plan(tmp_path))
+    assert study.transcript_config["context"] == 256
+    assert read_study(plan(tmp_path, PLAN.replace("transcript_config:", "form:"))) == study
+    record = study.warm_starts(0, lambda number: tmp_path)[0].record()
+    old = {"form" if name == "transcript_config" else name: v for name, v in record.items()}
+    assert "form" not in record and first_difference(old, record) is None
+    assert training_command(old) == training_command(record)
+    other = {**record, "transcript_config": {}}
+    assert "transcript_config" in (first_difference(old, other) or "")
 
 
 def test_an_ablation_takes_its_arms_tuned_setting(tmp_path: Path) -> None:

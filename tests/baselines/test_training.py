@@ -26,8 +26,8 @@ from qevolve_envs.errors import BadFile, BenchError
 TINY = [
     *("--env", tiny.ENV_ID, "--demos", "12"),
     *(x for s in ("hidden_size=32", "layers=1", "vocabulary=360") for x in ("--scratch", s)),
-    *("--form", "context=256", "--form", "max_action_tokens=8"),
-    *("--form", "max_observation_tokens=48"),
+    *("--transcript-config", "context=256", "--transcript-config", "max_action_tokens=8"),
+    *("--transcript-config", "max_observation_tokens=48"),
 ]
 #: The same environment in another process, whose current directory is `HERE`.
 HERE, ABROAD = Path(__file__).parent, f"tiny:{tiny.ENV_ID}"
@@ -208,9 +208,9 @@ def test_transformers_keeps_its_own_settings(trained, tmp_path):
         (["--set", "epochs=many"], "epochs must be a whole number"),
         (["--scratch", "layer=1"], "scratch.layer"),
         (["--scratch", "heads=3"], "must be a multiple of heads 3"),
-        (["--form", "style=verse"], "react"),
-        (["--form", "context=40"], "longer context"),
-        (["--form", "max_action_tokens=2"], "raise max_action_tokens"),
+        (["--transcript-config", "style=verse"], "react"),
+        (["--transcript-config", "context=40"], "longer context"),
+        (["--transcript-config", "max_action_tokens=2"], "raise max_action_tokens"),
         (["--demos", "1"], "1 will not do: raise --demos"),
         (["--demos", "0"], "0 will not do: raise --demos"),
         (["--demos", "nowhere.jsonl"], "Cannot read nowhere.jsonl"),
@@ -280,7 +280,7 @@ def test_a_damaged_model_is_told(trained, tmp_path, capsys):
     refused(capsys, ["--model", tmp_path / "model"], "Cannot load a model", tmp_path / "run")
     (tmp_path / "model" / "qevolve.json").write_text("[]")
     policy.model.save_pretrained(tmp_path / "model")
-    with pytest.raises(BadFile, match="not the form of a policy"):
+    with pytest.raises(BadFile, match="does not hold the settings"):
         Policy.load(tmp_path / "model")
 
 

@@ -70,7 +70,7 @@ def parsed(kind: type, words: list[str], **options: Any) -> Any:
         scratch=NESTED,
         warm=NESTED,
         reference=st.none() | WORD,
-        form=NESTED,
+        transcript_config=NESTED,
         device=WORD,
         dtype=WORD,
         attention=st.none() | WORD,

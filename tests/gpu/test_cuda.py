@@ -83,7 +83,12 @@ def test_learners_train(name, dtype, tmp_path):
 def test_the_command_trains_and_its_policy_loads_anywhere(tmp_path):
     out = tmp_path / "run"
     arguments = ["train", "sft", "--env", tiny.ENV_ID, "--demos", "12", "--device", "cuda"]
-    form = ["--form", "context=256", "--form", "max_observation_tokens=48"]
+    form = [
+        "--form",
+        "context=256",
+        "--form",
+        "max_observation_tokens=48",
+    ]
     options = ["--dtype", "bfloat16", "--gradient-checkpointing", "--set", "epochs=2"]
     assert main([*arguments, *form, *options, "--out", str(out)]) == 0
     from qevolve_baselines.model.policy import Policy

@@ -333,7 +333,8 @@ class Encoder:
         if len(ids) > self.max_action_tokens:
             raise BenchError(
                 f"The demonstrated action {text[:60]!r} takes {len(ids)} tokens, and a policy may"
-                f" write {self.max_action_tokens}: raise max_action_tokens (--form)."
+                f" write {self.max_action_tokens}: raise max_action_tokens"
+                " (--transcript-config)."
             )
         return ids
 

@@ -64,8 +64,9 @@ learning rates, epochs        not said        of models of         of models of
 ============================  ==============  ===================  =================
 
 ``paper_webshop`` is ``paper`` with WebShop's rounds and labels. The paper's rewards there and in
-ScienceWorld are graded: `--env-arg reward=dense`. Its text is ReAct's, `--form style=react`, in
-which demonstrations without thoughts have "Action:" alone; the default is bare actions.
+ScienceWorld are graded: `--env-arg reward=dense`. Its text is ReAct's,
+`--transcript-config style=react`, in which demonstrations without thoughts have "Action:" alone;
+the default is bare actions.
 
 **The paper's ablations**, as settings: labels `r_fmt=0 r_inv=0 r_repeat=0`; w_t
 `critic.weight_time=false critic.weight_success=false`, or one of them; `advantage=q_minus_v`;

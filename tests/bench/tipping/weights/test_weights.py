@@ -33,7 +33,7 @@ mixture: {{episodes: 24, violate: 0.4, env_kwargs: {{p: 0.0}}}}
 experts: 6
 warm: {{epochs: 12, reading: 0, optim: {{lr: 1e-2, batch_tokens: 64}}}}
 scratch: {{hidden_size: 16, layers: 1, heads: 2, kv_heads: 2, vocabulary: 320, tokens: words}}
-form: {{context: 128, max_action_tokens: 6, max_observation_tokens: 24}}
+transcript_config: {{context: 128, max_action_tokens: 6, max_observation_tokens: 24}}
 phases:
   A: {{rounds: 1, env_kwargs: {{p: 0.5}}}}
   B: {{rounds: 2, env_kwargs: {{p: 0.0}}}}
@@ -289,9 +289,10 @@ def test_a_folder_of_an_earlier_release_is_taken_over(
     study: Study, warm: WarmStart, tmp_path: Path
 ) -> None:
     """Its plan was kept in ``study.json``, for all runs together."""
-    kept = ("name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch", "form",
-            "phases", "mixture", "experts", "measure")  # fmt: skip
+    kept = ("name", "env", "env_kwargs", "split", "horizon", "seeds", "warm", "scratch",
+            "transcript_config", "phases", "mixture", "experts", "measure")  # fmt: skip
     old = {name: value for name, value in asdict(study).items() if name in kept}
+    old["form"] = old.pop("transcript_config")
     old["mixture_kwargs"] = old["mixture"].pop("env_kwargs")
     fields = ("name", "learner", "preset", "settings", "budget", "env_kwargs", "reference",
               "control")  # fmt: skip
