@@ -173,6 +173,20 @@ def test_a_mistake_in_a_plan_ends_the_command_with_2(
         assert not (tmp_path / "out").exists()
 
 
+def test_a_study_without_phases_is_none_of_tipping(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tip", "--study", str(plan(tmp_path)), "--out", str(tmp_path / "out")]) == 2
+    assert "has no phases, so that nothing tips: play it with" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_holds_no_study(tmp_path: Path) -> None:
+    (tmp_path / "chapter.txt").write_text("precious")
+    for folder, reason in ((tmp_path, "holds no study"), (tmp_path / "chapter.txt", "cannot hold")):
+        with pytest.raises(BadFile, match=reason):
+            play_study(read_study(plan(tmp_path)), folder, workers=0, say=print)
+
+
 def test_plans_of_earlier_releases_say_like(tmp_path: Path) -> None:
     new = read_study(plan(tmp_path))
     assert read_study(plan(tmp_path, PLAN.replace("extends:", "like:"))) == new

@@ -264,6 +264,8 @@ def test_a_study_from_one_command(
     assert set(grpo["contrasts"]) == {"g0", "untrained"}
     assert json.loads((out / "runs" / "grpo" / "tipping.json").read_text()) == grpo
     assert json.loads((out / "tipping.json").read_text()) == record["tipping"]
+    assert main(["run", str(file), "--out", str(out), "--table"]) == 0
+    assert capsys.readouterr().out == printed.out
 
     # The same command plays nothing again; an arm may be added, and nothing else may change.
     def never(*args: Any) -> None:
