@@ -455,7 +455,10 @@ def _union(raw: Any, kinds: tuple[Any, ...], path: str, what: str) -> Any:
 
 def _check_limit(value: Any, limit: Any, name: str) -> None:
     if isinstance(limit, Bounds) and isinstance(value, int | float) and value not in limit:
-        raise BadFile(f"{name} must be {limit}, not {quoted(value)}")
+        # The far end of a wide range says nothing about a number that is below it.
+        nearer = limit if limit.within or limit.most < 2**53 else Bounds(limit.least)
+        words = limit if value > limit.least else nearer
+        raise BadFile(f"{name} must be {words}, not {quoted(value)}")
     if isinstance(limit, Pattern) and not limit.pattern.fullmatch(value):
         raise BadFile(f"{name} must be {limit.words}, not {quoted(value)}")
 

@@ -19,28 +19,59 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 import numpy as np
 
+from qevolve_bench.schema import Bounds, check_version, convert, read_lines
 from qevolve_bench.statistics.checks import Array
 from qevolve_envs.errors import BadFile
 
 SCHEMA = 1
-#: What a ledger counts; any of them can be the axis of a learning curve.
-AXES = (
-    "env_steps",
-    "episodes",
-    "expert_episodes",
-    "generated_tokens",
-    "trained_tokens",
-    "wall_seconds",
-    "accelerator_seconds",
-)
 #: A rate in the file may differ from the mean of its outcomes by this much (it may be rounded).
 _ROUNDING = 1e-3
-#: Larger numbers are no counts; a JSON integer may have hundreds of digits.
-_LARGEST = 2.0**63
+#: Larger numbers are no counts.
+_Amount = Annotated[float, Bounds(0, 2.0**63)]
+_Score = Annotated[float, Bounds(-(2.0**63), 2.0**63)]
+
+
+class CurveLedger(TypedDict):
+    """Cost of a run until a checkpoint; any of them can be the axis of a learning curve."""
+
+    env_steps: _Amount
+    episodes: _Amount
+    expert_episodes: _Amount
+    generated_tokens: _Amount
+    trained_tokens: _Amount
+    wall_seconds: _Amount
+    accelerator_seconds: _Amount
+
+
+AXES = tuple(CurveLedger.__annotations__)
+
+
+class CurveResult(TypedDict):
+    """Outcomes on one split, episode by episode."""
+
+    n: Annotated[int, Bounds(1)]
+    success: _Score
+    score: _Score
+    tasks: list[str]
+    won: list[Literal[0, 1]]
+    scores: list[_Score]
+
+
+class CurveLine(TypedDict):
+    """One line of the file."""
+
+    schema: int
+    learner: str
+    env_id: str
+    env_kwargs: dict[str, Any]
+    seed: int
+    checkpoint: int
+    ledger: CurveLedger
+    results: dict[str, CurveResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +162,19 @@ def read_curves(path: Path | str) -> list[Curve]:
     if path.is_dir():
         path = path / "curve.jsonl"
     found: dict[tuple[str, str, int], list[Checkpoint]] = {}
-    heads: dict[tuple[str, str, int], dict[str, Any]] = {}
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                try:
-                    raw, checkpoint = _parse(line)
-                    world = json.dumps([raw["env_id"], raw["env_kwargs"]], sort_keys=True)
-                    key = (raw["learner"], world, raw["seed"])
-                    _check_order(found.get(key, []), checkpoint)
-                except BadFile as error:
-                    raise BadFile(f"{path}, line {number}: {error}.") from None
-                heads.setdefault(key, raw)
-                found.setdefault(key, []).append(checkpoint)
-    except OSError as error:
-        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
+    heads: dict[tuple[str, str, int], CurveLine] = {}
+
+    def add(raw: Any) -> None:
+        line: CurveLine = convert(check_version(raw, SCHEMA, "a checkpoint"), CurveLine, "the line")
+        checkpoint = _checkpoint(line)
+        world = json.dumps([line["env_id"], line["env_kwargs"]], sort_keys=True)
+        key = (line["learner"], world, line["seed"])
+        _check_order(found.get(key, []), checkpoint)
+        heads.setdefault(key, line)
+        found.setdefault(key, []).append(checkpoint)
+
+    for _ in read_lines(path, add):
+        pass
     if not found:
         raise BadFile(f"{path} is empty: it holds no checkpoint.")
     return [
@@ -154,53 +183,24 @@ def read_curves(path: Path | str) -> list[Curve]:
     ]
 
 
-def _parse(line: bytes) -> tuple[dict[str, Any], Checkpoint]:
-    if not line.endswith(b"\n"):
-        raise BadFile("truncated (no newline at its end)")
-    try:
-        raw = json.loads(line, parse_constant=_refuse, object_pairs_hook=_distinct)
-    except BadFile:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"not a complete JSON line ({error})") from None
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        version = raw.get("schema") if isinstance(raw, dict) else None
-        raise BadFile(f"schema version {version!r}, this release reads {SCHEMA}")
-    _fields("the line", raw, _LINE)
-    ledger = raw["ledger"]
-    _fields("the ledger", ledger, dict.fromkeys(AXES, (int, float)))
-    for axis in AXES:
-        if not 0 <= ledger[axis] < _LARGEST:
-            raise BadFile(f"the ledger counts {str(ledger[axis])[:40]} {axis}")
-    if not raw["results"]:
+def _checkpoint(line: CurveLine) -> Checkpoint:
+    if not line["results"]:
         raise BadFile("there are no results")
-    panels = {split: _panel(split, panel) for split, panel in raw["results"].items()}
-    return raw, Checkpoint(raw["checkpoint"], {a: float(ledger[a]) for a in AXES}, panels)
+    panels = {split: _panel(split, result) for split, result in line["results"].items()}
+    spent = cast("dict[str, float]", line["ledger"])
+    return Checkpoint(line["checkpoint"], {a: float(spent[a]) for a in AXES}, panels)
 
 
-def _panel(split: str, raw: Any) -> Panel:
-    what = f"the result on {split!r}"
-    if not isinstance(raw, dict):
-        raise BadFile(f"{what} is not a JSON object")
-    _fields(what, raw, _RESULT)
-    n = raw["n"]
-    for name in ("tasks", "won", "scores"):
-        if len(raw[name]) != n:
-            raise BadFile(f"{what} has {len(raw[name])} {name} for n = {n}")
-    if n == 0:
-        raise BadFile(f"{what} has no episodes")
-    if not all(isinstance(task, str) for task in raw["tasks"]):
-        raise BadFile(f"{what} has a task id that is not text")
-    if not all(type(won) is int and won in (0, 1) for won in raw["won"]):
-        raise BadFile(f"{what} has a 'won' that is neither 0 nor 1")
-    if not all(_is_number(score) for score in raw["scores"]):
-        raise BadFile(f"{what} has a score that is not a finite number")
+def _panel(split: str, raw: CurveResult) -> Panel:
+    what, n = f"results.{split}", raw["n"]
     won, scores = np.array(raw["won"], float), np.array(raw["scores"], float)
-    for name, values in (("success", won), ("score", scores)):
-        if not (_is_number(raw[name]) and abs(raw[name] - values.mean()) <= _ROUNDING):
+    for name, number in (("tasks", len(raw["tasks"])), ("won", len(won)), ("scores", len(scores))):
+        if number != n:
+            raise BadFile(f"{what} has {number} {name} for n = {n}")
+    for name, stated, values in (("success", raw["success"], won), ("score", raw["score"], scores)):
+        if abs(stated - values.mean()) > _ROUNDING:
             raise BadFile(
-                f"{what} states a {name} of {raw[name]}, but its {n} episodes give"
-                f" {values.mean():.4f}"
+                f"{what} states a {name} of {stated}, but its {n} episodes give {values.mean():.4f}"
             )
     tasks, place, rounds = np.unique(raw["tasks"], return_inverse=True, return_counts=True)
     return Panel(
@@ -223,48 +223,3 @@ def _check_order(before: list[Checkpoint], checkpoint: Checkpoint) -> None:
                 f"the ledger's {axis} falls from {last.ledger[axis]:g} to"
                 f" {checkpoint.ledger[axis]:g}"
             )
-
-
-_LINE: dict[str, tuple[type, ...]] = {
-    "schema": (int,),
-    "learner": (str,),
-    "env_id": (str,),
-    "env_kwargs": (dict,),
-    "seed": (int,),
-    "checkpoint": (int,),
-    "ledger": (dict,),
-    "results": (dict,),
-}
-_RESULT: dict[str, tuple[type, ...]] = {
-    "n": (int,),
-    "success": (int, float),
-    "score": (int, float),
-    "tasks": (list,),
-    "won": (list,),
-    "scores": (list,),
-}
-
-
-def _fields(what: str, raw: dict[str, Any], fields: Mapping[str, tuple[type, ...]]) -> None:
-    for name in sorted(fields.keys() - raw.keys()):
-        raise BadFile(f"{what} lacks the field {name!r}")
-    for name in sorted(raw.keys() - fields.keys()):
-        raise BadFile(f"{what} has an unknown field {name[:80]!r}")
-    for name, types in fields.items():
-        if not isinstance(raw[name], types) or isinstance(raw[name], bool):
-            raise BadFile(f"{what} has a {type(raw[name]).__name__} as {name!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < _LARGEST
-
-
-def _refuse(name: str) -> float:
-    raise BadFile(f"non-finite number {name}")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    raw = dict(pairs)
-    if len(raw) != len(pairs):
-        raise BadFile("a JSON object names a field twice")
-    return raw
