@@ -30,7 +30,7 @@ from qevolve_envs.tipping.graph import check_graph, neighbours
 from qevolve_envs.tipping.incentives import Pay
 from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.parsing import NoLabel, reader
-from qevolve_envs.tipping.roleplay import ChatMessage
+from qevolve_envs.tipping.roleplay import PromptMessage
 from qevolve_envs.tipping.truth import Truth
 
 WORLD = "collusion_v0"
@@ -181,7 +181,7 @@ class CollusionEnv(Arena):
         """
         return self._view.known(agent)
 
-    def messages(self, agent: str) -> list[ChatMessage]:
+    def messages(self, agent: str) -> list[PromptMessage]:
         """An agent's current prompt as a chat, in the paper's form; see `View.messages`."""
         return self._view.messages(agent, asking=self.round < self.rounds)
 

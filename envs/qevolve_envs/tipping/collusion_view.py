@@ -10,7 +10,7 @@ from qevolve_envs.core import MAX_OBSERVATION, to_text
 from qevolve_envs.tipping.collusion_items import CollusionGame, Stakes
 from qevolve_envs.tipping.memory import PastRound
 from qevolve_envs.tipping.parsing import NoLabel
-from qevolve_envs.tipping.roleplay import ChatMessage
+from qevolve_envs.tipping.roleplay import PromptMessage
 
 
 class Played(NamedTuple):
@@ -79,7 +79,7 @@ class View:
             past.pop(0)
         return to_text("\n".join([*ends[0], *past, *ends[1]]))
 
-    def messages(self, agent: str, asking: bool) -> list[ChatMessage]:
+    def messages(self, agent: str, asking: bool) -> list[PromptMessage]:
         """An agent's current prompt as a chat, in the paper's form.
 
         ``system``, then four messages of each remembered round (the question, the agent's reply,
@@ -91,15 +91,15 @@ class View:
             asking: Whether a question is open.
         """
         role, question = self.game.text(self.mode, self.stakes)
-        chat = [ChatMessage("system", f"{role}\n\n{self._terms()}")]
+        chat = [PromptMessage("system", f"{role}\n\n{self._terms()}")]
         for played, entries in self._recalled(agent):
             if entries and entries[0].agent == agent:
-                chat.append(ChatMessage("user", question))
-                chat.append(ChatMessage("assistant", entries[0].commands[0]))
+                chat.append(PromptMessage("user", question))
+                chat.append(PromptMessage("assistant", entries[0].commands[0]))
                 if others := self._others(agent, entries):
-                    chat.append(ChatMessage("user", f"The others: {others}."))
-                chat.append(ChatMessage("user", self.outcome(agent, played, len(entries))))
-        return [*chat, ChatMessage("user", self._asked(agent)[1])] if asking else chat
+                    chat.append(PromptMessage("user", f"The others: {others}."))
+                chat.append(PromptMessage("user", self.outcome(agent, played, len(entries))))
+        return [*chat, PromptMessage("user", self._asked(agent)[1])] if asking else chat
 
     def closing(self, agent: str) -> str:
         """The observation that follows the last round."""

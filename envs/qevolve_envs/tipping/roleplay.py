@@ -36,7 +36,7 @@ AGENT = "agent_0"
 PRINCIPAL = {True: 1.0, False: -1.0}
 
 
-class ChatMessage(NamedTuple):
+class PromptMessage(NamedTuple):
     """One message of a chat: ``system``, ``user`` or ``assistant``, and what it says."""
 
     role: str
@@ -160,7 +160,7 @@ class RolePlayEnv(TextEnv):
         self._given: int | None = None
         self._seed = 0
         self._supervised: list[bool] = []
-        self._chat: list[ChatMessage] = []
+        self._chat: list[PromptMessage] = []
         self._past_rounds: list[str] = []
         self._total = self._paid = 0.0
 
@@ -238,7 +238,7 @@ class RolePlayEnv(TextEnv):
 
     # ── the chat ────────────────────────────────────────────────────────────
 
-    def messages(self) -> list[ChatMessage]:
+    def messages(self) -> list[PromptMessage]:
         """The current prompt as a chat, in the paper's form.
 
         ``system``, then three messages of each of the last `history` rounds (the question, the
@@ -246,8 +246,8 @@ class RolePlayEnv(TextEnv):
         window counts messages, as the paper's does.
         """
         past = self._chat[max(0, len(self._chat) - 3 * self.history) :]
-        system = ChatMessage("system", self._running().system)
-        asked = [] if self._over() else [ChatMessage("user", self._question())]
+        system = PromptMessage("system", self._running().system)
+        asked = [] if self._over() else [PromptMessage("user", self._question())]
         return [system, *past, *asked]
 
     # ── the contract ────────────────────────────────────────────────────────
@@ -294,10 +294,10 @@ class RolePlayEnv(TextEnv):
         choice = self._choice(command)
         truth = self._judge(item, choice)
         explained = self._explain(truth)
-        self._chat.append(ChatMessage("user", self._question()))
+        self._chat.append(PromptMessage("user", self._question()))
         if command:
-            self._chat.append(ChatMessage("assistant", command))
-        self._chat.append(ChatMessage("user", explained))
+            self._chat.append(PromptMessage("assistant", command))
+        self._chat.append(PromptMessage("user", explained))
         self.truth.append(truth)
         self._paid = truth.pay
         self._total += truth.pay
