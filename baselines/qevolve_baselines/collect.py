@@ -31,7 +31,7 @@ class Collector:
     """Plays episodes and keeps its environments.
 
     Args:
-        env: Where to play.
+        env: The environment.
         batch_size: Episodes in lockstep.
     """
 
@@ -53,8 +53,8 @@ class Collector:
 
         Args:
             agent: Plays them; the trajectories of a `PolicyAgent` hold its tokens.
-            assignments: Which ones.
-            name: What the episodes call the agent.
+            assignments: The episodes to play.
+            name: Name of the agent in the episodes.
             on_batch: Called after each batch; False ends the collection there.
             capacity: Called before each batch: how many episodes it may hold at most.
 
@@ -104,7 +104,7 @@ def demonstrate(env: EnvConfig, count: int, seed: int, batch_size: int = 64) -> 
     """Lets the environment's expert play training tasks; only won episodes are kept.
 
     Args:
-        env: Where to play.
+        env: The environment.
         count: Episodes to play, each task once before any comes again.
         seed: Seed of the draw.
         batch_size: Episodes in lockstep.
@@ -152,11 +152,11 @@ def collect_stage(
 
     Args:
         run: The run.
-        name: Of the stage.
-        policy: Acts.
-        env: Where.
-        config: How many.
-        remaining: How many collections, this one included, share what is left of the run's budget
+        name: Name of the stage.
+        policy: The policy that acts.
+        env: The environment.
+        config: Settings.
+        remaining: Number of collections, this one included, that share what is left of the budget
             of environment steps and episodes; this one stops at its share.
     """
     tasks = env.task_ids()
@@ -185,13 +185,13 @@ def collect_episodes(
 
     Args:
         run: The run.
-        name: Of the stage.
-        policy: Acts.
-        env: Where.
+        name: Name of the stage.
+        policy: The policy that acts.
+        env: The environment.
         assignments: The episodes.
-        config: How.
+        config: Settings.
         remaining: See `collect_stage`.
-        common: Whether another run of a study may begin with the same ones; see `Run.common`. The
+        common: True if another run of a study may begin with the same ones; see `Run.common`. The
             hundreds of collections of an online learner are its own.
     """
 

@@ -34,8 +34,8 @@ def clipped_surrogate(
     Args:
         log_ratio: log π - log π_old, shape (n,).
         advantages: Shape (n,).
-        clip_low: How far η may fall below 1 where A is negative.
-        clip_high: How far it may rise above 1 where A is positive.
+        clip_low: Largest fall of η below 1 where A is negative.
+        clip_high: Largest rise of η above 1 where A is positive.
     """
     # exp() of a ratio that has run away would be infinite, and infinity times zero is not a number.
     ratio = log_ratio.clamp(-20.0, 20.0).exp()
@@ -72,8 +72,8 @@ def discounted_returns(rewards: Floats, bounds: npt.NDArray[np.int64], gamma: fl
     """Return from each step to the end of its trajectory, shape (steps,).
 
     Args:
-        rewards: Of each step, all trajectories one after another, shape (steps,).
-        bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
+        rewards: Reward of each step, all trajectories one after another, shape (steps,).
+        bounds: Offsets at which the trajectories begin, and the end, shape (trajectories + 1,).
         gamma: Discount.
     """
     return generalised_advantages(rewards, np.zeros_like(rewards), bounds, gamma, 1.0)
@@ -96,7 +96,7 @@ def generalised_advantages(
     Args:
         rewards: Reward for each step's action, shape (steps,).
         values: Value of the state before it, shape (steps,).
-        bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
+        bounds: Offsets at which the trajectories begin, and the end, shape (trajectories + 1,).
         gamma: Discount.
         lam: λ; 0 is the one-step advantage, 1 the return minus the value.
 

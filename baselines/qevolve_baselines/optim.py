@@ -22,7 +22,7 @@ class OptimConfig:
 
     Attributes:
         lr: Learning rate at its height.
-        schedule: How it falls towards the end: one of `SCHEDULES`.
+        schedule: Decrease of the learning rate towards the end: one of `SCHEDULES`.
         warmup: Share of the updates in which it rises.
         clip_norm: Longest gradient.
         weight_decay: AdamW's.
@@ -60,7 +60,7 @@ class Trainer:
     are divided by the number of processes.
 
     Args:
-        parameters: What is trained.
+        parameters: The parameters to train.
         config: See `OptimConfig`.
         total: Number of updates that the schedule is laid out for.
         what: Named in errors, such as ``"policy"``.
@@ -108,7 +108,8 @@ class Trainer:
 
         Args:
             loss: The part: the shares of an update's parts add up to one.
-            figures: What to log, already multiplied by the part's share; summed over the update.
+            figures: Figures to log, already multiplied by the part's fraction; they are summed over
+                the update.
 
         Raises:
             BenchError: When the loss is not a number.

@@ -120,7 +120,7 @@ def deal(sizes: Sequence[int]) -> list[int]:
     """The process that owns each of several things, so that all own about as much.
 
     Args:
-        sizes: Of the things.
+        sizes: Sizes of the things.
     """
     owned = [0] * size()
     owners = [0] * len(sizes)

@@ -105,7 +105,7 @@ def train_policy(
     Args:
         run: The run.
         stage: Name of the stage.
-        policy: Is trained.
+        policy: The policy to train.
         optim: Settings of the optimiser.
         total: Number of updates.
         add_losses: See `train_stage`.

@@ -186,7 +186,7 @@ def test_targets_hold_the_online_v(slow: bool, monkeypatch: pytest.MonkeyPatch) 
         critic.v_head[-1].bias.fill_(2.0)
         for head, bias in zip(critic.q_heads, (4.0, 3.0), strict=True):
             head[-1].bias.fill_(bias)
-    monkeypatch.setattr(iql, "Target", lambda online, tau: target)
+    monkeypatch.setattr(iql, "TargetNetwork", lambda online, tau: target)
     config = CriticConfig(
         epochs=1,
         gamma=0.9,

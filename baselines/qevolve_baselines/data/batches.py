@@ -21,7 +21,7 @@ class TokenSequence:
     """Tokens of one transcript to train on.
 
     Attributes:
-        ids: Its tokens.
+        ids: Tokens of the transcript.
         targets: Positions of the tokens that the agent wrote, shape (n,).
         steps: For each of them, the index of its environment step in the data set, shape (n,).
         first: Offset of the sequence's tokens among all action tokens of the data set.
@@ -127,10 +127,10 @@ class Batch:
     Attributes:
         ids: Tokens, padded on the right, shape (rows, width). No attention mask is needed: under a
             causal mask nothing attends to what comes later.
-        filled: Where `ids` holds tokens instead of padding, shape (rows, width).
+        filled: True where `ids` holds tokens instead of padding, shape (rows, width).
         rows: Row of each action token, shape (n,).
-        columns: Its column, shape (n,).
-        tokens: Its index among all action tokens of the data, shape (n,).
+        columns: Column of each action token, shape (n,).
+        tokens: Index of each action token among all of the data, shape (n,).
         steps: The index of its step in the data, shape (n,).
         state: ``(rows, columns)`` of the last token before each step's action, each shape (m,).
         action: The same for the last token of the action.
@@ -231,7 +231,7 @@ def draw_updates(
         lengths: Tokens of each sample.
         batch_tokens: Tokens of an update, without padding; it ends with the sample that reaches it.
         pass_tokens: Padded tokens of a forward pass.
-        rng: Draws the order.
+        rng: Random generator of the order.
 
     Returns:
         For each update its passes, and for each pass the indices of its samples.

@@ -15,14 +15,14 @@ class StepData:
     """Known data of each step of Q-Evolve's D, before anything is learnt.
 
     Attributes:
-        bounds: Where each trajectory begins, and the end.
+        bounds: Offsets at which the trajectories begin, and the end.
         r_env: Reward of each step, shape (steps,).
         r_aux: Retrospective label of each step, shape (steps,).
         weights: w_t, shape (steps,).
-        feedback: How the environment took each action, shape (steps,).
-        expert: Whether a step is the expert's, shape (steps,).
-        success: Whether each trajectory won, shape (trajectories,).
-        held_out: Whether each trajectory is kept from the critic, shape (trajectories,).
+        feedback: Feedback of the environment on each action, shape (steps,).
+        expert: True for the expert's steps, shape (steps,).
+        success: True for the trajectories that won, shape (trajectories,).
+        held_out: True for trajectories that the critic is not trained on, shape (trajectories,).
     """
 
     bounds: npt.NDArray[np.int64]

@@ -46,7 +46,7 @@ class Wording:
         lead: White space that an action begins with, which is the model's to write.
         stop: The token that ends an action; the model writes it too.
         stop_text: The same as text.
-        close: What stands between `stop` and the next observation.
+        close: Text between `stop` and the next observation.
     """
 
     start: str
@@ -300,8 +300,8 @@ class Encoder:
 
         Args:
             goal: The instruction.
-            observation: What `reset` returned.
-            notice: What else to say behind it.
+            observation: First observation of the episode.
+            notice: Text behind it.
 
         Raises:
             BenchError: When they leave no room for a turn, because a task is never cut.
@@ -370,9 +370,9 @@ class Writer:
     """Grows the transcripts of one episode, turn by turn.
 
     Args:
-        encoder: Its wording and limits.
+        encoder: Encoder of its turns.
         goal: The instruction.
-        observation: What `reset` returned.
+        observation: First observation of the episode.
     """
 
     def __init__(self, encoder: Encoder, goal: str, observation: str) -> None:

@@ -57,10 +57,10 @@ class ETOConfig:
 
     Attributes:
         bc: Behaviour cloning before the first round; 0 epochs when the policy is warm already.
-        rounds: Of exploration and DPO.
+        rounds: Number of rounds of exploration and DPO.
         explore: The tasks of the ``demos``, as in the paper (all tasks if there are none), or
             ``all``.
-        collect: How the policy explores them.
+        collect: Settings of the exploration.
         pairs: Most pairs of one task and round.
         beta: β of the first round.
         beta_later: β of the others.

@@ -85,10 +85,10 @@ class GRPOConfig:
         iterations: Most iterations; 0 goes on until the budget is spent.
         collect: N = `tasks` groups of G = `per_task` episodes each, and the temperature.
         dense: Weight of the progress score in the return, besides the environment's reward.
-        penalty: What an invalid or malformed action costs.
-        penalty_on: Whom it costs: its own ``step``'s score alone, as verl-agent does, or the whole
-            ``episode``'s return.
-        baseline: What a score is compared with: the ``mean`` of its group, or the mean of the
+        penalty: Cost of an invalid or malformed action.
+        penalty_on: Part that pays the penalty: its own ``step``'s score alone, as verl-agent does,
+            or the whole ``episode``'s return.
+        baseline: Value that a score is compared with: the ``mean`` of its group, or the mean of the
             others in it, ``leave_one_out``.
         std: Divide by the group's standard deviation.
         statistics: Mean and deviation over ``episodes``, or over ``steps``, as verl-agent has it,
@@ -101,7 +101,7 @@ class GRPOConfig:
         clip_high: ε_high.
         kl: β.
         loss_mean: Mean of the loss over the tokens of an update: one of `LOSS_MEANS`.
-        loss_tokens: What ``constant`` divides an episode's sum by.
+        loss_tokens: Divisor of an episode's sum for ``constant``.
         optim: See `OptimConfig`; `batch_tokens` decides how many updates an iteration makes.
         limits: Limits beyond which the run stops.
     """
@@ -159,9 +159,9 @@ def step_scores(
     It is the episode's return, less the penalty of this step (``step``), or of all of them.
 
     Args:
-        rewards: Of each step, shape (steps,).
-        refused: Whether its action was invalid or malformed, shape (steps,).
-        bounds: Where each episode begins, and the end, shape (episodes + 1,).
+        rewards: Reward of each step, shape (steps,).
+        refused: True for steps whose action was invalid or malformed, shape (steps,).
+        bounds: Offsets at which the episodes begin, and the end, shape (episodes + 1,).
         penalty: See `GRPOConfig`.
         penalty_on: See `GRPOConfig`.
     """
@@ -190,7 +190,7 @@ def episode_advantages(
 
     Args:
         scores: From `step_scores`.
-        bounds: Where each episode begins, and the end, shape (episodes + 1,).
+        bounds: Offsets at which the episodes begin, and the end, shape (episodes + 1,).
         group: The group of each episode, shape (episodes,).
         baseline: See `GRPOConfig`, as for what follows.
         std: Divide by the group's standard deviation (of a sample: n - 1).
@@ -239,7 +239,7 @@ def step_advantages(
 
     Args:
         returns: R_t = Σ γ^(k-t) r_k of each step, shape (steps,).
-        observations: What the agent saw before it acted, for each step.
+        observations: Observation before each step.
         group: The group of each step's episode, shape (steps,).
         std: Divide by the standard deviation.
     """
@@ -377,12 +377,12 @@ def improve(
 
     Args:
         run: The run.
-        number: Of the iteration.
-        stage: Its name.
-        policy: Is trained.
-        trainer: Its optimiser, that of all iterations.
+        number: Number of the iteration.
+        stage: Name of the iteration's stage.
+        policy: The policy to train.
+        trainer: Optimiser of the policy, which all iterations share.
         own: The episodes.
-        config: How.
+        config: Settings.
     """
     updates = draw_epochs(own.data.lengths, config.epochs, config.optim, run, stage)
     policy.model.train()

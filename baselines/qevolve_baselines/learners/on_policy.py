@@ -98,7 +98,7 @@ def iterations(
         run: The run.
         total: Most iterations; 0 for no limit but the budget.
         learner: Named in errors.
-        keep: Of how many earlier iterations the episodes are still asked for; others are removed.
+        keep: Number of earlier iterations whose episodes are still needed; others are removed.
             None keeps all.
 
     Yields:
@@ -142,7 +142,7 @@ class Groups:
     Attributes:
         trajectories: In the order in which they were played; those of a group stand together.
         group: The group of each, shape (trajectories,).
-        shares: How often the environment answered in which way, by kind of feedback.
+        shares: Fraction of the steps with each kind of feedback.
     """
 
     trajectories: list[Trajectory]

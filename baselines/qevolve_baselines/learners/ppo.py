@@ -61,9 +61,9 @@ class PPOConfig:
 
     Attributes:
         iterations: Most iterations; 0 goes on until the budget is spent.
-        collect: How many episodes an iteration samples, and the temperature. Tasks need no groups.
+        collect: Settings of sampling an iteration's episodes. Tasks need no groups.
         dense: Weight of the progress score's increase in the reward of a step.
-        penalty: What an invalid or malformed action costs.
+        penalty: Cost of an invalid or malformed action.
         gamma: γ, per token.
         gae_lambda: λ, per token.
         whiten: Standardise the advantages of an iteration.
@@ -74,8 +74,8 @@ class PPOConfig:
         critic_warmup: Iterations in which the critic alone is trained.
         shared: Read values off the policy's own hidden states, without training them, instead of
             off a second network that begins as a copy of it.
-        optim: Of the policy; `batch_tokens` decides how many updates an iteration makes.
-        critic_optim: Of the critic.
+        optim: Optimiser of the policy; `batch_tokens` decides how many updates an iteration makes.
+        critic_optim: Optimiser of the critic.
         limits: Limits beyond which the run stops.
     """
 

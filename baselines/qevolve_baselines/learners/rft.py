@@ -29,11 +29,11 @@ class RFTConfig:
     """Rejection-sampling fine-tuning.
 
     Attributes:
-        rounds: Collections, each followed by a fit.
-        collect: How episodes are sampled.
+        rounds: Number of collections, each followed by a fit.
+        collect: Settings of sampling episodes.
         keep: Successes that are kept of one task and round, the shortest first; 0 keeps all.
         expert: Train on the demonstrations as well.
-        fit: How each round fits.
+        fit: Settings of each round's fit.
     """
 
     rounds: int = 2

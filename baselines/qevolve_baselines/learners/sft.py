@@ -57,7 +57,7 @@ def sft_loss(logprobs: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         logprobs: log π of each token, shape (n,).
-        weights: How much each counts, shape (n,).
+        weights: Weight of each token, shape (n,).
     """
     return -weighted_mean(logprobs, weights)
 
@@ -67,7 +67,7 @@ def reading_loss(model: Any, states: Tensor, batch: Batch) -> Tensor:
 
     Args:
         model: Gives the head.
-        states: Its last hidden states, shape (rows, width, hidden).
+        states: The model's last hidden states, shape (rows, width, hidden).
         batch: The tokens; padding does not count.
     """
     logits = head_logits(model, states[:, :-1][batch.filled[:, 1:]])
@@ -85,10 +85,10 @@ def fit(
 
     Args:
         run: The run.
-        name: Of the stage.
-        policy: Is trained.
+        name: Name of the stage.
+        policy: The policy to train.
         data: The transcripts.
-        config: How.
+        config: Settings.
     """
     if run.done(name):
         return

@@ -100,10 +100,10 @@ def token_weights(
 
     Args:
         data: The transcripts.
-        update: Its passes, of indices of samples; tokens of other samples have weight 0.
+        update: Its passes, as indices of sequences; tokens of other sequences have weight 0.
         mean: One of `LOSS_MEANS`.
         constant: The constant.
-        counted: Which action tokens there are to count, shape (tokens,); all by default.
+        counted: True for the action tokens that count, shape (tokens,); all by default.
     """
     lengths = np.diff(data.bounds)
     episode_of = np.repeat(np.arange(len(lengths)), lengths)[data.token_steps]
@@ -133,7 +133,7 @@ class OnPolicyData:
         old: log π_old, of the policy that sampled them.
         reference: log π_ref; None without a KL.
         advantages: A of each token.
-        temperature: Of sampling.
+        temperature: Temperature of sampling.
     """
 
     data: TokenizedEpisodes
@@ -155,9 +155,9 @@ class OnPolicyData:
 
         Args:
             chosen: The episodes.
-            advantages: Of their steps.
+            advantages: Advantages of their steps.
             reference: The model π_ref, or None.
-            temperature: Of sampling.
+            temperature: Temperature of sampling.
             pass_tokens: Padded tokens of a forward pass of π_ref.
         """
         data = TokenizedEpisodes.of(chosen)

@@ -23,7 +23,7 @@ class LoraSettings:
     Attributes:
         rank: Rank of each adapter.
         alpha: Scale of adapters, over their rank.
-        dropout: Of what goes into them.
+        dropout: Dropout of the adapters' inputs.
         targets: Names of the layers that get one, parted by commas; ``all-linear`` for all but the
             head.
     """
@@ -40,7 +40,7 @@ def add_lora(model: Any, settings: LoraSettings, seed: int) -> None:
     Args:
         model: Is changed.
         settings: Their form.
-        seed: Of their weights; the model's answers are the same at first, whatever it is.
+        seed: Seed of their weights; at first the model's outputs do not depend on it.
 
     Raises:
         MissingData: Without peft.

@@ -32,7 +32,7 @@ class PolicyAgent:
 
     Args:
         policy: Chooses the actions.
-        temperature: Of sampling; 0 takes the likeliest token.
+        temperature: Temperature of sampling; 0 takes the likeliest token.
         decoder: One of `DECODERS`.
     """
 

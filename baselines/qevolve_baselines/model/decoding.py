@@ -63,7 +63,7 @@ class Decoder(Protocol):
             uniforms: Numbers in [0, 1), shape (rows, max_new_tokens), that the tokens are drawn
                 with; None takes the likeliest token.
             stop: The token that ends an action; it belongs to the answer.
-            max_new_tokens: Where an action ends at the latest.
+            max_new_tokens: Most tokens of an action.
             temperature: Divides the logits; 1 for greedy decoding's log-probabilities.
         """
 
@@ -215,8 +215,8 @@ class LockstepDecoder:
         what they read there they read again with the next turn, which costs little.
 
         Args:
-            logits: Of the first token, shape (rows, vocabulary).
-            open_: Which rows answer, shape (rows,).
+            logits: Logits of the first token, shape (rows, vocabulary).
+            open_: True for the rows that answer, shape (rows,).
             draws: Shape (rows, max_new_tokens), or None.
             stop: See `Decoder.turn`.
             max_new_tokens: See `Decoder.turn`.

@@ -70,7 +70,7 @@ def token_figures(logits: Tensor, batch: Batch, temperature: float) -> TokenFigu
     Args:
         logits: From `action_logits`.
         batch: The batch they are of.
-        temperature: Of sampling; it divides the logits.
+        temperature: Temperature of sampling; it divides the logits.
     """
     logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
     chosen = logprobs.gather(1, batch.ids[batch.rows, batch.columns][:, None])[:, 0]

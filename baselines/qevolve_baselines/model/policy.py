@@ -65,7 +65,7 @@ class ScratchConfig:
         kv_heads: Heads of keys and values; fewer of them decode faster.
         mlp_ratio: Width of the MLP over `hidden_size`.
         vocabulary: Most entries of the tokenizer.
-        tokens: What a token is at most: ``phrases`` or ``words``; see
+        tokens: Largest unit of a token: ``phrases`` or ``words``; see
             `qevolve_baselines.model.tokenizer`.
     """
 

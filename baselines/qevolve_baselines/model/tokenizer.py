@@ -30,9 +30,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, tokens: str = "phrase
     end-of-sequence token) closes it, ``<pad>`` fills up batches.
 
     Args:
-        texts: What the environment says and what agents answer.
+        texts: Observations and actions.
         vocabulary: Most entries; at least 320, because single bytes take 256.
-        tokens: What a token is at most: one of ``phrases`` and ``words``.
+        tokens: Largest unit of a token: one of ``phrases`` and ``words``.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -41,14 +41,14 @@ class AdvantageRecord:
         round: Counted from 1.
         policy: SHA-256 of the weights of π_old.
         critic: SHA-256 of the critic's weights.
-        expert: Whether it is a demonstration, and not one of the policy's own.
-        held_out: Whether the critic was not trained on it.
+        expert: True for a demonstration, False for one of the policy's own.
+        held_out: True if the critic was not trained on it.
         task_id: The task.
         seed: Seed of the episode.
         episode: Digest of the episode.
         won: Success.
-        actions: What was sent.
-        feedback: How the environment took it.
+        actions: The actions.
+        feedback: The environment's feedback on each action.
         reward: r_env.
         label: r_aux.
         returns: Discounted return of what the critic learns, which V predicts.

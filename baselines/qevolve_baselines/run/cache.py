@@ -40,7 +40,7 @@ def take(folder: Path, what: str, key: str, make: Callable[[], T]) -> T:
     """Reads what another run has made, or makes it and leaves it for others.
 
     Args:
-        folder: Where it is kept; several processes may use it at once.
+        folder: Folder of the cache; several processes may use it at once.
         what: Names the file, together with the key.
         key: The fingerprint of everything that it depends on.
         make: Makes it: tensors, numbers, text, and lists and dictionaries of them.

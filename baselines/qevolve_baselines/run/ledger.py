@@ -16,8 +16,8 @@ class Ledger:
     """Resources that a learner has used up.
 
     Attributes:
-        env_steps: Environment steps of its own episodes.
-        episodes: Its own episodes.
+        env_steps: Environment steps of own episodes.
+        episodes: Own episodes, not the expert's.
         expert_episodes: Demonstrations that it was given.
         generated_tokens: Tokens sampled by its policies.
         trained_tokens: Tokens, context included, that went through a forward and backward pass of

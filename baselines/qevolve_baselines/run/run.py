@@ -76,17 +76,17 @@ class Run:
 
     Args:
         seed: Seed of everything that is drawn.
-        budget: Its limits.
-        folder: Where it saves; None keeps everything in memory, without resume.
+        budget: Limits of the run.
+        folder: Folder for saves; None keeps everything in memory, without resume.
         on_checkpoint: Called at checkpoints of the learning curve.
-        checkpoints: How many of them, log-spaced along the budget's first axis between a
+        checkpoints: Number of checkpoints, log-spaced along the budget's first axis between a
             thirty-second of the limit and the limit.
         save_every: Seconds between saves inside a stage.
         on_log: Called with each line of metrics, for a progress display.
-        accelerator: Whether it computes on one, so that its time counts as the accelerator's.
+        accelerator: True if it computes on one, so that its time counts as the accelerator's.
         reference: The model that KL terms hold the policy to; by default the policy that the run
             begins with.
-        shared: Where what other runs have in common with this one is kept, see `common`.
+        shared: Folder of results that several runs share, see `common`.
     """
 
     seed: int
@@ -169,7 +169,7 @@ class Run:
         """Computes something once, and keeps it.
 
         Args:
-            name: Of the stage, unique in the run.
+            name: Name of the stage, unique in the run.
             make: Computes it: tensors, numbers, text, and lists and dictionaries of them. It must
                 change nothing that is tracked.
         """
@@ -229,7 +229,7 @@ class Run:
         dropout, depends on the update only.
 
         Args:
-            name: Of the stage, unique in the run.
+            name: Name of the stage, unique in the run.
             total: Number of updates.
         """
         done = self._progress.get(name, 0)
@@ -323,7 +323,7 @@ class Run:
         """Offers the policy for evaluation, if a point of the learning curve is reached.
 
         Args:
-            policy: As it is now.
+            policy: The policy at this point.
             final: Evaluate in any case, unless nothing has happened since the last evaluation.
         """
         if self.on_checkpoint is None:
@@ -366,7 +366,7 @@ class Run:
 
         Args:
             total: Most rounds.
-            policy: Is trained in the rounds.
+            policy: The policy that the rounds train.
         """
         for number in range(1, total + 1):
             current = Round(number, f"round-{number}", total - number + 1, policy)

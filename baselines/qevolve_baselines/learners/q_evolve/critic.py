@@ -45,7 +45,8 @@ class CriticConfig:
         q_heads: Number of Q heads.
         expectile: m of L_V; 0.5 is the mean.
         gamma: γ.
-        target_tau: How fast the target network of Q̄ follows; 1 uses the online network itself.
+        target_tau: Speed τ with which the target network of Q̄ follows; 1 uses the online
+            network itself.
         critic_lambda: λ of the return that Q is fitted to; 0 is the paper's one-step target.
         weight_time: The term t/T of w_t.
         weight_success: The term d of w_t.
@@ -80,7 +81,7 @@ def step_weights(
     Without either term it is 1, which is about what w_t is on the average.
 
     Args:
-        bounds: Where each trajectory begins, and the end, shape (trajectories + 1,).
+        bounds: Offsets at which the trajectories begin, and the end, shape (trajectories + 1,).
         rewarded: d: whether it ended with a non-zero reward, shape (trajectories,).
         time: Keep the term t/T.
         success: Keep the term d.
@@ -260,7 +261,7 @@ class TargetNetwork:
     """A network that follows another one slowly: θ̄ ← θ̄ + τ (θ - θ̄).
 
     Args:
-        online: What is followed.
+        online: The network that is followed.
         tau: τ.
     """
 

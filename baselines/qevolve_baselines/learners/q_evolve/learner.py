@@ -165,7 +165,7 @@ class QEvolveConfig:
     Attributes:
         rounds: K.
         bc: Behaviour cloning before the first round; 0 epochs when the policy is warm already.
-        collect: How D_self is sampled; its `per_task` is the paper's 3.
+        collect: Settings of sampling D_self; its `per_task` is the paper's 3.
         data: D: ``hybrid`` (expert and self), ``self`` or ``expert``.
         r_fmt: Label of a malformed action.
         r_inv: Label of one that could not be executed.
@@ -180,7 +180,7 @@ class QEvolveConfig:
         policy: Settings of the policy's update, (7).
         rerank: 0 for Q-Evolve. With k > 0, the paper's ablation, the policy stays as it is, and at
             test time the critic chooses among k sampled actions.
-        unhealthy: What a failed health check does: ``stop`` the run, or ``log`` it.
+        unhealthy: Effect of a failed health check: ``stop`` the run, or ``log`` it.
     """
 
     rounds: int = 2

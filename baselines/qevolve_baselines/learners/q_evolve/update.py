@@ -45,7 +45,7 @@ class PolicyConfig:
         kl: α.
         reference: π_ref: the policy after ``bc``, or ``old``, the one that collected.
         awr_beta: β of the objective ``awr``.
-        awr_clip: Its largest weight.
+        awr_clip: Largest weight of the objective ``awr``.
         anchor: Weight of cross-entropy on expert tokens; 0 is the paper's form.
         negative_weight: Scale of negative advantages; 1 is the paper's form.
         kl_stop: A mean KL to π_ref beyond which a round ends early.
@@ -89,13 +89,13 @@ def improve(
     Args:
         run: Keeps the ledger, the log, and what a resume needs.
         name: The stage's name in the run.
-        policy: What is trained.
+        policy: The policy to train.
         reference: π_ref.
         data: D.
         config: See `PolicyConfig`.
         advantages: A_t of each step of D, shape (steps,).
         old: log π_old of each action token of D, shape (tokens,).
-        expert: Whether each step is the expert's, shape (steps,).
+        expert: True for the expert's steps, shape (steps,).
         temperature: The one that D_self was sampled at, under which all probabilities are taken.
     """
     if run.done(name):

@@ -66,8 +66,8 @@ class SelfImitationConfig:
         method: ``sil`` or ``spear``.
         on_policy: The on-policy step, and how episodes are sampled; its `iterations`, `optim` and
             `limits` are those of the learner.
-        sil: For ``sil``.
-        spear: For ``spear``.
+        sil: Settings of ``sil``.
+        spear: Settings of ``spear``.
     """
 
     method: str = "sil"

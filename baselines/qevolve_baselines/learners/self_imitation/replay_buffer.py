@@ -1,7 +1,7 @@
-"""Replay: the episodes that an online learner remembers of earlier iterations.
+"""Replay: the episodes of earlier iterations that an online learner trains on again.
 
 The run keeps every iteration's episodes on disk. What changes, and is saved with the run, is only
-the list of those that are still wanted: `ReplayBuffer`.
+the list of those that may be drawn: `ReplayBuffer`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qevolve_baselines.learners.grpo import GRPOConfig, group_advantages
 from qevolve_baselines.learners.on_policy import Groups, step_rewards
 from qevolve_baselines.losses import Floats
 
-#: An entry that promises nothing can still be drawn.
+#: Priority of an episode without any gain, which can still be drawn.
 LEAST_PRIORITY = 1e-6
 
 
@@ -33,7 +33,7 @@ class ReplayEntry:
 
 @dataclass(slots=True)
 class ReplayBuffer:
-    """Which episodes are kept for replay; the episodes themselves stay where `Run.once` has them.
+    """List of the episodes to replay; the episodes themselves are kept by `Run.once`.
 
     Attributes:
         capacity: Most entries.
@@ -48,12 +48,12 @@ class ReplayBuffer:
     means: list[float] = field(default_factory=list)
 
     def add(self, iteration: int, indices: Sequence[int], means: Sequence[float]) -> None:
-        """Adds episodes of an iteration, as urgent as the most urgent; once, however often called.
+        """Adds episodes of an iteration once, with the highest priority of all.
 
         Args:
-            iteration: Its number.
-            indices: Of its episodes that are kept.
-            means: Of the returns of its groups.
+            iteration: Number of the iteration.
+            indices: Indices of its episodes that are kept.
+            means: Mean returns of its groups.
         """
         if iteration <= self.latest:
             return  # A run that was killed behind this comes here again.
@@ -92,10 +92,10 @@ def draw_prioritised(
 
     Args:
         priorities: p_i > 0, shape (N,).
-        count: Draws, with replacement.
+        count: Number of draws, with replacement.
         alpha: α.
         beta: β.
-        rng: Draws.
+        rng: Random generator.
     """
     scaled = priorities**alpha
     chances = scaled / scaled.sum()
@@ -132,7 +132,7 @@ class EpisodeStore:
     Args:
         buffer: The entries.
         play: Gives the episodes of an iteration that was played.
-        online: How they are compared.
+        online: Settings of their comparison.
     """
 
     def __init__(

@@ -47,17 +47,17 @@ class SILConfig:
 
     Attributes:
         capacity: Episodes in the buffer; the oldest leave it.
-        updates: Draws from the buffer after each on-policy step.
+        updates: Number of draws from the buffer after each on-policy step.
         batch_tokens: Tokens of a draw.
-        weight: Of L against the on-policy loss.
+        weight: Weight of L against the on-policy loss.
         alpha: α of the priorities.
         beta: β of the importance weights.
         advantage_clip: Largest (R - V)₊.
-        value_weight: Of L_value in L.
+        value_weight: Weight of L_value in L.
         gamma: Discount of R, per step.
         shared: Read V off the policy's own hidden states, without training them.
         value_epochs: Passes of the fit of V over an iteration's episodes.
-        value_optim: Of V.
+        value_optim: Settings of V's optimiser.
     """
 
     capacity: int = 10_000
@@ -109,7 +109,7 @@ class ValueTrainer:
 
     Attributes:
         network: V.
-        trainer: Its optimiser.
+        trainer: Optimiser of V.
         config: Settings of SIL.
     """
 
@@ -164,9 +164,9 @@ def imitate(
     Args:
         run: The run.
         number: Number of the iteration.
-        stage: Its name.
-        policy: Is trained.
-        trainer: Its optimiser, that of all iterations.
+        stage: Name of the iteration's stage.
+        policy: The policy to train.
+        trainer: Optimiser of the policy, which all iterations share.
         value: V.
         store: The buffer, and the episodes of its entries.
         config: Settings of SIL.

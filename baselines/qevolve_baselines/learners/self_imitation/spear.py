@@ -46,7 +46,7 @@ class SPEARConfig:
         capacity: Episodes in the buffer; the oldest leave it.
         max_age: Iterations after which an episode leaves it.
         history: Group means that the median is taken of.
-        weight: Of the replay at its height.
+        weight: Largest weight of the replay.
         warmup: T, in iterations.
         cut_share: Share of the tokens of a pass that lose their gradient, at most.
         cut_low: Covariance above which a token may lose it.
@@ -83,7 +83,7 @@ def covariance_kept(
     Args:
         logprobs: log π, shape (n,).
         advantages: A, shape (n,).
-        uniforms: Draws that decide which of the candidates lose it, shape (n,).
+        uniforms: Uniform numbers that choose the candidates that lose it, shape (n,).
         share: Share of the n tokens that lose it, at most.
         low: Covariance above which a token is a candidate.
         high: Covariance below which it is.
@@ -113,9 +113,9 @@ def replay(
     Args:
         run: The run.
         number: Number of the iteration.
-        stage: Its name.
-        policy: Is trained.
-        trainer: Its optimiser, that of all iterations.
+        stage: Name of the iteration's stage.
+        policy: The policy to train.
+        trainer: Optimiser of the policy, which all iterations share.
         store: The buffer, and the episodes of its entries.
         config: Settings of SPEAR.
         online: Settings of the on-policy step.
