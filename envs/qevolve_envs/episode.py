@@ -73,7 +73,7 @@ class Episode:
             that only say where this machine keeps its data.
         task_id: The task, a pure function of which the initial state is.
         split: The panel it was drawn from.
-        seed: Seed of the episode: of `env.reset`, and of the agent's own chance.
+        seed: Seed of the episode: of `env.reset`, and of the agent's own random draws.
         agent: Name of the agent.
         goal: The instruction.
         first_observation: What `reset` returned.
@@ -266,7 +266,7 @@ def _check_fields(what: str, raw: dict[str, Any], fields: dict[str, tuple[type, 
 
 def _check_number(what: str, name: str, value: Any) -> None:
     # An overflowing literal such as 1e999 parses to infinity without any constant, and an integer
-    # of hundreds of digits overflows whoever computes with it.
+    # of hundreds of digits overflows in later computations.
     if isinstance(value, float) and not math.isfinite(value):
         raise BadFile(f"{what} has a non-finite number as {name!r}")
     if isinstance(value, int) and abs(value) >= 2**64:

@@ -56,7 +56,7 @@ def make_env(
         raise BenchError(f"The horizon must be at least 1, not {max_episode_steps}.")
     arguments = kwargs if split is None else {**kwargs, "split": split}
     try:
-        # The passive checker is for those who write environments, and slows every step.
+        # The passive checker is for authors of environments, and slows every step.
         env = gymnasium.make(
             spec, max_episode_steps=max_episode_steps, disable_env_checker=True, **arguments
         )
@@ -65,7 +65,7 @@ def make_env(
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingData(f"Cannot make {spec.id}: {error}") from error
     except (TypeError, ValueError, OSError) as error:
-        # Names were checked before, so this is a value that the environment cannot digest.
+        # Names were checked before, so this is a value that the environment does not take.
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         cause = error.__cause__ or error
         raise BenchError(f"Cannot make {spec.id} with {given}: {describe(cause)}.") from error

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, and renamed when complete."""
+"""Writes files under a temporary name and renames them when complete, so that none is partial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qevolve_envs.errors import BadFile
 def replacing(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     """Opens a file that takes its name when the block is left, and is removed when that fails.
 
-    Whoever reads meanwhile, and whoever looks after a crash, sees the old file or the new one.
+    A reader sees the old file or the new one, also after a crash.
 
     Args:
         path: Its name in the end.

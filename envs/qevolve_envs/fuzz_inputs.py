@@ -1,4 +1,4 @@
-"""Texts that agents send and nobody expects: the vocabulary of the fuzzing checks."""
+"""Unexpected texts for the fuzzing checks, and a seeded mix of them with sensible commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 #: What has broken parsers before: emptiness, controls, surrogates, other scripts, format strings,
 #: quoting, regular expressions, numbers that are none, a model's stop tokens, and length.
-BAITS: tuple[str, ...] = (
+HOSTILE_INPUTS: tuple[str, ...] = (
     "",
     " ",
     "\n",
@@ -70,10 +70,10 @@ _MUTATIONS: tuple[Callable[[str], str], ...] = (
 
 
 def junk(rng: np.random.Generator, commands: Sequence[str] = ()) -> str:
-    """A bait, a spoilt command, or random text from all of Unicode."""
+    """A hostile input, a mutated command, or random text from all of Unicode."""
     kind = rng.random()
     if kind < 0.4:
-        return BAITS[int(rng.integers(len(BAITS)))]
+        return HOSTILE_INPUTS[int(rng.integers(len(HOSTILE_INPUTS)))]
     if kind < 0.8 and commands:
         return _MUTATIONS[int(rng.integers(len(_MUTATIONS)))](_one_of(rng, commands))
     top = (0x80, 0x3000, 0x110000)[int(rng.integers(3))]
@@ -81,10 +81,10 @@ def junk(rng: np.random.Generator, commands: Sequence[str] = ()) -> str:
 
 
 class ActionMix:
-    """Draws commands that can be executed now, commands that once could, and junk.
+    """Draws commands that can be executed now, commands that could be earlier, and junk.
 
     Args:
-        rng: Source of chance.
+        rng: Source of the draws.
         sensible: Probability of a command that can be executed now.
     """
 

@@ -137,7 +137,7 @@ def _checked(answer: object) -> str | Failed:
 
 
 def _count_tokens(agent: ReportsUsage, count: int) -> Sequence[tuple[int, int]] | Failed:
-    """Tokens of the last answers. Who miscounts has failed: a ledger must not be silently low."""
+    """Tokens of the last answers; a wrong count is a failure, so that no ledger is too low."""
     try:
         pairs = [(int(prompt), int(generated)) for prompt, generated in agent.usage()]
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Plays batches of episodes: draws tasks and seeds, makes environments, steps them, records.
 
-Evaluation and the learners' collections play by these functions, so that the episodes of one
-configuration are recorded alike whoever plays them.
+Evaluation and the learners' collections call these functions, so that both record the episodes of
+one configuration alike.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ def draw_tasks(
 ) -> list[Assignment]:
     """Draws the episodes of an evaluation or of a collection: a pure function of its arguments.
 
-    The panel is gone around as often as needed, each round in a permutation of its own that `seed`
-    draws. Hence (a) fewer episodes than tasks are a random sample without repetition, (b) no task
-    is played twice before every other was played once, (c) a longer evaluation begins with the
-    shorter one, and (d) two agents evaluated with the same seed meet the same tasks. The seed of an
-    episode depends on `seed`, the purpose, the task and the round only, not on its place in the
-    list.
+    The panel is repeated as often as needed, each time in another permutation. Hence (a) fewer
+    episodes than tasks are a random sample without repetition, (b) no task is played twice before
+    every other was played once, (c) a longer evaluation begins with the shorter one, and (d) two
+    agents evaluated with the same seed get the same tasks. The seed of an episode depends on
+    `seed`, the purpose, the task and the round only, not on its place in the list.
 
     Args:
         panel: The task ids of a split.
@@ -136,7 +135,7 @@ class EnvConfig:
         It takes as long as a hundred steps: make it once for many episodes.
         """
         spec = find_spec(self.env_id)
-        # Our own prefix says only that we are imported, which whoever reads the episode has done.
+        # Our own prefix only imports us, which every reader of episodes does anyway.
         env_id = spec.id if self.env_id.startswith("qevolve_bench:") else self.env_id
         local = local_arguments(spec.id)
         recorded = {name: value for name, value in self.kwargs.items() if name not in local}
@@ -259,7 +258,7 @@ def play_batch(
         lanes: One for each episode.
         agent: Plays them all.
         episodes: Records with their task and seed, not begun.
-        observer: Told what happens, as it happens.
+        observer: Receives what happens, as it happens.
         strict: Raise what the agent or an environment raises. Otherwise it is a failed episode,
             with the reason in `Episode.error`.
 
@@ -358,8 +357,8 @@ def _advance(
     except Exception as error:
         if strict:
             raise
-        # An environment promises not to raise. If it does, whoever provoked it must neither lose
-        # the other episodes nor be rid of this one.
+        # An environment promises not to raise. If it does, this episode counts as failed, and the
+        # others go on.
         episode.error = f"environment raised {describe(error)} on action {action[:200]!r}"
         episode.won = False
         lane.discard()

@@ -1,4 +1,4 @@
-"""Replays recorded episodes and says where they part; golden traces are replayed episodes.
+"""Replays recorded episodes and finds the first difference; golden traces are such episodes.
 
 An episode is a pure function of environment, task, seed and actions, so a record is believed when
 the environment answers its actions again with the same bytes.

@@ -38,7 +38,7 @@ from qevolve_envs.core import HOOKS, REWARDS, Feedback, TextEnv
 from qevolve_envs.errors import UnknownName
 from qevolve_envs.factory import text_env
 from qevolve_envs.fresh_process import call_fresh
-from qevolve_envs.fuzz_inputs import BAITS, ActionMix
+from qevolve_envs.fuzz_inputs import HOSTILE_INPUTS, ActionMix
 from qevolve_envs.registration import find_spec
 from qevolve_envs.replay import (
     Mismatch,
@@ -117,9 +117,9 @@ def fuzz(env: EnvLike, steps: int, seed: int = 0, **kwargs: Any) -> dict[Feedbac
     _require(info["feedback"] is Feedback.OK, f"reset reports {info['feedback']!r}, not OK")
     for number in range(steps):
         commands = _commands(world, info)
-        # Every bait is sent once, in order, before chance takes over.
-        if number % 2 and number // 2 < len(BAITS):
-            action = BAITS[number // 2]
+        # Every hostile input is sent once, in order, before actions are drawn.
+        if number % 2 and number // 2 < len(HOSTILE_INPUTS):
+            action = HOSTILE_INPUTS[number // 2]
         else:
             action = mix.draw(commands)
         where = f"step({_short(action)})"

@@ -105,8 +105,8 @@ class Tracer:
     ) -> Record:
         self._over = terminated or truncated
         self._commands = tuple(text_env(self.env).admissible_commands())
-        told = json.dumps(info, sort_keys=True)
-        answer = [observation, reward, terminated, truncated, told, self._commands]
+        shown = json.dumps(info, sort_keys=True)
+        answer = [observation, reward, terminated, truncated, shown, self._commands]
         text = json.dumps([self._digest, action, *answer])
         self._digest = hashlib.sha256(text.encode()).hexdigest()
         return Record(
@@ -115,7 +115,7 @@ class Tracer:
             reward,
             terminated,
             truncated,
-            told,
+            shown,
             self._commands,
             self._digest,
         )

@@ -93,8 +93,8 @@ def make_vec(
     else:
         # Two faults of Gymnasium's worker are avoided here. With shared memory, Text comes back
         # as garbage. Without it, an explicit reset after the end of an episode leaves the
-        # worker's autoreset pending, which swallows the next action. So the worker is told not
-        # to reset at all, and the slot does it.
+        # worker's autoreset pending, which loses the next action. So the worker never resets,
+        # and the copy does it.
         slots = [_Slot(spec, kwargs, i, num_envs, autoreset_mode) for i in range(num_envs)]
         envs = AsyncVectorEnv(
             slots, shared_memory=False, context=context, autoreset_mode=AutoresetMode.DISABLED

@@ -16,7 +16,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from qevolve_bench.folders import claim_folder
 from qevolve_bench.schema import plain, read_json, read_record, write_json
@@ -29,11 +29,9 @@ from qevolve_bench.training.run import train
 from qevolve_bench.training.specification import RESULT, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
 from qevolve_envs.errors import BenchError
+from qevolve_envs.play import Assignment, EnvConfig, draw_tasks
 from qevolve_envs.rng import child_seed
 from qevolve_envs.tipping.truth import Truth, read_trace, write_trace
-
-if TYPE_CHECKING:
-    from qevolve_envs.play import EnvConfig
 
 SCHEMA = 1
 #: Episodes of a measurement in lockstep.
@@ -130,7 +128,6 @@ def make_warm(study: Study, seed: int, folder: Path) -> WarmStart:
             success.
     """
     from qevolve_baselines.collect import demonstrate
-    from qevolve_envs.play import EnvConfig
 
     made = claim_folder(warm_record(study, seed), folder, kind="warm start")
     world = EnvConfig(study.env, study.split, study.kwargs(None, None), study.horizon)
@@ -154,7 +151,6 @@ def _mixture(study: Study, seed: int, world: EnvConfig) -> list[Episode]:
     """Plays scripts that violate in some episodes; returns the episodes that are a success."""
     from qevolve_baselines.collect import Collector
     from qevolve_envs.factory import text_env
-    from qevolve_envs.play import draw_tasks
 
     env = world.make()
     make_script = getattr(text_env(env), "script_agent", None)
@@ -311,7 +307,6 @@ def measure(
         copy of the policy; the share of episodes that were won; and their mean score.
     """
     from qevolve_baselines.rerank import load_agent
-    from qevolve_envs.play import Assignment, EnvConfig
 
     phase, wanted = study.schedule[number], study.measure
     agent = load_agent(policy_folder(str(policy)), temperature=wanted.temperature)

@@ -99,7 +99,7 @@ class ParallelLane:
             self._see(observations, infos)
             if self.agents or not self.env.agents:
                 return
-            given = {}  # All wait for confederates, who are still at work.
+            given = {}  # All wait for confederates that still act.
 
     def view(self, agent: str, seed: int) -> TaskView:
         """Description of the task for an agent; the task itself stands in its observation."""

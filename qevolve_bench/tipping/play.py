@@ -147,7 +147,7 @@ def play_worlds(
         for i, agent in enumerate(lane.agents)
     ]:
         player.begin(parts)
-        # Rounds differ in length: who has finished waits until all others have.
+        # Rounds differ in length: an agent that has finished waits until all others have.
         while any(part.observation is not None for part in parts):
             seen = [part.observation for part in parts]
             commands: dict[int, dict[str, str]] = {}

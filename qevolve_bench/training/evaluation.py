@@ -12,11 +12,11 @@ from qevolve_bench.training.specification import SCHEMA, TUNING, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.files import write_file
+from qevolve_envs.play import Assignment, EnvConfig
 from qevolve_envs.rng import child_seed, seed_sequence
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
-    from qevolve_envs.play import EnvConfig
 
 #: Episodes of an evaluation in lockstep.
 BATCH = 128
@@ -36,7 +36,6 @@ def worlds(spec: TrainingSpec) -> tuple[EnvConfig, tuple[str, ...]]:
     import numpy as np
 
     from qevolve_envs.factory import make_env, text_env
-    from qevolve_envs.play import EnvConfig
 
     env = make_env(
         spec.env_id, split=spec.split, env_kwargs=spec.env_kwargs, max_episode_steps=spec.horizon
@@ -82,7 +81,6 @@ def evaluate_policy(
     from qevolve_baselines import parallel
     from qevolve_baselines.collect import Collector
     from qevolve_baselines.rerank import agent_of
-    from qevolve_envs.play import Assignment, EnvConfig
 
     results: dict[str, dict[str, Any]] = {}
     for split in spec.evaluate:

@@ -26,11 +26,11 @@ from qevolve_bench.training.specification import (
 )
 from qevolve_envs.episode import Episode, read_episodes, write_episodes
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.play import EnvConfig
 
 if TYPE_CHECKING:
     from qevolve_baselines.model.policy import Policy
     from qevolve_baselines.run.ledger import Budget, Ledger
-    from qevolve_envs.play import EnvConfig
 
 
 def train(

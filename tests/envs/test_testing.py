@@ -16,7 +16,7 @@ from qevolve_envs import testing
 from qevolve_envs.agent import TaskView
 from qevolve_envs.core import ActionResult, Feedback, Task
 from qevolve_envs.errors import BenchError
-from qevolve_envs.fuzz_inputs import BAITS, junk
+from qevolve_envs.fuzz_inputs import HOSTILE_INPUTS, junk
 from qevolve_envs.registration import find_spec
 from qevolve_envs.testing import ConformanceError, TextEnvConformance
 
@@ -208,7 +208,7 @@ def test_junk_is_seeded_and_wild():
     texts = [junk(np.random.default_rng(i), ["take key"]) for i in range(500)]
     assert texts == [junk(np.random.default_rng(i), ["take key"]) for i in range(500)]
     assert any("\ud800" <= c <= "\udfff" for text in texts for c in text)
-    assert max(map(len, BAITS)) >= 100_000 and "" in BAITS
+    assert max(map(len, HOSTILE_INPUTS)) >= 100_000 and "" in HOSTILE_INPUTS
     assert "TAKE KEY" in texts and "  take key \n" in texts
 
 
