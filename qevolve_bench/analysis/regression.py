@@ -24,7 +24,6 @@ from qevolve_bench.suites import Cell, Suite, survey
 from qevolve_envs.agent import Agent
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError, UnknownName
-from qevolve_envs.factory import make_env
 from qevolve_envs.files import write_file
 
 SCHEMA = 1
@@ -194,12 +193,7 @@ def _play_cell(
     agent: str | Agent, cell: Cell, options: Mapping[str, Any], batch_size: int, name: str
 ) -> list[Episode]:
     if isinstance(agent, str):
-        made = make_env(
-            cell.env_id,
-            split=cell.split,
-            env_kwargs=cell.env_kwargs,
-            max_episode_steps=cell.horizon,
-        )
+        made = cell.env.make()
         with closing(made) as env:
             agent = resolve_agent(agent, env, options)
     return [

@@ -247,12 +247,7 @@ def _verify_cell(
 def _environment(cell: Cell, entry: EnvEntry | None) -> tuple[gymnasium.Env[str, str] | None, str]:
     """Makes the environment of a cell; or gives the reason why nothing can be verified."""
     try:
-        env = make_env(
-            cell.env_id,
-            split=cell.split,
-            env_kwargs=cell.env_kwargs,
-            max_episode_steps=cell.horizon,
-        )
+        env = cell.env.make()
     except BenchError as error:
         # Not the error where another will do: it may name a path of this machine.
         needs = f"it needs {entry.needs}" if entry and entry.needs else str(error).rstrip(".")

@@ -22,7 +22,6 @@ from tabulate import tabulate
 from qevolve_bench.cli import main as qevolve_bench
 from qevolve_bench.runner.results import load_run
 from qevolve_bench.submissions.submission import Verdict, verify
-from qevolve_envs.factory import make_env
 
 AGENTS = ("random", "expert")
 
@@ -51,14 +50,7 @@ def bare_steps(path: Path) -> float:
     assert run.suite is not None
     seconds = 0.0
     for cell in run.suite.cells:
-        with contextlib.closing(
-            make_env(
-                cell.env_id,
-                split=cell.split,
-                env_kwargs=cell.env_kwargs,
-                max_episode_steps=cell.horizon,
-            )
-        ) as env:
+        with contextlib.closing(cell.env.make()) as env:
             start = process_time()
             for episode in run.cells[cell.name]:
                 env.reset(seed=episode.seed, options={"task": episode.task_id})
