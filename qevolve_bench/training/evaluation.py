@@ -140,11 +140,13 @@ def add_point(
     results: dict[str, dict[str, Any]],
 ) -> None:
     """Adds a checkpoint to the curve; one that a resumed run reaches again replaces itself."""
+    # As evaluated episodes record it, so that both are of one cell.
+    env = EnvConfig(spec.env_id, spec.split, dict(spec.env_kwargs), spec.horizon).template()
     point = {
         "schema": SCHEMA,
         "learner": spec.learner,
-        "env_id": spec.env_id,
-        "env_kwargs": spec.env_kwargs,
+        "env_id": env.env_id,
+        "env_kwargs": dict(env.env_kwargs),
         "seed": spec.seed,
         "checkpoint": number,
         "ledger": ledger,

@@ -17,11 +17,12 @@ from qevolve_baselines.model.policy import Policy
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.cli import main
 from qevolve_bench.runner.results import load_run
-from qevolve_bench.training.evaluation import worlds
+from qevolve_bench.training.evaluation import add_point, read_curve, worlds
 from qevolve_bench.training.run import memory_in_a_sentence
 from qevolve_bench.training.specification import TUNING, TrainingSpec
 from qevolve_envs.episode import write_episodes
 from qevolve_envs.errors import BadFile, BenchError
+from qevolve_envs.play import Assignment, EnvConfig
 
 TINY = [
     *("--env", tiny.ENV_ID, "--demos", "12"),
@@ -57,6 +58,17 @@ def refused(capsys, arguments, said, out, learner="sft"):
 
 
 # ── what it makes ───────────────────────────────────────────────────────────
+
+
+def test_points_of_a_curve_name_the_environment_as_episodes_do(tmp_path):
+    kwargs = {"questions": str(tmp_path / "questions.json"), "rounds": 2}
+    spec = TrainingSpec("sft", "qevolve/RolePlay-v0", env_kwargs=kwargs, horizon=3)
+    add_point(tmp_path, spec, 1, {}, {})
+    (point,) = read_curve(tmp_path)
+    config = EnvConfig(spec.env_id, kwargs=kwargs, horizon=3)
+    (episode,) = config.template().episodes([Assignment("x", 0)], "sft")
+    assert point["env_kwargs"] == episode.env_kwargs == {"rounds": 2, "max_episode_steps": 3}
+    assert point["env_id"] == episode.env_id
 
 
 def test_a_run_says_what_it_did(tmp_path, capsys):
