@@ -7,18 +7,18 @@ chance comes from the episodes' seeds plays the same episodes again, and cannot 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.analysis.outcomes import task_means
 from qevolve_bench.analysis.render import table
 from qevolve_bench.runner.evaluate import evaluate
+from qevolve_bench.schema import Share, json_text, place, read_record
 from qevolve_bench.statistics import Estimate, bootstrap_interval, holm, sign_flip_test
 from qevolve_bench.suites import Cell, Suite, survey
 from qevolve_envs.agent import Agent
@@ -330,6 +330,20 @@ def _mean(values: Any) -> float:
 # ── the file ────────────────────────────────────────────────────────────────
 
 
+class _ByMetric(TypedDict):
+    score: dict[str, dict[str, Share]]
+    success: dict[str, dict[str, Share]]
+
+
+class _Baseline(TypedDict):
+    """A baseline, as its file holds it."""
+
+    agent: str
+    suite: Any
+    skipped: dict[str, str]
+    values: _ByMetric
+
+
 def write_baseline(path: Path, scores: Scores) -> None:
     """Stores scores, one task a line; whoever reads meanwhile sees the old file or the new one.
 
@@ -349,13 +363,12 @@ def write_baseline(path: Path, scores: Scores) -> None:
         "skipped": scores.skipped,
         "values": scores.values,
     }
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadFile(f"Cannot write {path}: {error.strerror or error}.") from None
     # Processes of xdist may write the same baseline.
-    write_file(path, text, shared=True)
+    write_file(path, json_text(content), shared=True)
 
 
 def read_baseline(path: Path) -> Scores:
@@ -364,39 +377,16 @@ def read_baseline(path: Path) -> Scores:
     Raises:
         BadFile: When it cannot be read, or is something else.
     """
-    try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: not JSON ({error}).") from None
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        version = raw.get("schema") if isinstance(raw, dict) else None
-        raise BadFile(f"{path}: schema version {version!r}, this release reads {SCHEMA}.")
-    try:
-        suite = Suite.from_json(raw.get("suite"))
-        _check_values(raw, {cell.name for cell in suite.cells})
-    except BadFile as error:
-        raise BadFile(f"{path}: {error}.") from None
-    return Scores(raw["agent"], suite, raw["values"], raw["skipped"])
-
-
-def _check_values(raw: dict[str, Any], cells: set[str]) -> None:
-    values, skipped = raw.get("values"), raw.get("skipped")
-    if not isinstance(raw.get("agent"), str) or not isinstance(skipped, dict):
-        raise BadFile("no baseline (agent and skipped are missing or of the wrong kind)")
-    if not isinstance(values, dict) or values.keys() != set(get_args(Metric)):
-        raise BadFile("no baseline (values must hold score and success)")
-    for metric, by_cell in values.items():
-        if not isinstance(by_cell, dict) or by_cell.keys() != cells - skipped.keys():
-            raise BadFile(f"the {metric} values are not those of the suite's cells")
-        for cell, tasks in by_cell.items():
-            if not isinstance(tasks, dict) or not tasks:
-                raise BadFile(f"there are no {metric} values of {cell}")
-            for task, value in tasks.items():
-                if type(value) not in (int, float) or not 0 <= value <= 1:
-                    raise BadFile(f"the {metric} of {task} is no number from 0 to 1")
-    if any(
-        values["score"][cell].keys() != values["success"][cell].keys() for cell in values["score"]
-    ):
-        raise BadFile("score and success are not of the same tasks")
+    raw: _Baseline = read_record(path, _Baseline, SCHEMA, "a baseline")
+    score, success = raw["values"]["score"], raw["values"]["success"]
+    with place(str(path)):
+        suite = Suite.from_json(raw["suite"])
+        played = {cell.name for cell in suite.cells} - raw["skipped"].keys()
+        if not played == score.keys() == success.keys():
+            raise BadFile("the values are not those of the suite's cells")
+        for cell in played:
+            if not score[cell]:
+                raise BadFile(f"there are no values of {cell}")
+            if score[cell].keys() != success[cell].keys():
+                raise BadFile("score and success are not of the same tasks")
+    return Scores(raw["agent"], suite, {"score": score, "success": success}, raw["skipped"])

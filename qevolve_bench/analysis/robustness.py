@@ -23,7 +23,7 @@ from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BenchError
 from qevolve_envs.factory import PERTURBATION
-from qevolve_envs.perturb import SEVERITIES, applicable, parse
+from qevolve_envs.perturb import PERTURBATIONS, SEVERITIES, applicable, parse
 from qevolve_envs.rng import seed_sequence
 
 #: Clean or perturbed results: (task, seed) -> episode.
@@ -239,6 +239,21 @@ def retained_share(
         drawn.append(above[below > 0] / below[below > 0])
     low, high = np.quantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, Interval(min(float(low), value), max(float(high), value)))
+
+
+def retained_shares(result: Robustness) -> dict[str, dict[int, float]]:
+    """Perturbation -> severity -> share retained, for the perturbations that were played alone.
+
+    In the order of `PERTURBATIONS`; empty where there is nothing to retain. Shares above 1 are left
+    as they are.
+    """
+    axes: dict[str, dict[int, float]] = {}
+    for effect in result.effects:
+        parts = parse(effect.perturbation)
+        if len(parts) == 1 and effect.retained is not None:
+            axes.setdefault(parts[0][0].name, {})[parts[0][1]] = effect.retained.value
+    order = list(PERTURBATIONS)
+    return {name: dict(sorted(axes[name].items())) for name in sorted(axes, key=order.index)}
 
 
 def _tables(

@@ -61,8 +61,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: CompareOptions) -> int:
     """Reads, compares and prints."""
     from qevolve_bench.analysis.compare import compare, costs, unshared
-    from qevolve_bench.analysis.compare_text import comparison_text
     from qevolve_bench.analysis.outcomes import BudgetPoint, read_sides
+    from qevolve_bench.analysis.render import comparison_text
 
     budget = None if args.at is None else BudgetPoint.parse(args.at)
     sources = read_sides(args.sides, outcome=args.outcome, budget=budget)

@@ -130,8 +130,8 @@ def _play(args: RobustnessOptions, out: Path) -> EvaluationRun:
 
 def _report(args: RobustnessOptions, runs: list[EvaluationRun]) -> int:
     """Prints the tables, draws the radar and says what failed; returns the exit code."""
+    from qevolve_bench.analysis.render import robustness_text
     from qevolve_bench.analysis.robustness import robustness
-    from qevolve_bench.analysis.robustness_text import robustness_text
     from qevolve_bench.report.radar import radar_file
 
     episodes = [episode for run_ in runs for cell in run_.cells.values() for episode in cell]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from qevolve_bench.analysis.robustness import Robustness
-from qevolve_bench.analysis.robustness_text import retained_shares
+from qevolve_bench.analysis.robustness import Robustness, retained_shares
 from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import DASHES, Anchor, Drawing, Look, legend, svg_file
 from qevolve_envs.errors import BenchError

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qevolve_bench.analysis.compare import Comparison
-from qevolve_bench.analysis.compare_text import sentence
 from qevolve_bench.analysis.outcomes import failures
-from qevolve_bench.analysis.render import p_cell, percent, span
+from qevolve_bench.analysis.render import p_cell, percent, sentence, span
 from qevolve_bench.report.drawing import Drawing, Look, svg_inline, swatch
 from qevolve_bench.report.episodes import counts
 from qevolve_bench.report.figures import Figure, panel_of, spelled

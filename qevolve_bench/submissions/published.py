@@ -6,50 +6,68 @@ each column its benchmark, split and horizon. Nobody can verify them here.
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from qevolve_bench.analysis.render import table
+from qevolve_bench.schema import read_record
 from qevolve_envs.errors import BadFile
 
 SCHEMA = 1
-_GROUP = {"title", "source", "metric", "protocol", "columns", "rows"}
-_COLUMN = {"benchmark", "split", "horizon"}
-_ROW = {"method", "model", "values"}
+#: A number in per cent, a number with its spread, or nothing.
+Published = float | tuple[float, float] | None
 
 
-def read_published(path: Path) -> list[dict[str, Any]]:
+class PublishedColumn(TypedDict):
+    """Benchmark of a column; split and horizon are null where they are not stated."""
+
+    benchmark: str
+    split: str | None
+    horizon: int | None
+
+
+class PublishedRow(TypedDict):
+    """Numbers of one method: a value for each column."""
+
+    method: str
+    model: str
+    values: list[Published]
+
+
+class PublishedGroup(TypedDict):
+    """Numbers of one source."""
+
+    title: str
+    source: str
+    metric: str
+    protocol: str
+    columns: list[PublishedColumn]
+    rows: list[PublishedRow]
+
+
+class _PublishedFile(TypedDict):
+    groups: list[PublishedGroup]
+
+
+def read_published(path: Path) -> list[PublishedGroup]:
     """Reads the groups of published numbers.
-
-    Returns:
-        Objects with ``title``, ``source``, ``metric``, ``protocol``, ``columns`` (each with
-        ``benchmark``, ``split``, ``horizon``, null where it is not stated) and ``rows`` (each with
-        ``method``, ``model`` and, for each column, a value, ``[value, spread]`` or null).
 
     Raises:
         BadFile: Naming what is wrong.
     """
-    try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: not JSON ({error}).") from None
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        raise BadFile(f"{path}: this release reads schema version {SCHEMA}.")
-    groups = raw.get("groups")
-    if not isinstance(groups, list):
-        raise BadFile(f"{path}: 'groups' is missing, or not a list.")
-    for group in groups:
-        if problem := _problem(group):
-            raise BadFile(f"{path}: {problem}.")
-    return groups
+    file: _PublishedFile = read_record(path, _PublishedFile, SCHEMA, "a file of published numbers")
+    for group in file["groups"]:
+        for row in group["rows"]:
+            if len(row["values"]) != len(group["columns"]):
+                raise BadFile(
+                    f"{path}: row {row['method']!r} of {group['title']!r} has not one value for"
+                    " each column."
+                )
+    return file["groups"]
 
 
-def render_published(groups: list[dict[str, Any]]) -> str:
-    """The page, in Markdown."""
+def render_published(groups: list[PublishedGroup]) -> str:
+    """Writes the page, in Markdown."""
     parts = [
         "# Published numbers",
         "Facts from the literature, in per cent, as their authors report them. They were measured"
@@ -68,30 +86,7 @@ def render_published(groups: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _problem(group: Any) -> str:
-    if not isinstance(group, dict) or group.keys() != _GROUP:
-        return f"a group needs exactly the fields {', '.join(sorted(_GROUP))}"
-    title = group["title"]
-    for column in group["columns"]:
-        if not isinstance(column, dict) or column.keys() != _COLUMN:
-            return f"a column of {title!r} needs exactly {', '.join(sorted(_COLUMN))}"
-    for row in group["rows"]:
-        if not isinstance(row, dict) or row.keys() != _ROW:
-            return f"a row of {title!r} needs exactly {', '.join(sorted(_ROW))}"
-        if len(row["values"]) != len(group["columns"]):
-            return f"row {row['method']!r} of {title!r} has not one value for each column"
-        for value in row["values"]:
-            numbers = value if isinstance(value, list) else [value]
-            if value is not None and not all(_is_number(number) for number in numbers):
-                return f"row {row['method']!r} of {title!r} has a value that is no number"
-    return ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _header(column: dict[str, Any]) -> str:
+def _header(column: PublishedColumn) -> str:
     parts = [column["benchmark"]]
     if column["split"] is not None:
         parts.append(column["split"])
@@ -100,9 +95,9 @@ def _header(column: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _value(value: Any) -> str:
+def _value(value: Published) -> str:
     if value is None:
         return ""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"{value[0]:.1f} ± {value[1]:.1f}"
     return f"{value:.1f}"

@@ -346,13 +346,22 @@ def test_published_numbers_stand_apart():
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        (lambda raw: raw.update(schema=2), "schema version 1"),
-        (lambda raw: raw.update(groups={}), "not a list"),
-        (lambda raw: raw["groups"][0].pop("source"), "a group needs exactly"),
-        (lambda raw: raw["groups"][0]["columns"][0].pop("split"), "a column of"),
-        (lambda raw: raw["groups"][0]["rows"][0].pop("model"), "a row of"),
+        (lambda raw: raw.update(schema=2), "has schema version 2, this release reads 1"),
+        (lambda raw: raw.update(groups={}), "groups must be a list, not an object"),
+        (lambda raw: raw["groups"][0].pop("source"), r"groups\[0\] lacks the field 'source'"),
+        (
+            lambda raw: raw["groups"][0]["columns"][0].pop("split"),
+            r"columns\[0\] lacks the field 'split'",
+        ),
+        (
+            lambda raw: raw["groups"][0]["rows"][0].pop("model"),
+            r"rows\[0\] lacks the field 'model'",
+        ),
         (lambda raw: raw["groups"][0]["rows"][0]["values"].pop(), "one value for each column"),
-        (lambda raw: raw["groups"][0]["rows"][0].update(values=["9"] * 5), "no number"),
+        (
+            lambda raw: raw["groups"][0]["rows"][0].update(values=["9"] * 5),
+            r"values\[0\] must be a number",
+        ),
     ],
 )
 def test_published_file_is_checked(tmp_path, edit, expected):

@@ -7,8 +7,14 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from qevolve_bench.analysis.robustness import choose, perturbed_suite, retained_share, robustness
-from qevolve_bench.analysis.robustness_text import retained_shares, robustness_text
+from qevolve_bench.analysis.render import robustness_text
+from qevolve_bench.analysis.robustness import (
+    choose,
+    perturbed_suite,
+    retained_share,
+    retained_shares,
+    robustness,
+)
 from qevolve_bench.cli import main
 from qevolve_bench.report.radar import radar_file
 from qevolve_bench.runner.evaluate import evaluate

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from qevolve_bench.analysis.compare import compare, costs, unshared
-from qevolve_bench.analysis.compare_text import sentence
 from qevolve_bench.analysis.outcomes import BudgetPoint, read_sides
-from qevolve_bench.analysis.render import p_text
+from qevolve_bench.analysis.render import p_text, sentence
 from qevolve_bench.efficiency import read_curves
 from qevolve_bench.statistics import (
     crossed_difference,
