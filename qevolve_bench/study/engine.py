@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from qevolve_bench.folders import SPEC, current_names, first_difference
 from qevolve_bench.schema import convert, read_json, write_json
@@ -36,6 +36,8 @@ from qevolve_bench.training.specification import (
     read_result,
 )
 from qevolve_envs.errors import BadFile, BenchError
+
+R = TypeVar("R")
 
 
 class StudyJob(NamedTuple):
@@ -68,6 +70,24 @@ def run_folder(folder: Path, seed: int, *parts: object) -> Path:
             the value that is tried.
     """
     return folder.joinpath(*map(str, parts), f"seed-{seed}")
+
+
+def done_runs(
+    study: Study, folder: Path, read: Callable[[Path], R | None]
+) -> dict[str, dict[int, R]]:
+    """Reads the results of the runs that are done: arm -> seed -> result.
+
+    Args:
+        study: The study.
+        folder: Its folder.
+        read: Reads the result of a run; None where it is not done.
+    """
+    places = {arm.name: {s: run_folder(folder, s, "runs", arm.name) for s in study.seeds}
+              for arm in study.arms}  # fmt: skip
+    return {
+        name: {s: result for s, place in by_seed.items() if (result := read(place)) is not None}
+        for name, by_seed in places.items()
+    }
 
 
 def play_study(study: Study, folder: Path, *, workers: int, say: Callable[[str], None]) -> None:

@@ -21,7 +21,7 @@ from qevolve_bench.study.diagnostics import (
     refusals,
     refusals_table,
 )
-from qevolve_bench.study.engine import choose, run_folder
+from qevolve_bench.study.engine import choose, done_runs, run_folder
 from qevolve_bench.study.plan import SCHEMA, Study, extends
 from qevolve_bench.training.evaluation import read_curve
 from qevolve_bench.training.specification import TrainingResult, read_result
@@ -33,19 +33,6 @@ WARM = "warm start"
 
 #: Arm -> seed -> result, of the runs that are done.
 Done = Mapping[str, Mapping[int, TrainingResult]]
-
-
-def results_of(study: Study, folder: Path) -> Done:
-    """Reads the results of all arms and seeds that are done; the warm start comes first."""
-    places = {WARM: ["warm"]} | {arm.name: ["runs", arm.name] for arm in study.arms}
-    return {
-        name: {
-            seed: result
-            for seed in study.seeds
-            if (result := read_result(run_folder(folder, seed, *parts))) is not None
-        }
-        for name, parts in places.items()
-    }
 
 
 def scores(results: Sequence[TrainingResult], split: str) -> npt.NDArray[np.float64]:
@@ -67,7 +54,11 @@ def summarise(study: Study, folder: Path) -> dict[str, Any]:
     Learners are compared on the seeds that all of them have finished, and variants on those that
     all variants have finished as well, so that a table holds the same seeds in every row.
     """
-    done = results_of(study, folder)
+    warm = {s: read_result(run_folder(folder, s, "warm")) for s in study.seeds}
+    done: Done = {
+        WARM: {seed: result for seed, result in warm.items() if result is not None},
+        **done_runs(study, folder, read_result),
+    }
     learners = [WARM, *(arm.name for arm in study.arms if not arm.extends)]
     variants = [arm.name for arm in study.arms if arm.extends]
     common = [seed for seed in study.seeds if all(seed in done[name] for name in learners)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from qevolve_bench.analysis.render import table
 from qevolve_bench.schema import write_json
-from qevolve_bench.study.engine import run_folder
+from qevolve_bench.study.engine import done_runs, run_folder
 from qevolve_bench.study.plan import NONE, SCHEMA, Arm, Study, extends
 from qevolve_bench.study.rounds import read_rounds
 from qevolve_bench.tipping.analyse import analyse, gather
@@ -37,11 +37,8 @@ def write_results(study: Study, folder: Path) -> dict[str, Any]:
     Raises:
         BenchError: When no seed is finished on any arm.
     """
-    found = {
-        arm.name: [read_rounds(run_folder(folder, seed, "runs", arm.name)) for seed in study.seeds]
-        for arm in study.arms
-    }
-    seeds = [s for i, s in enumerate(study.seeds) if all(runs[i] for runs in found.values())]
+    done = done_runs(study, folder, read_rounds)
+    seeds = [seed for seed in study.seeds if all(seed in runs for runs in done.values())]
     if not seeds:
         raise BenchError(f"{folder} has no seed yet that all arms have finished.")
     traces = {arm.name: _traces(folder, arm, seeds) for arm in study.arms}
@@ -54,15 +51,12 @@ def write_results(study: Study, folder: Path) -> dict[str, Any]:
         write_json(folder / "runs" / result["subject"] / "tipping.json", result)
     tipping = gather(results)
     write_json(folder / "tipping.json", tipping)
-    place = {seed: i for i, seed in enumerate(study.seeds)}
     record = {
         "schema": SCHEMA,
         "study": asdict(study),
         "digest": study.digest(),
         "seeds": seeds,
-        "runs": {
-            name: {str(seed): runs[place[seed]] for seed in seeds} for name, runs in found.items()
-        },
+        "runs": {name: {str(s): runs[s] for s in seeds} for name, runs in done.items()},
         "tipping": tipping,
     }
     write_json(folder / "results.json", record)

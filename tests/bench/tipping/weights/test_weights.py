@@ -14,12 +14,14 @@ import till
 
 from qevolve_bench.cli import main
 from qevolve_bench.commands.tip import studies
+from qevolve_bench.schema import plain
 from qevolve_bench.study import engine, rounds
 from qevolve_bench.study.engine import play_study, run_folder
 from qevolve_bench.study.plan import NONE, Measure, Study
 from qevolve_bench.study.reader import read_study
 from qevolve_bench.study.rounds import WarmStart, make_warm, play_rounds, round_spec
-from qevolve_bench.study.table import write_results
+from qevolve_bench.study.table import markdown, write_results
+from qevolve_bench.tipping.document import check_document
 from qevolve_envs.episode import read_episodes
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.tipping.truth import read_trace
@@ -155,6 +157,21 @@ def test_the_plans_that_come_along_can_be_read(name: str) -> None:
     [q_evolve] = [arm for arm in study.arms if arm.name == "q_evolve"]
     critic = q_evolve.settings["critic"]
     assert critic["epochs"] >= 8 and critic["optim"]["batch_tokens"] <= 512
+
+
+@pytest.mark.parametrize("name", ["tip-household", "tip-roleplay"])
+def test_published_results_give_their_tables(name: str) -> None:
+    from importlib.resources import as_file, files
+
+    folder = Path(__file__).parents[4] / "leaderboards" / name
+    with as_file(files("qevolve_bench") / "studies" / f"{name}.yaml") as path:
+        study = read_study(path)
+    tipping = check_document(json.loads((folder / "tipping.json").read_text()), name)
+    # The runs themselves, which the last table lists, are not published.
+    record = {"study": plain(study), "seeds": study.seeds, "runs": {}, "tipping": tipping}
+    published, made = (folder / "table.md").read_text(), markdown(record)
+    assert made.partition("**Runs**")[0] == published.partition("**Runs**")[0]
+    assert made.splitlines()[-1] == published.splitlines()[-1]
 
 
 # ── one run ─────────────────────────────────────────────────────────────────
