@@ -22,6 +22,7 @@ import numpy as np
 from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, load_run
+from qevolve_bench.schema import read_lines
 from qevolve_bench.statistics.checks import Array
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
@@ -222,9 +223,8 @@ def _is_curve(path: Path) -> bool:
     if path.suffix != ".jsonl":
         return False
     try:
-        with path.open("rb") as stream:
-            first = json.loads(stream.readline())
-    except (OSError, ValueError, RecursionError):
+        first = next(read_lines(path, lambda line: line), None)
+    except BadFile:
         return False
     return isinstance(first, dict) and "learner" in first
 

@@ -18,6 +18,7 @@ from qevolve_bench.analysis.outcomes import BudgetPoint, CellKey, CellOutcomes
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, Manifest, read_lines
+from qevolve_bench.schema import read_json
 from qevolve_bench.tipping.document import check_document
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile, BenchError
@@ -191,24 +192,6 @@ def _tipping_file(argument: str) -> Path | None:
 
 def _tipping(path: Path) -> dict[str, Any]:
     return check_document(read_json(path), path)
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        BadFile: When it cannot be read, or is none.
-    """
-
-    def refuse(name: str) -> float:
-        raise BadFile(f"{path}: non-finite number {name}.")
-
-    try:
-        return json.loads(path.read_bytes(), parse_constant=refuse)
-    except OSError as error:
-        raise BadFile(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: not JSON ({error}).") from None
 
 
 def _evaluated(name: str, runs: Sequence[EvaluationRun], outcome: Outcome) -> Method:

@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qevolve_bench.schema import read_lines
 from qevolve_bench.training.specification import SCHEMA, TUNING, TrainingSpec
 from qevolve_envs.episode import Episode, write_episodes
-from qevolve_envs.errors import BadFile, BenchError, UnknownName
+from qevolve_envs.errors import BenchError, UnknownName
 from qevolve_envs.files import write_file
 from qevolve_envs.play import Assignment, EnvConfig
 from qevolve_envs.rng import child_seed, seed_sequence
@@ -123,13 +124,7 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
     file = folder / "curve.jsonl"
     if not file.is_file():
         return []
-    points = []
-    for number, line in enumerate(file.read_text(encoding="ascii").splitlines(), 1):
-        try:
-            points.append(json.loads(line))
-        except ValueError as error:
-            raise BadFile(f"{file}, line {number}: {error}.") from None
-    return points
+    return list(read_lines(file, lambda point: point))
 
 
 def add_point(
