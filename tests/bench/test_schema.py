@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qevolve_bench.cli import main
 from qevolve_bench.runner.results import load_run, read_lines
 from qevolve_bench.schema import (
     Bounds,
@@ -208,3 +209,14 @@ def test_a_line_without_an_end_is_not_kept(tmp_path, monkeypatch):
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b" " * 10_000_000))
     with pytest.raises(BadFile, match="line 1: longer than 1,000 bytes"):
         list(read_lines(tmp_path / "x.jsonl.gz"))
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_a_strangers_folder_cannot_hang_a_command(tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name in ("curve.jsonl", "episodes.jsonl"):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).symlink_to("/dev/zero")
+        assert main([command, str(folder / name), str(folder / name)]) == 2
+        assert "it is not an ordinary file" in capsys.readouterr().err
