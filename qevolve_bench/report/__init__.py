@@ -7,7 +7,8 @@
 `axes`, `forest`, `lines`, `radar`, `heatmap`, `rounds`   the kinds of figures
 `figures`       the figures of a report, each with the table behind it
 `episodes`      episodes, packed for the page
-`sections`, `browser`, `reproduce`, `tipping`   the parts of the page
+`sections`, `reproduce`, `tipping`   the values of the page's sections
+`templates`     the page's HTML, which `html` fills by jinja2 and always escapes
 `page`          the whole of it
 `files`         writing it
 ==============  ================================================================================

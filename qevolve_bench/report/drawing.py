@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from qevolve_bench.report.html import Markup, tag
+from markupsafe import Markup
+
+from qevolve_bench.report.html import macro
 
 #: Names of colours, in files; a page has them as CSS variables, for light and dark. The series are
 #: those of M. Okabe and K. Ito, "Color universal design" (2008), darkened where they would be too
@@ -219,7 +221,7 @@ def shortened(name: str, most: int) -> str:
 
 
 def svg(drawing: Drawing, colour: Callable[[str], str], *, alone: bool) -> Markup:
-    """A figure as SVG.
+    """Writes a figure as SVG.
 
     Args:
         drawing: The figure.
@@ -227,24 +229,17 @@ def svg(drawing: Drawing, colour: Callable[[str], str], *, alone: bool) -> Marku
         alone: For a file: with name space, background and font.
     """
     width, height = _number(drawing.width), _number(drawing.height)
-    parts: list[Markup] = [tag("title", drawing.title)]
+    attributes = {"viewBox": f"0 0 {width} {height}", "width": width, "height": height}
+    shapes: list[_Element] = []
     if alone:
-        parts.append(tag("rect", width=width, height=height, fill=colour("paper")))
-    parts += [
-        _path(s, colour, alone) if isinstance(s, Path) else _text(s, colour, alone)
-        for s in drawing.shapes
+        attributes["xmlns"] = "http://www.w3.org/2000/svg"
+        attributes["font-family"] = "DejaVu Sans, Helvetica, Arial, sans-serif"
+        paper: dict[str, object] = {"width": width, "height": height, "fill": colour("paper")}
+        shapes.append(("rect", paper, "", ""))
+    shapes += [
+        _path(s, colour, alone) if isinstance(s, Path) else _text(s, colour) for s in drawing.shapes
     ]
-    return tag(
-        "svg",
-        parts,
-        xmlns="http://www.w3.org/2000/svg" if alone else None,
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
-        role="img",
-        aria_label=drawing.title,
-        font_family="DejaVu Sans, Helvetica, Arial, sans-serif" if alone else None,
-    )
+    return macro("svg", attributes, drawing.title, shapes)
 
 
 def svg_file(drawing: Drawing) -> str:
@@ -257,35 +252,39 @@ def svg_inline(drawing: Drawing) -> Markup:
     return svg(drawing, lambda name: f"var(--{name})", alone=False)
 
 
-def _path(path: Path, colour: Callable[[str], str], alone: bool) -> Markup:
+#: An element of SVG: its name, attributes (None: left out), text and title.
+_Element = tuple[str, dict[str, object], str, str]
+
+
+def _path(path: Path, colour: Callable[[str], str], alone: bool) -> _Element:
     points = "".join(
         f"{'L' if i else 'M'}{_number(x)} {_number(y)}" for i, (x, y) in enumerate(path.points)
     )
-    return tag(
-        "path",
-        tag("title", path.title) if path.title else None,
-        d=points + ("Z" if path.closed else ""),
-        fill="none" if path.fill is None else colour(path.fill),
-        fill_opacity=None if path.opacity == 1 else _number(path.opacity),
-        stroke=None if path.stroke is None else colour(path.stroke),
-        stroke_width=None if path.stroke is None else _number(path.width),
-        stroke_dasharray=" ".join(map(_number, path.dash)) or None,
-        stroke_linejoin="round" if path.stroke is not None and len(path.points) > 2 else None,
-        data_ep=None if alone else path.link,
-    )
+    attributes: dict[str, object] = {
+        "d": points + ("Z" if path.closed else ""),
+        "fill": "none" if path.fill is None else colour(path.fill),
+        "fill-opacity": None if path.opacity == 1 else _number(path.opacity),
+        "data-ep": None if alone else path.link,
+    }
+    if path.stroke is not None:
+        attributes |= {
+            "stroke": colour(path.stroke),
+            "stroke-width": _number(path.width),
+            "stroke-linejoin": "round" if len(path.points) > 2 else None,
+        }
+    attributes["stroke-dasharray"] = " ".join(map(_number, path.dash)) or None
+    return "path", attributes, "", path.title
 
 
-def _text(text: Text, colour: Callable[[str], str], alone: bool) -> Markup:
-    return tag(
-        "text",
-        text.text,
-        tag("title", text.title) if text.title else None,
-        x=_number(text.x),
-        y=_number(text.y),
-        font_size=_number(text.size),
-        text_anchor=None if text.anchor == "start" else text.anchor,
-        fill=colour(text.colour),
-    )
+def _text(text: Text, colour: Callable[[str], str]) -> _Element:
+    attributes: dict[str, object] = {
+        "x": _number(text.x),
+        "y": _number(text.y),
+        "font-size": _number(text.size),
+        "text-anchor": None if text.anchor == "start" else text.anchor,
+        "fill": colour(text.colour),
+    }
+    return "text", attributes, text.text, text.title
 
 
 def _marker(

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from markupsafe import Markup
+
 from qevolve_bench.analysis.outcomes import CellKey
 from qevolve_bench.analysis.render import p_cell, percent, percent_with
 from qevolve_bench.analysis.robustness import Effect, Robustness
@@ -15,7 +17,7 @@ from qevolve_bench.report.drawing import Drawing, Look, legend, look
 from qevolve_bench.report.episodes import FAILED, Packed, state
 from qevolve_bench.report.forest import Line, forest, retained
 from qevolve_bench.report.heatmap import Tile, heatmap, ordered
-from qevolve_bench.report.html import Markup, table
+from qevolve_bench.report.html import table
 from qevolve_bench.report.inputs import Inputs
 from qevolve_bench.report.lines import curve_chart, profile_chart
 from qevolve_bench.report.numbers import ReportNumbers
@@ -229,6 +231,26 @@ def robustness_figures(name: str, result: Robustness) -> list[Figure]:
         plot = retained(caption, lines)
         figures.append(Figure(slug("retained", name, where), heading, caption, plot, None, data))
     return figures
+
+
+def retained_figures(numbers: ReportNumbers) -> list[Figure]:
+    """Draws what every method retains, panel by panel."""
+    return [
+        figure
+        for name, results in numbers.robustness.items()
+        for result in results
+        for figure in robustness_figures(name, result)
+    ]
+
+
+def nothing_retained(numbers: ReportNumbers) -> list[tuple[str, str, Markup]]:
+    """Lists methods that achieve nothing on the clean tasks: name, panel and table."""
+    return [
+        (name, panel_of(result), effects_table(f"{name} on {panel_of(result)}", result))
+        for name, results in numbers.robustness.items()
+        for result in results
+        if result.worst is None
+    ]
 
 
 def panel_of(result: Robustness) -> str:

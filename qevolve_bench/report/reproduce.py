@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from qevolve_bench.commands.eval import EvalOptions
 from qevolve_bench.commands.robustness import RobustnessOptions
 from qevolve_bench.commands.shared import PlayingOptions
 from qevolve_bench.flags import command_line
 from qevolve_bench.folders import current_names
-from qevolve_bench.report.html import Content, Markup, join, table, tag
-from qevolve_bench.report.inputs import Method
+from qevolve_bench.report.html import table
 from qevolve_bench.runner.results import Manifest
 from qevolve_bench.schema import convert
 from qevolve_bench.suites import Suite
@@ -76,93 +78,69 @@ def training_command(record: dict[str, Any]) -> str:
     return command(["train", *command_line(spec), "--out", "RUN"])
 
 
-def runs_of(method: Method) -> Markup:
-    """Shows everything that is known of the origin of a method's runs."""
-    parts: list[Content] = [tag("h3", method.name)]
-    for name, manifest in method.manifests.items():
-        if manifest is None:
-            parts.append(
-                tag(
-                    "p",
-                    tag("strong", name),
-                    " is a bare file of episodes without a manifest: its command, panels and"
-                    " versions are not known. Its tasks, seeds and digests are in the episode"
-                    " browser.",
-                )
-            )
-        else:
-            parts.append(_evaluation(name, manifest))
-    for name, spec in method.specs.items():
-        parts.append(_training(name, spec))
-    if method.curves and not method.specs:
-        parts.append(
-            tag("p", "Known from its learning curve alone, which names no command or version.")
-        )
-    if method.curves:
-        seeds = ", ".join(str(curve.seed) for curve in method.curves)
-        parts.append(tag("p", f"Training seeds: {seeds}.", class_="note"))
-    return tag("div", parts)
+@dataclass(frozen=True, slots=True)
+class EvaluationRecord:
+    """What a manifest says of its run, for the page.
+
+    Attributes:
+        suite: The suite that was played.
+        command: The command that plays it again; None where it is not known.
+        described: The agent's description of itself.
+        cells: Table of cells, seeds and panels.
+        skipped: Cells that were not played, with the reasons.
+        versions: A sentence on the versions of packages and code.
+    """
+
+    suite: Suite
+    command: str | None
+    described: str
+    cells: Markup
+    skipped: str
+    versions: str
 
 
-def _evaluation(name: str, manifest: Manifest) -> Markup:
+def evaluation(manifest: Manifest) -> EvaluationRecord:
+    """Gathers what a manifest says of its run."""
     suite = Suite.from_json(manifest["suite"])
-    said = evaluation_command(manifest)
-    parts: list[Content] = [
-        tag(
-            "p",
-            tag("strong", name),
-            f": suite {suite.name}, digest ",
-            tag("code", suite.digest[:16]),
-            "." if manifest["complete"] else ". This run is unfinished.",
-        )
-    ]
-    if said is None:
-        parts.append(tag("p", "Its suite was given as a file, which the manifest does not name."))
-    else:
-        parts.append(tag("pre", said, class_="command"))
-    options = manifest["agent"].get("description")
-    if isinstance(options, dict) and options:
-        described = ", ".join(f"{key} = {value}" for key, value in options.items())
-        parts.append(tag("p", f"The agent describes itself: {described}.", class_="note"))
-    parts.append(_cells(suite))
-    if manifest["skipped"]:
-        skipped = "; ".join(f"{cell}: {why}" for cell, why in manifest["skipped"].items())
-        parts.append(tag("p", f"Not played: {skipped}"))
-    parts.append(tag("p", _versions(manifest["provenance"]), class_="note"))
-    return join(parts)
-
-
-def _cells(suite: Suite) -> Markup:
     rows = [
         (
             cell.name,
             cell.horizon,
             ", ".join(map(str, cell.seeds)),
             "–" if cell.tasks is None else cell.tasks,
-            "not recorded" if cell.panel is None else tag("code", cell.panel[:16]),
+            "not recorded"
+            if cell.panel is None
+            else Markup("<code>{}</code>").format(cell.panel[:16]),
         )
         for cell in suite.cells
     ]
-    return tag(
-        "details",
-        tag("summary", "Cells, seeds and panels"),
-        table(
-            ("cell", "horizon", "seeds", "tasks", "panel"),
-            rows,
-            caption="What was played; panels by the first digits of their SHA-256",
-            numeric=(1, 3),
-        ),
+    cells = table(
+        ("cell", "horizon", "seeds", "tasks", "panel"),
+        rows,
+        caption="What was played; panels by the first digits of their SHA-256",
+        numeric=(1, 3),
+    )
+    described = manifest["agent"].get("description") or {}
+    return EvaluationRecord(
+        suite,
+        evaluation_command(manifest),
+        ", ".join(f"{key} = {value}" for key, value in described.items()),
+        cells,
+        "; ".join(f"{cell}: {why}" for cell, why in manifest["skipped"].items()),
+        _versions(manifest["provenance"]),
     )
 
 
-def _training(name: str, spec: dict[str, Any] | None) -> Markup:
-    if not isinstance(spec, dict):
-        return tag("p", tag("strong", name), " has no spec.json: how it was trained is not known.")
+def training(record: dict[str, Any]) -> tuple[str, str]:
+    """Spells the command that trains a run again, or says why it is not known.
+
+    Returns:
+        The command and the problem, one of which is empty.
+    """
     try:
-        shown = tag("pre", training_command(spec), class_="command")
+        return training_command(record), ""
     except BadFile as error:
-        shown = tag("p", f"Its command is not known: {error}.")
-    return tag("details", [tag("summary", f"{name}: how it was trained"), shown])
+        return "", str(error)
 
 
 def _versions(provenance: dict[str, Any]) -> str:

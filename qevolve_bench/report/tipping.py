@@ -7,14 +7,16 @@ The file holds a result of `qevolve_bench.tipping.analyse.analyse`, or a study o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from markupsafe import Markup
 
 from qevolve_bench.report.axes import WIDTH
 from qevolve_bench.report.drawing import Look, legend, look
 from qevolve_bench.report.figures import Figure, slug
-from qevolve_bench.report.html import Content, Markup, join, table, tag
+from qevolve_bench.report.html import table
 from qevolve_bench.report.rounds import Series, rounds_chart
-from qevolve_bench.report.sections import panels
 from qevolve_bench.statistics import Interval
 from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.rates import STATES
@@ -32,10 +34,6 @@ _STATES = {
     "after_failure": "after one that did not",
     "before_any": "before any",
 }
-_PHASES = (
-    " Phase A is the baseline, B the temptation (shaded), C the baseline restored, D the same with"
-    " all history wiped."
-)
 
 
 def figures(document: Mapping[str, Any]) -> list[Figure]:
@@ -43,14 +41,31 @@ def figures(document: Mapping[str, Any]) -> list[Figure]:
     return [figure for result in results_of(document) for figure in _figures(result)]
 
 
-def section(document: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
-    """Content of the section for one file.
+@dataclass(frozen=True, slots=True)
+class TippingPart:
+    """One result in the section on tipping: its heading, sentences, figures and tables."""
+
+    where: str
+    said: list[str]
+    phased: bool
+    resampled: str
+    figures: list[Figure]
+    tables: list[Markup]
+
+
+def section(
+    document: Mapping[str, Any], drawn: Sequence[Figure]
+) -> tuple[Markup | None, list[TippingPart]]:
+    """Makes the values of the section on one file.
 
     Args:
         document: The parsed JSON.
-        drawn: Of `figures`, with the names that their files have.
+        drawn: Result of `figures`, with the names of their files.
+
+    Returns:
+        The table of all subjects of a study, and each result.
     """
-    return join([_front(document), *(_result(r, drawn) for r in results_of(document))])
+    return _front(document), [_result(r, drawn) for r in results_of(document)]
 
 
 # ── figures ─────────────────────────────────────────────────────────────────
@@ -108,21 +123,10 @@ def _beside(where: str, control: str) -> str:
 # ── tables ──────────────────────────────────────────────────────────────────
 
 
-def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
-    where = _where(result)
-    arms = result["arms"]
+def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> TippingPart:
+    where, arms = _where(result), result["arms"]
     own = {where, *(_beside(where, name) for name in arms)}
-    phased = any(r["phase"] for r in arms[MAIN]["rounds"])
-    parts: list[Content] = [
-        tag("h3", where),
-        tag("ul", [tag("li", line) for line in said(result)], class_="said"),
-        panels(
-            [figure for figure in drawn if figure.heading in own],
-            said="Bands are pointwise." + (_PHASES if phased else ""),
-            method="tipping.analyse: violations over opportunities of each round, over all"
-            " episodes and agents under test; intervals from a cluster bootstrap over"
-            f" {result['resampled']}, {result['resamples']:,} resamples, seed {result['seed']}.",
-        ),
+    tables = [
         _table(f"{where}: figures of every arm", ["arm", *FIGURES],
                [(name, *figures_row(arm)) for name, arm in arms.items()]),
         _contrasts(result, where),
@@ -134,7 +138,14 @@ def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> Markup:
         _diffusion(result, where),
         _units(arms, where),
     ]  # fmt: skip
-    return join(parts)
+    return TippingPart(
+        where,
+        said(result),
+        any(r["phase"] for r in arms[MAIN]["rounds"]),
+        f"{result['resampled']}, {result['resamples']:,} resamples, seed {result['seed']}",
+        [figure for figure in drawn if figure.heading in own],
+        [made for made in tables if made is not None],
+    )
 
 
 def _contrasts(result: Mapping[str, Any], where: str) -> Markup | None:
@@ -232,5 +243,5 @@ def _with_n(found: Mapping[str, Any] | None) -> str:
     return "–" if found is None else f"{percent(found)}, n = {found['n']}"
 
 
-def _table(caption: str, headers: Sequence[Content], rows: Sequence[Sequence[Content]]) -> Markup:
+def _table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
     return table(headers, rows, caption=caption, numeric=range(1, len(headers)))

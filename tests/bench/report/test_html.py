@@ -3,12 +3,19 @@
 import json
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
+from markupsafe import Markup
 
-from qevolve_bench.report.html import Markup, embedded_json, table, tag, text
+from qevolve_bench.report.html import embedded_json, environment, macro, table
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(1)">\'"&amp;'
+
+
+def fill(template, **values):
+    return environment().from_string(template).render(values)
 
 
 class Reader(HTMLParser):
@@ -33,7 +40,7 @@ def read(markup):
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"])) | st.just(HOSTILE))
 def test_text_comes_back_as_text(foreign):
-    reader = read(tag("p", foreign, title=foreign))
+    reader = read(fill('<p title="{{ x }}">{{ x }}</p>', x=foreign))
     assert reader.tags == ["p"]
     assert reader.data == foreign
     assert reader.attributes == [("title", foreign)]
@@ -49,14 +56,21 @@ def test_embedded_data_cannot_end_its_element(value):
 
 
 def test_control_characters_are_shown_as_unreadable():
-    assert text("a\x00b\x1bc\ud800\n\t\u00a0d") == "a\ufffdb\ufffdc\ufffd\n\t\u00a0d"
+    assert fill("{{ x }}", x="a\x00b\x1bc\ud800\n\t\u00a0d") == "a\ufffdb\ufffdc\ufffd\n\t\u00a0d"
 
 
-def test_markup_is_kept_and_attributes_are_named():
-    content = (Markup("<b>x</b>"), 3, None, ["a", "<"])
-    made = tag("td", *content, class_="num", aria_label="é", hidden=True, title=None, open=False)
-    assert made == '<td class="num" aria-label="é" hidden><b>x</b>3a&lt;</td>'
-    assert tag("input", type="range") == '<input type="range">'
+def test_markup_is_kept_and_what_is_missing_is_refused():
+    assert fill("{{ x }}{{ y }}{{ z }}", x=Markup("<b>x</b>"), y=None, z="<") == "<b>x</b>&lt;"
+    with pytest.raises(UndefinedError):
+        fill("{{ x }}")
+
+
+def test_foreign_text_in_a_figure_stays_text():
+    shapes = [("text", {"x": "1", "data-ep": None}, HOSTILE, HOSTILE)]
+    reader = read(macro("svg", {"width": "3"}, HOSTILE, shapes))
+    assert reader.tags == ["svg", "title", "text", "title"]
+    assert dict(reader.attributes)["aria-label"] == HOSTILE
+    assert reader.data == 3 * HOSTILE
 
 
 def test_a_table_names_its_rows_and_columns():
