@@ -1,6 +1,6 @@
-"""Who is better: differences on shared tasks, with intervals, tests and sentences.
+"""Comparisons of methods: differences on shared tasks, with intervals and tests.
 
-What is a sample decides what is tested. *Agents* are compared over tasks: the rounds of a task are
+The test depends on what is a sample. *Agents* are compared over tasks: the rounds of a task are
 averaged, the interval of two success rates is that of `success_difference` and the test is exact
 sign flips (for one round McNemar's). *Learners*, several training runs each, are compared over
 seeds and tasks by `crossed_difference`; pairs of the same seed count as pairs. Over five seeds a
@@ -43,7 +43,7 @@ Correction = Literal["holm", "bh", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides in one cell.
+    """Difference of two methods in one cell.
 
     Attributes:
         cell: What was played.
@@ -139,7 +139,9 @@ def costs(
     outcome: Outcome = "success",
     level: float = 0.95,
 ) -> list[Cost]:
-    """What each learner spent to reach a threshold on each split, all followed equally far.
+    """Computes the budget that each learner spent until it reached a threshold, by split.
+
+    All learners are followed up to the same budget.
 
     Args:
         learners: Training runs by the name of the learner.
@@ -196,7 +198,7 @@ def _compare(
         )
     if len(tasks) < most:
         notes.append(f"Only the {len(tasks)} tasks that both played count, of {most}.")
-    left, right = _columns(a, tasks), _columns(b, tasks)
+    left, right = a.columns(tasks), b.columns(tasks)
     pairs = _pairs(a, b)
     if pairs and len(pairs) < max(len(left), len(right)):
         notes.append(f"Only the {len(pairs)} seeds that both have are compared, as pairs.")
@@ -343,12 +345,6 @@ def _check_alike(
     if a.seeds is None and b.seeds is None and a.rounds != b.rounds:
         notes.append(f"{one} and {other} played {a.rounds} and {b.rounds} rounds of each task.")
     return notes
-
-
-def _columns(entry: CellOutcomes, tasks: Sequence[str]) -> Array:
-    place = {task: i for i, task in enumerate(entry.tasks)}
-    columns: Array = entry.table[:, [place[task] for task in tasks]]
-    return columns
 
 
 def _effect(units: Array) -> float | None:

@@ -1,6 +1,6 @@
-"""What `qevolve-bench compare` is given: evaluations, submissions, episodes and training runs.
+"""Outcomes of evaluations, submissions, files of episodes and training runs, in one form.
 
-All of them become *sides*: a name and, for each cell (environment, arguments, split), a table of
+All of them become methods: a name and, for each cell (environment, arguments, split), a table of
 runs x tasks. An evaluation is one run, however many rounds it played; several of them under one
 name, or the seeds of a learner, are runs of one method, and a sample of what it does.
 """
@@ -8,12 +8,12 @@ name, or the seeds of a learner, are runs of one method, and a sample of what it
 from __future__ import annotations
 
 import glob
-import itertools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ _NAMED = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class CellKey:
-    """What was played: cells of the same environment, arguments and split can be compared."""
+    """Environment, arguments and split of episodes; those of equal keys can be compared."""
 
     env_id: str
     env_kwargs: str
@@ -44,7 +44,7 @@ class CellKey:
 
     @property
     def label(self) -> str:
-        """For people: ``Household unseen``, ``Household unseen (size=small)``."""
+        """Name for people: ``Household unseen``, ``Household unseen (size=small)``."""
         name = self.env_id.rpartition("/")[2].removesuffix("-v0")
         arguments = json.loads(self.env_kwargs)
         said = ", ".join(f"{key}={value}" for key, value in arguments.items())
@@ -53,7 +53,7 @@ class CellKey:
 
 @dataclass(frozen=True, slots=True)
 class CellOutcomes:
-    """One method in one cell.
+    """Outcomes of one method in one cell.
 
     Attributes:
         tasks: Ids of the tasks that all runs played.
@@ -73,10 +73,16 @@ class CellOutcomes:
     horizon: int | None = None
     notes: tuple[str, ...] = ()
 
+    def columns(self, tasks: Sequence[str]) -> Array:
+        """Table of these tasks, in their order."""
+        places = {task: i for i, task in enumerate(self.tasks)}
+        chosen: Array = self.table[:, [places[task] for task in tasks]]
+        return chosen
+
 
 @dataclass(frozen=True, slots=True)
 class MethodOutcomes:
-    """One method: what it is called, and how it did in each cell."""
+    """Name of a method, and its outcomes by cell."""
 
     name: str
     entries: dict[CellKey, CellOutcomes]
@@ -84,7 +90,7 @@ class MethodOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonInputs:
-    """Everything that a comparison was given.
+    """Everything that a comparison is made of.
 
     Attributes:
         sides: In the order of the arguments.
@@ -101,7 +107,7 @@ class ComparisonInputs:
 
 @dataclass(slots=True)
 class Source:
-    """What one argument stands for, before everything is known."""
+    """Runs that one argument names; its name is None where the argument gives none."""
 
     name: str | None
     paths: list[Path] = field(default_factory=list)
@@ -111,7 +117,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPoint:
-    """Where learning curves are compared: ``env_steps=40000``."""
+    """Point at which learning curves are compared: ``env_steps=40000``."""
 
     axis: str = "env_steps"
     amount: float | None = None
@@ -182,7 +188,11 @@ def read_sides(
 
 
 def read_source(argument: str) -> Source:
-    """Everything behind one argument of the command line: ``[NAME=]PATH``, which may be a glob."""
+    """Reads one argument of the command line: ``[NAME=]PATH``, where the path may be a glob.
+
+    Raises:
+        BenchError: For what cannot be read, or is not one method.
+    """
     named = None if Path(argument).exists() else _NAMED.fullmatch(argument)
     name, pattern = (named[1], named[2]) if named else (None, argument)
     if Path(pattern).exists():
@@ -230,7 +240,7 @@ def _is_curve(path: Path) -> bool:
 
 
 def _inside(folder: Path) -> bool:
-    """Whether a folder holds runs rather than being one."""
+    """True for a folder of runs, which is no run itself."""
     return any(
         (child / MANIFEST).exists() or (child / "curve.jsonl").exists()
         for child in folder.iterdir()
@@ -308,47 +318,47 @@ def task_means(episodes: Iterable[Episode], outcome: Outcome) -> dict[str, float
     return {task: math.fsum(rounds[task]) / len(rounds[task]) for task in sorted(rounds)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """Episodes of one run in one cell, with what its suite records of the panel."""
+
+    episodes: list[Episode]
+    panel: str | None
+    horizon: int | None
+
+
 def entries_of_runs(
     name: str, runs: Sequence[EvaluationRun], outcome: Outcome
 ) -> dict[CellKey, CellOutcomes]:
-    """What the evaluations of one name hold, by cell."""
-    played: dict[CellKey, list[tuple[dict[str, list[float]], str | None, int | None]]] = {}
+    """Makes tables of the evaluations of one method.
+
+    Raises:
+        BenchError: When there are no episodes, or the runs differ in more than their chance.
+    """
+    played: dict[CellKey, list[_Played]] = {}
     for run in runs:
-        suite = run.suite
-        cells = {cell.name: cell for cell in suite.cells} if suite else {}
-        mine = set()
+        described = {cell.name: cell for cell in run.suite.cells} if run.suite else {}
+        mine: dict[CellKey, _Played] = {}
         for cell_name, episodes in run.cells.items():
-            described = cells.get(cell_name)
-            tables: dict[CellKey, dict[str, list[float]]] = {}
-            horizons: dict[CellKey, int | None] = {}
+            by_cell: dict[CellKey, list[Episode]] = {}
             for episode in episodes:
-                cell = cell_of_episode(episode)
-                horizons.setdefault(cell, episode.env_kwargs.get(_HORIZON))
-                values = tables.setdefault(cell, {}).setdefault(episode.task_id, [])
-                values.append(outcome_of(episode, outcome))
-            for cell, table in tables.items():
+                by_cell.setdefault(cell_of_episode(episode), []).append(episode)
+            for cell, some in by_cell.items():
                 if cell in mine:
                     raise BenchError(
                         f"{name} played {cell.label} in two cells, which differ in more than that:"
                         " compare runs that have one of them."
                     )
-                mine.add(cell)
-                panel = described.panel if described else None
-                horizon = horizons[cell] or (described.horizon if described else None)
-                played.setdefault(cell, []).append((table, panel, horizon))
+                known = described.get(cell_name)
+                horizon = some[0].env_kwargs.get(_HORIZON) or (known.horizon if known else None)
+                mine[cell] = _Played(some, known.panel if known else None, horizon)
+        for cell, found in mine.items():
+            played.setdefault(cell, []).append(found)
     if not played:
         raise BenchError(f"{name} holds no episodes.")
     # Either every run played every cell, or the cells are shared out among the runs.
     count = 1 if all(len(found) == 1 for found in played.values()) else len(runs)
-    entries = {cell: _entry(name, cell, found, count) for cell, found in played.items()}
-    by_cell: dict[CellKey, list[Episode]] = {}
-    for run in runs:
-        for episode in itertools.chain.from_iterable(run.cells.values()):
-            by_cell.setdefault(cell_of_episode(episode), []).append(episode)
-    for cell, entry in entries.items():
-        if said := failures(f"{name} in {cell.label}", by_cell[cell]):
-            entries[cell] = replace(entry, notes=(*entry.notes, said))
-    return entries
+    return {cell: _entry(name, cell, found, count, outcome) for cell, found in played.items()}
 
 
 def failures(whose: str, episodes: Sequence[Episode]) -> str:
@@ -365,42 +375,39 @@ def failures(whose: str, episodes: Sequence[Episode]) -> str:
 
 
 def _entry(
-    name: str,
-    cell: CellKey,
-    found: Sequence[tuple[dict[str, list[float]], str | None, int | None]],
-    runs: int,
+    name: str, cell: CellKey, found: Sequence[_Played], runs: int, outcome: Outcome
 ) -> CellOutcomes:
     if len(found) < runs:
         raise BenchError(f"Only {len(found)} of the {runs} runs of {name} played {cell.label}.")
-    panels = {panel for _, panel, _ in found}
-    horizons = {horizon for _, _, horizon in found}
+    panels, horizons = {one.panel for one in found}, {one.horizon for one in found}
     if len(panels) > 1 or len(horizons) > 1:
         what = "panels" if len(panels) > 1 else "horizons"
         raise BenchError(f"The runs of {name} played {cell.label} with different {what}.")
-    tables = [table for table, _, _ in found]
-    shared = set(tables[0]).intersection(*tables[1:])
-    if not shared:
+    rounds = [Counter(episode.task_id for episode in one.episodes) for one in found]
+    tasks = tuple(sorted(set(rounds[0]).intersection(*rounds[1:])))
+    if not tasks:
         raise BenchError(f"The runs of {name} share no task of {cell.label}.")
-    tasks = tuple(sorted(shared))
     notes = []
-    most = max(map(len, tables))
+    most = max(map(len, rounds))
     if len(tasks) < most:
         notes.append(f"The runs of {name} share {len(tasks)} of {most} tasks; only these count.")
-    counts = {len(table[task]) for table in tables for task in tasks}
+    counts = {of_run[task] for of_run in rounds for task in tasks}
     if len(counts) > 1:
         notes.append(
             f"{name} played tasks {min(counts)} to {max(counts)} times; each task weighs the same."
         )
-    values = np.array([[np.mean(table[task]) for task in tasks] for table in tables])
-    return CellOutcomes(
-        tasks, values, None, max(counts), panels.pop(), horizons.pop(), tuple(notes)
-    )
+    everything = [episode for one in found for episode in one.episodes]
+    if failed := failures(f"{name} in {cell.label}", everything):
+        notes.append(failed)
+    means = [task_means(one.episodes, outcome) for one in found]
+    table = np.array([[of_run[task] for task in tasks] for of_run in means])
+    return CellOutcomes(tasks, table, None, max(counts), panels.pop(), horizons.pop(), tuple(notes))
 
 
 def entries_of_curves(
     name: str, curves: Sequence[Curve], outcome: Outcome, axis: str, amount: float
 ) -> dict[CellKey, CellOutcomes]:
-    """What the training runs of one name hold at a point of their curves, by cell."""
+    """Makes tables of the training runs of one method, at a point of their curves."""
     worlds: dict[str, list[Curve]] = {}
     for curve in curves:
         worlds.setdefault(curve.world, []).append(curve)
@@ -427,6 +434,6 @@ def cell_of(curve: Curve, split: str) -> CellKey:
 
 
 def _canonical(kwargs: Mapping[str, Any]) -> str:
-    """The arguments of a world; its horizon is compared apart, because not all records have it."""
+    """Arguments of an environment as text, without the horizon, which not all records have."""
     world = {key: value for key, value in kwargs.items() if key != _HORIZON}
     return json.dumps(world, sort_keys=True, separators=(",", ":"))

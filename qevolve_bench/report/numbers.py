@@ -14,6 +14,7 @@ import numpy as np
 from qevolve_bench.analysis.compare import Comparison, compare
 from qevolve_bench.analysis.estimate import MethodEstimate, mean_of_cells, method_estimate
 from qevolve_bench.analysis.outcomes import CellKey, MethodOutcomes
+from qevolve_bench.analysis.rank import rank_methods
 from qevolve_bench.analysis.robustness import Robustness, robustness
 from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
@@ -24,9 +25,7 @@ from qevolve_bench.statistics import (
     RankRange,
     bootstrap,
     performance_profile,
-    rank_ranges,
 )
-from qevolve_bench.statistics.checks import Array
 from qevolve_envs.errors import BenchError
 from qevolve_envs.rng import seed_sequence
 
@@ -199,10 +198,9 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodT
     notes = []
     ranks: dict[str, RankRange] = {}
     if len(methods) > 1:
-        tables = _shared(methods, cells)
-        if all(table.shape[1] for of in tables.values() for table in of.values()):
-            ranks = rank_ranges(tables, level=level, seed=seed_sequence(0, "report", "ranks"))
-        else:
+        played = {m.name: {cell.label: of for cell, of in m.entries.items()} for m in methods}
+        ranks = rank_methods(played, level=level, seed=seed_sequence(0, "report", "ranks"))
+        if not ranks:
             notes.append("These methods share no task in some cell, so they are not ranked.")
     standings = []
     for method in methods:
@@ -221,18 +219,6 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodT
     place = {name: i for i, name in enumerate(ranks)}
     standings.sort(key=lambda s: (place.get(s.name, 0), s.name if not ranks else ""))
     return MethodTable(cells, standings, list(dict.fromkeys(notes)))
-
-
-def _shared(methods: Sequence[Method], cells: Sequence[CellKey]) -> dict[str, dict[str, Array]]:
-    """Tables of the tasks that all methods played, by method and cell."""
-    tables: dict[str, dict[str, Array]] = {method.name: {} for method in methods}
-    for cell in cells:
-        entries = {method.name: method.entries[cell] for method in methods}
-        tasks = sorted(set.intersection(*(set(entry.tasks) for entry in entries.values())))
-        for name, entry in entries.items():
-            columns = [entry.tasks.index(task) for task in tasks]
-            tables[name][cell.label] = entry.table[:, columns]
-    return tables
 
 
 def _aggregates(

@@ -1,4 +1,4 @@
-"""Leaderboards: what verified submissions amount to, side by side.
+"""Leaderboards: results of verified submissions, side by side.
 
 A leaderboard is a folder ``<suite>/`` of submissions under one root. Everything here is a pure
 function of the submissions and of the suite; `qevolve_bench.submissions.pages` writes it down.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from qevolve_bench.analysis.estimate import bootstrap_mean, mean_of_cells, rate_or_mean
-from qevolve_bench.analysis.outcomes import task_means
-from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.analysis.outcomes import CellOutcomes, task_means
+from qevolve_bench.analysis.rank import rank_methods
 from qevolve_bench.runner.results import EvaluationLedger, Manifest
-from qevolve_bench.statistics import Estimate, Interval, RankRange, rank_ranges
+from qevolve_bench.statistics import Estimate, Interval, RankRange
 from qevolve_bench.statistics.checks import Array
-from qevolve_bench.submissions.submission import CellVerdict, Status, Verdict, verify
+from qevolve_bench.submissions.submission import Status, Verdict, verify
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
 from qevolve_envs.errors import BadFile
@@ -35,20 +35,20 @@ _REVISION = re.compile(r"[0-9a-f]{40,64}")
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What a submission reached, in one cell or over all of them (each cell weighs the same).
+    """Result of a submission in one cell, or over all of them (each weighs the same).
 
     Attributes:
-        score: Mean final score.
-        success: Rate of won episodes.
         normalised: Score between the suite's anchors: 0 is the random agent, 1 the expert; None
             where the suite has no anchors.
+        score: Mean final score.
+        success: Rate of won episodes.
         episodes: How many, the failed ones included.
         failed: How many ended by an error outside of the world.
     """
 
+    normalised: Estimate | None
     score: Estimate
     success: Estimate
-    normalised: Estimate | None
     episodes: int
     failed: int
 
@@ -63,9 +63,9 @@ class LeaderboardRow:
         link: Where more is said of the agent, or ``""``.
         status: ``verified`` or ``unverified``.
         reasons: Why cells are not verified.
-        cells: CellResult of each cell that was played.
-        overall: Over all cells; None where one was not played.
-        rank: Among the verified submissions; None for any other.
+        rank: Rank among the verified submissions; None for any other.
+        overall: Result over all cells; None where one was not played.
+        cells: Result of each cell that was played.
         ledger: What it cost. Tokens are the submission's claim.
         version: Version and revision of this package that it was played with, as it says.
     """
@@ -75,9 +75,9 @@ class LeaderboardRow:
     link: str
     status: Status
     reasons: tuple[str, ...]
-    cells: dict[str, CellResult]
-    overall: CellResult | None
     rank: RankRange | None
+    overall: CellResult | None
+    cells: dict[str, CellResult]
     ledger: EvaluationLedger
     version: str
 
@@ -119,17 +119,14 @@ def read_board(folder: Path, suite: Suite) -> Leaderboard:
 
 
 def _rows(suite: Suite, verdicts: Mapping[str, Verdict]) -> list[LeaderboardRow]:
-    tables = {name: _scores(suite, verdict) for name, verdict in verdicts.items()}
-    rows = [_row(name, suite, verdict) for name, verdict in verdicts.items()]
-    ranked = {row.submission for row in rows if row.status == "verified"}
-    if ranked:
-        ranks = rank_ranges(
-            {name: tables[name] for name in sorted(ranked)},
-            level=LEVEL,
-            resamples=RESAMPLES,
-            seed=seed_sequence(0, "leaderboard", suite.name, "ranks"),
-        )
-        rows = [replace(row, rank=ranks.get(row.submission)) for row in rows]
+    verified = {
+        name: _scores(suite, verdict)
+        for name, verdict in sorted(verdicts.items())
+        if verdict.status == "verified"
+    }
+    seed = seed_sequence(0, "leaderboard", suite.name, "ranks")
+    ranks = rank_methods(verified, level=LEVEL, seed=seed)
+    rows = [_row(name, suite, verdict, ranks.get(name)) for name, verdict in verdicts.items()]
     return sorted(rows, key=_place)
 
 
@@ -141,24 +138,25 @@ def _place(row: LeaderboardRow) -> tuple[int, float, str]:
     return 2, 0.0, row.submission
 
 
-def _scores(suite: Suite, verdict: Verdict) -> dict[str, Array]:
-    """For each played cell, what the ranking goes by: task means of the (normalised) score."""
+def _scores(suite: Suite, verdict: Verdict) -> dict[str, CellOutcomes]:
+    """Scores that the ranking goes by, normalised if all cells of the suite can be."""
     normalise = all(_span(cell) for cell in suite.cells)
     tables = {}
     for cell in suite.cells:
-        if episodes := verdict.cells[cell.name].episodes:
-            means = _task_values(episodes, "score")
-            tables[cell.name] = _normalised(means, cell) if normalise else means
+        if means := task_means(verdict.cells[cell.name].episodes, "score"):
+            scores = np.array([list(means.values())])
+            scores = _normalised(scores, cell) if normalise else scores
+            tables[cell.name] = CellOutcomes(tuple(means), scores)
     return tables
 
 
-def _row(name: str, suite: Suite, verdict: Verdict) -> LeaderboardRow:
+def _row(name: str, suite: Suite, verdict: Verdict, rank: RankRange | None) -> LeaderboardRow:
     manifest = verdict.manifest
     assert manifest is not None
     cells = {
-        cell.name: _cell_numbers(suite, cell, verdict.cells[cell.name])
+        cell.name: _cell_result(suite, cell, episodes)
         for cell in suite.cells
-        if verdict.cells[cell.name].episodes
+        if (episodes := verdict.cells[cell.name].episodes)
     }
     return LeaderboardRow(
         submission=name,
@@ -166,28 +164,26 @@ def _row(name: str, suite: Suite, verdict: Verdict) -> LeaderboardRow:
         link=manifest["agent"]["description"].get("link", ""),
         status=verdict.status,
         reasons=tuple(f"{n}: {c.reason}" for n, c in verdict.cells.items() if c.reason),
-        cells=cells,
+        rank=rank,
         overall=_overall(list(cells.values())) if len(cells) == len(suite.cells) else None,
-        rank=None,
+        cells=cells,
         ledger=manifest["ledger"],
         version=_version(manifest),
     )
 
 
-def _cell_numbers(suite: Suite, cell: Cell, verdict: CellVerdict) -> CellResult:
-    episodes = verdict.episodes
-    won = _task_values(episodes, "success")
+def _cell_result(suite: Suite, cell: Cell, episodes: Sequence[Episode]) -> CellResult:
+    scores, won = (
+        np.array(list(task_means(episodes, outcome).values())) for outcome in ("score", "success")
+    )
     # Repetitions of a task are not independent of each other, the tasks are.
     of_success = rate_or_mean if len(won) == len(episodes) else bootstrap_mean
     names = ("leaderboard", suite.name, cell.name)
-    score = bootstrap_mean(
-        _task_values(episodes, "score"), LEVEL, RESAMPLES, seed_sequence(0, *names, "score")
-    )
-    success = of_success(won, LEVEL, RESAMPLES, seed_sequence(0, *names, "success"))
+    score = bootstrap_mean(scores, LEVEL, RESAMPLES, seed_sequence(0, *names, "score"))
     return CellResult(
-        score=score,
-        success=success,
         normalised=_map(score, cell) if _span(cell) else None,
+        score=score,
+        success=of_success(won, LEVEL, RESAMPLES, seed_sequence(0, *names, "success")),
         episodes=len(episodes),
         failed=sum(e.error is not None for e in episodes),
     )
@@ -204,13 +200,8 @@ def _overall(cells: Sequence[CellResult]) -> CellResult:
     )
 
 
-def _task_values(episodes: Sequence[Episode], outcome: Outcome) -> Array:
-    """Mean outcome of each task, in the order of the task ids."""
-    return np.array(list(task_means(episodes, outcome).values()))
-
-
 def _span(cell: Cell) -> float:
-    """How far apart the anchors' scores are; 0 where they cannot normalise anything."""
+    """Distance of the anchors' scores; 0 where they cannot normalise anything."""
     if not {"random", "expert"} <= cell.anchors.keys():
         return 0.0
     return max(0.0, cell.anchors["expert"].score - cell.anchors["random"].score)
@@ -226,7 +217,7 @@ def _map(score: Estimate, cell: Cell) -> Estimate:
 
 
 def _version(manifest: Manifest) -> str:
-    """Version and revision as the submission says, where they look like such."""
+    """Version and revision that the submission names, if they look like such."""
     provenance = manifest["provenance"]
     packages, git = provenance.get("packages"), provenance.get("git")
     version = packages.get("qevolve-bench") if isinstance(packages, dict) else None

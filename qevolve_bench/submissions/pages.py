@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from qevolve_bench.analysis.render import table
-from qevolve_bench.statistics import Estimate
+from qevolve_bench.schema import json_text
+from qevolve_bench.statistics import Estimate, RankRange
 from qevolve_bench.submissions.files import MANIFEST
 from qevolve_bench.submissions.leaderboard import (
     LEVEL,
@@ -59,12 +60,12 @@ def read_boards(root: Path) -> list[Leaderboard]:
 
 
 def pages(root: Path, boards: Sequence[Leaderboard]) -> dict[Path, str]:
-    """What every generated file has to hold."""
+    """Content of every generated file, by its path."""
     files: dict[Path, str] = {}
     for board in boards:
         folder = root / board.suite.name
         files[folder / PAGE] = _page(board)
-        files[folder / TABLE] = json.dumps(_table(board), indent=1, allow_nan=False) + "\n"
+        files[folder / TABLE] = json_text(_table(board))
     published = root / PUBLISHED
     if published.exists():
         files[root / PUBLISHED_PAGE] = render_published(read_published(published))
@@ -188,48 +189,22 @@ def _plain(text: str) -> str:
 
 
 def _table(board: Leaderboard) -> dict[str, Any]:
-    return {
-        "schema": _SCHEMA,
-        "suite": board.suite.name,
-        "digest": board.suite.digest,
-        "level": LEVEL,
-        "rows": [
-            {
-                "submission": row.submission,
-                "agent": row.agent,
-                "link": row.link,
-                "status": row.status,
-                "reasons": list(row.reasons),
-                "rank": None
-                if row.rank is None
-                else {"rank": row.rank.rank, "low": row.rank.low, "high": row.rank.high},
-                "overall": _raw(row.overall),
-                "cells": {name: _raw(numbers) for name, numbers in row.cells.items()},
-                "ledger": dict(row.ledger),
-                "version": row.version,
-            }
-            for row in board.rows
-        ],
-    }
+    suite = {"suite": board.suite.name, "digest": board.suite.digest, "level": LEVEL}
+    return {"schema": _SCHEMA, **suite, "rows": [_plain_data(row) for row in board.rows]}
 
 
-def _raw(numbers: CellResult | None) -> dict[str, Any] | None:
-    if numbers is None:
-        return None
-    return {
-        "normalised": _raw_estimate(numbers.normalised),
-        "score": _raw_estimate(numbers.score),
-        "success": _raw_estimate(numbers.success),
-        "episodes": numbers.episodes,
-        "failed": numbers.failed,
-    }
-
-
-def _raw_estimate(estimate: Estimate | None) -> list[float] | None:
-    """Value, low, high; rounded, so that no machine's last bit shows."""
-    if estimate is None:
-        return None
-    return [round(number, 6) + 0.0 for number in (estimate.value, *estimate.interval)]
+def _plain_data(value: Any) -> Any:
+    """Plain data of a row; estimates are [value, low, high]."""
+    if isinstance(value, Estimate):
+        # Rounded, so that no machine's last bit shows.
+        return [round(number, 6) + 0.0 for number in (value.value, *value.interval)]
+    if isinstance(value, RankRange):
+        return {"rank": value.rank, "low": value.low, "high": value.high}
+    if isinstance(value, CellResult | LeaderboardRow):
+        return {field.name: _plain_data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain_data(one) for key, one in value.items()}
+    return value
 
 
 def _index(root: Path, boards: Sequence[Leaderboard]) -> str:
