@@ -29,7 +29,7 @@ SLACK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What several training runs achieved at one budget, on the tasks that all of them played.
+    """Outcomes of several training runs at one budget, on the tasks that all of them played.
 
     Attributes:
         seeds: Of the runs.
@@ -287,7 +287,7 @@ def _within(curve: Curve, axis: str, budget: float) -> Checkpoint:
 
 
 def _notes(curves: Sequence[Curve], axis: str, budget: float, spent: Array) -> list[str]:
-    """What is unequal about the budgets that the checkpoints really spent."""
+    """Notes on checkpoints that spent less than the budget: whole sentences."""
     learner = curves[0].learner
     if not spent.any():
         return [f"{learner} spends no {axis}: its last checkpoint counts."] if budget > 0 else []

@@ -76,7 +76,7 @@ class CurveLine(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """How a checkpoint did on one split.
+    """Outcomes of a checkpoint on one split.
 
     Attributes:
         tasks: Distinct task ids, sorted.
@@ -140,7 +140,7 @@ class Curve:
         return [s for s in first.panels if all(s in c.panels for c in others)]
 
     def final(self, axis: str) -> float:
-        """What the whole run spent on an axis."""
+        """Total that the whole run spent on an axis."""
         return self.checkpoints[-1].ledger[axis]
 
 

@@ -22,7 +22,7 @@ from qevolve_envs.errors import BenchError
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What it costs a learner to reach a threshold.
+    """Cost of a learner to reach a threshold.
 
     Attributes:
         learner: Whose cost.
@@ -82,7 +82,7 @@ def cost_to_threshold(
     sustained: bool = False,
     level: float = 0.95,
 ) -> Cost:
-    """What the runs of a learner spent until they reached a threshold.
+    """Estimates what the runs of a learner spent until they reached a threshold.
 
     A run reaches it at its first checkpoint at or above the threshold; the true crossing lies
     between that checkpoint and the one before, and a noisy evaluation crosses early.

@@ -47,7 +47,7 @@ def iqm(scores: npt.ArrayLike) -> float:
 
 
 def optimality_gap(scores: npt.ArrayLike, optimum: float = 1.0) -> float:
-    """How far scores fall short of `optimum` on average; what exceeds it earns nothing.
+    """Mean distance of scores below `optimum`; a score above it counts as 0.
 
     Agarwal et al. (2021), section 4.3.
     """

@@ -1,4 +1,4 @@
-"""What every statistic refuses, in one place and in one wording."""
+"""Checks of arguments that all statistics share."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def _mean_squares(table: Array) -> tuple[float, float, float]:
 def _tasks_part(
     tasks: float, rest: float, n: int, m: int, target: Target
 ) -> list[tuple[float, float]]:
-    """What the choice of tasks adds to the variance of the mean, and its degrees of freedom."""
+    """Variance that the choice of tasks adds to the mean, and its degrees of freedom."""
     if target not in get_args(Target):
         raise UnknownName.of("target", target, get_args(Target))
     own = tasks - rest

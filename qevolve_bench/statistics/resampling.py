@@ -109,7 +109,7 @@ def draw_weights(
     resamples: int,
     seed: int | np.random.SeedSequence | np.random.Generator,
 ) -> Iterator[Array]:
-    """How often each score is drawn: blocks of shape (some, runs, tasks), `resamples` in all.
+    """Yields draws of each score, counted: blocks of shape (some, runs, tasks), `resamples` in all.
 
     Args:
         design: What is resampled.
@@ -268,7 +268,7 @@ def _sample(design: Design, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _counts(rng: np.random.Generator, shape: tuple[int, ...], n: int) -> Array:
-    """How often each of `n` things is drawn in n draws with replacement: shape (*shape, n)."""
+    """Numbers of draws of each of `n` items in n draws with replacement: shape (*shape, n)."""
     samples = math.prod(shape)
     flat = _draws(rng, n, (samples, n)) + np.arange(0, samples * n, n)[:, np.newaxis]
     counts = np.bincount(flat.ravel(), minlength=samples * n)
