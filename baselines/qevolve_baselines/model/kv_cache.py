@@ -81,10 +81,10 @@ class RaggedCache(Cache):  # type: ignore[misc]
         made.lengths = self.lengths[rows]
         filled = int(made.lengths.max())
         made._view = filled
-        room = made._capacity()
+        capacity = made._capacity()
         for mine, other in ((self._keys, made._keys), (self._values, made._values)):
             for buffer in mine:
-                other.append(buffer[rows, :, : min(room, buffer.shape[2])])
+                other.append(buffer[rows, :, : min(capacity, buffer.shape[2])])
         return made
 
     def absorb(self, rows: Tensor, other: RaggedCache) -> None:

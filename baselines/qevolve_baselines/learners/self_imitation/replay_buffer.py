@@ -98,11 +98,11 @@ def draw_prioritised(
         rng: Random generator.
     """
     scaled = priorities**alpha
-    chances = scaled / scaled.sum()
-    chosen = rng.choice(len(priorities), size=count, p=chances)
-    weights = (len(priorities) * chances[chosen]) ** -beta
+    probabilities = scaled / scaled.sum()
+    chosen = rng.choice(len(priorities), size=count, p=probabilities)
+    weights = (len(priorities) * probabilities[chosen]) ** -beta
     # As in the authors' code, the largest weight that any entry could have is 1.
-    return PrioritisedDraw(chosen, weights / (len(priorities) * chances.min()) ** -beta)
+    return PrioritisedDraw(chosen, weights / (len(priorities) * probabilities.min()) ** -beta)
 
 
 def episode_returns(groups: Groups, dense: float) -> Floats:

@@ -126,8 +126,8 @@ def replay(
     kept = [store.fetch(e) for e in buffer.entries]
     kept = [k for k in kept if k.returned >= np.median(means)]
     order = run.rng(stage, "replay").permutation(len(kept))
-    room = online.collect.per_task * (online.collect.tasks or len(kept))
-    kept = [kept[i] for i in order[:room]]
+    most = online.collect.per_task * (online.collect.tasks or len(kept))
+    kept = [kept[i] for i in order[:most]]
     if not kept:
         return
     advantages = np.concatenate([(k.returned - np.median(means)) * k.better for k in kept])
