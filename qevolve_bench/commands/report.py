@@ -66,9 +66,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: ReportOptions) -> int:
     """Reads, computes, and writes the page."""
     from qevolve_bench.analysis.outcomes import BudgetPoint
-    from qevolve_bench.report import png
     from qevolve_bench.report.episodes import pack
-    from qevolve_bench.report.files import check_figures, check_free, write_figures
+    from qevolve_bench.report.files import check_figures, check_free, png_available, write_figures
     from qevolve_bench.report.inputs import read_inputs
     from qevolve_bench.report.numbers import compute
     from qevolve_bench.report.page import build
@@ -88,7 +87,7 @@ def run(args: ReportOptions) -> int:
     if args.figures is not None:
         written = write_figures(args.figures, report.figures)
         print(f"{args.figures}: {len(written)} files.")
-        if not png.available():
+        if not png_available():
             print(
                 "PNG files are left out: they need matplotlib"
                 " (pip install 'qevolve-bench[report]').",

@@ -132,7 +132,7 @@ def _report(args: RobustnessOptions, runs: list[EvaluationRun]) -> int:
     """Prints the tables, draws the radar and says what failed; returns the exit code."""
     from qevolve_bench.analysis.render import robustness_text
     from qevolve_bench.analysis.robustness import robustness
-    from qevolve_bench.report.radar import radar_file
+    from qevolve_bench.report.charts import radar_file
 
     episodes = [episode for run_ in runs for cell in run_.cells.values() for episode in cell]
     results = robustness(episodes, outcome=args.outcome)

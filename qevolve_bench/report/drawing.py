@@ -175,25 +175,25 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How one method looks in every figure: colour, marker and dashes, all of them its own."""
+class LineStyle:
+    """How one method styles in every figure: colour, marker and dashes, all of them its own."""
 
     colour: str
     marker: MarkerShape
     dash: tuple[float, ...]
 
 
-def look(number: int) -> Look:
-    """The look of the n-th method; 49 can be told apart."""
+def line_style(number: int) -> LineStyle:
+    """The style of the n-th method; 49 can be told apart."""
     row = number // SERIES
-    return Look(
+    return LineStyle(
         f"c{number % SERIES}",
         MARKERS[(number + row) % len(MARKERS)],
         DASHES[(number + 2 * row) % len(DASHES)],
     )
 
 
-def swatch(name: str, own: Look) -> Drawing:
+def swatch(name: str, own: LineStyle) -> Drawing:
     """The line and marker of one method, for a key in HTML."""
     drawing = Drawing(32, 14, f"Line of {name}")
     drawing.line((1, 7), (31, 7), stroke=own.colour, width=2, dash=own.dash)
@@ -201,13 +201,13 @@ def swatch(name: str, own: Look) -> Drawing:
     return drawing
 
 
-def legend(names: Sequence[str], *, width: float, looks: Sequence[Look]) -> Drawing:
-    """A key to the looks of methods, in as many columns as fit."""
+def legend(names: Sequence[str], *, width: float, styles: Sequence[LineStyle]) -> Drawing:
+    """A key to the styles of methods, in as many columns as fit."""
     longest = max(map(len, names))
     columns = max(1, min(len(names), int(width // (48 + 6.6 * min(longest, 40)))))
     rows = math.ceil(len(names) / columns)
     drawing = Drawing(width, 18 * rows + 8, "Legend")
-    for i, (name, own) in enumerate(zip(names, looks, strict=True)):
+    for i, (name, own) in enumerate(zip(names, styles, strict=True)):
         x, y = 6 + (i % columns) * (width - 6) / columns, 12 + 18 * (i // columns)
         drawing.line((x, y), (x + 28, y), stroke=own.colour, width=2, dash=own.dash)
         drawing.marker(x + 14, y, own.marker, own.colour)

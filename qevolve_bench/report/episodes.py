@@ -1,7 +1,7 @@
 """Episodes, packed small enough for a page: texts once, numbers in columns, gzip, chunk by chunk.
 
 A page's script unpacks only the chunk of the episode that is looked at. The list of all episodes
-(`Packed.index`) is plain JSON and needs no unpacking.
+(`PackedEpisodes.index`) is plain JSON and needs no unpacking.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOST, WON, FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedEpisodes:
     """The episodes of a report.
 
     Attributes:
@@ -41,7 +41,7 @@ class Packed:
     left_out: int
 
 
-def pack(methods: Sequence[Method], *, most: int | None = None) -> Packed:
+def pack(methods: Sequence[Method], *, most: int | None = None) -> PackedEpisodes:
     """Packs episodes for a page.
 
     Args:
@@ -70,7 +70,7 @@ def pack(methods: Sequence[Method], *, most: int | None = None) -> Packed:
         "rows": rows,
     }
     chunks = [_packed(kept[i : i + CHUNK]) for i in range(0, len(kept), CHUNK)]
-    return Packed(index, chunks, first, left_out)
+    return PackedEpisodes(index, chunks, first, left_out)
 
 
 def unpack(chunk: str) -> dict[str, Any]:

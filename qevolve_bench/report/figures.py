@@ -12,16 +12,25 @@ from markupsafe import Markup
 from qevolve_bench.analysis.outcomes import CellKey
 from qevolve_bench.analysis.render import p_cell, percent, percent_with
 from qevolve_bench.analysis.robustness import Effect, Robustness
-from qevolve_bench.report.axes import WIDTH
-from qevolve_bench.report.drawing import Drawing, Look, legend, look
-from qevolve_bench.report.episodes import FAILED, Packed, state
-from qevolve_bench.report.forest import Line, forest, retained
-from qevolve_bench.report.heatmap import Tile, heatmap, ordered
+from qevolve_bench.report.charts import (
+    SEVERITY_STYLES,
+    WIDTH,
+    ForestRow,
+    TaskTile,
+    curve_chart,
+    forest,
+    heatmap,
+    key_of_severities,
+    ordered,
+    profile_chart,
+    radar,
+    retained,
+)
+from qevolve_bench.report.drawing import Drawing, LineStyle, legend, line_style
+from qevolve_bench.report.episodes import FAILED, PackedEpisodes, state
 from qevolve_bench.report.html import table
-from qevolve_bench.report.inputs import Inputs
-from qevolve_bench.report.lines import curve_chart, profile_chart
+from qevolve_bench.report.inputs import ReportInputs
 from qevolve_bench.report.numbers import ReportNumbers
-from qevolve_bench.report.radar import LOOKS, key_of_severities, radar
 from qevolve_bench.statistics import Estimate, Interval
 from qevolve_envs.perturb import parse
 
@@ -73,15 +82,15 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def looks_of(inputs: Inputs) -> dict[str, Look]:
-    """The look of every method, in all figures."""
-    return {method.name: look(i) for i, method in enumerate(inputs.methods)}
+def styles_of(inputs: ReportInputs) -> dict[str, LineStyle]:
+    """The style of every method, in all figures."""
+    return {method.name: line_style(i) for i, method in enumerate(inputs.methods)}
 
 
-def key_of(looks: Mapping[str, Look], names: Iterable[str]) -> Drawing:
+def key_of(styles: Mapping[str, LineStyle], names: Iterable[str]) -> Drawing:
     """A key to some methods, for files and for figures of which the page has few."""
-    chosen = [name for name in looks if name in set(names)]
-    return legend(chosen, width=WIDTH, looks=[looks[name] for name in chosen])
+    chosen = [name for name in styles if name in set(names)]
+    return legend(chosen, width=WIDTH, styles=[styles[name] for name in chosen])
 
 
 def slug(*parts: str) -> str:
@@ -97,20 +106,22 @@ def spelled(value: float, interval: Interval | None) -> str:
 # ── intervals ───────────────────────────────────────────────────────────────
 
 
-def forests(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -> list[Figure]:
-    """A forest plot for each cell, and of the mean over the cells of each board."""
+def forests(
+    numbers: ReportNumbers, inputs: ReportInputs, styles: Mapping[str, LineStyle]
+) -> list[Figure]:
+    """A forest plot for each cell, and of the mean over the cells of each ranking."""
     figures = []
-    for i, board in enumerate(numbers.boards, 1):
-        rows = [(s.name, s.overall) for s in board.standings if s.overall is not None]
-        if len(board.cells) > 1 and rows:
-            heading = f"Mean over {board.label}"
-            lines = [Line(n, e.value, e.interval, looks[n]) for n, e in rows if e is not None]
+    for i, ranking in enumerate(numbers.method_tables, 1):
+        rows = [(s.name, s.overall) for s in ranking.methods if s.overall is not None]
+        if len(ranking.cells) > 1 and rows:
+            heading = f"Mean over {ranking.label}"
+            lines = [ForestRow(n, e.value, e.interval, styles[n]) for n, e in rows if e is not None]
             figures.append(_forest(f"forest-all-{i}", heading, numbers.outcome, lines))
     for cell in inputs.cells:
         lines = [
-            Line(s.name, v.mean, v.interval, looks[s.name])
-            for board in numbers.boards
-            for s in board.standings
+            ForestRow(s.name, v.mean, v.interval, styles[s.name])
+            for ranking in numbers.method_tables
+            for s in ranking.methods
             if (v := s.cells.get(cell)) is not None
         ]
         name = slug("forest", cell.label)
@@ -118,15 +129,15 @@ def forests(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -
     return figures
 
 
-def aggregates(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
+def aggregates(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[Figure]:
     """Mean, median, IQM and optimality gap of the score, a forest plot each."""
     figures = []
-    for i, board in enumerate(numbers.boards, 1):
-        many = f", {board.label}" if len(numbers.boards) > 1 else ""
+    for i, ranking in enumerate(numbers.method_tables, 1):
+        many = f", {ranking.label}" if len(numbers.method_tables) > 1 else ""
         for kind, name in AGGREGATES.items():
             lines = [
-                Line(s.name, found.value, _spread(found.interval), looks[s.name])
-                for s in board.standings
+                ForestRow(s.name, found.value, _spread(found.interval), styles[s.name])
+                for s in ranking.methods
                 if (found := s.aggregates.get(kind)) is not None
             ]
             if lines:
@@ -141,7 +152,7 @@ def _spread(interval: Interval) -> Interval | None:
     return interval if interval.high > interval.low else None
 
 
-def _forest(name: str, heading: str, outcome: str, lines: Sequence[Line]) -> Figure:
+def _forest(name: str, heading: str, outcome: str, lines: Sequence[ForestRow]) -> Figure:
     caption = f"{heading}: {outcome}"
     data = table(
         ("", "%, with interval"),
@@ -155,7 +166,7 @@ def _forest(name: str, heading: str, outcome: str, lines: Sequence[Line]) -> Fig
 # ── profiles and curves ─────────────────────────────────────────────────────
 
 
-def profiles(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
+def profiles(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[Figure]:
     """A performance profile for each cell."""
     figures = []
     for cell, found in numbers.profiles.items():
@@ -178,13 +189,13 @@ def profiles(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
             caption=f"{caption}, % of tasks",
             numeric=range(1, 6),
         )
-        drawing = profile_chart(caption, found, looks)
-        key = key_of(looks, found)
+        drawing = profile_chart(caption, found, styles)
+        key = key_of(styles, found)
         figures.append(Figure(slug("profile", cell.label), cell.label, caption, drawing, key, data))
     return figures
 
 
-def curves(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
+def curves(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[Figure]:
     """Learning curves, for each panel and axis."""
     figures = []
     for found in numbers.curves:
@@ -202,8 +213,8 @@ def curves(numbers: ReportNumbers, looks: Mapping[str, Look]) -> list[Figure]:
                 slug("curve", found.label, found.axis),
                 found.label,
                 caption,
-                curve_chart(caption, found, looks, numbers.outcome),
-                key_of(looks, found.lines),
+                curve_chart(caption, found, styles, numbers.outcome),
+                key_of(styles, found.lines),
                 data,
                 found.axis,
             )
@@ -278,11 +289,11 @@ def effects_table(caption: str, result: Robustness) -> Markup:
     )
 
 
-def _line(effect: Effect) -> Line:
+def _line(effect: Effect) -> ForestRow:
     assert effect.retained is not None
     parts = parse(effect.perturbation)
-    own = LOOKS[max(severity for _, severity in parts)]
-    return Line(effect.perturbation, effect.retained.value, effect.retained.interval, own)
+    own = SEVERITY_STYLES[max(severity for _, severity in parts)]
+    return ForestRow(effect.perturbation, effect.retained.value, effect.retained.interval, own)
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -292,11 +303,11 @@ def _estimate(estimate: Estimate) -> str:
 # ── tasks ───────────────────────────────────────────────────────────────────
 
 
-def heatmaps(inputs: Inputs, packed: Packed) -> list[Figure]:
+def heatmaps(inputs: ReportInputs, packed: PackedEpisodes) -> list[Figure]:
     """The score on every task of every cell, by method."""
     figures = []
     for cell in inputs.cells:
-        tiles: dict[str, dict[str, Tile]] = {}
+        tiles: dict[str, dict[str, TaskTile]] = {}
         for method in inputs.methods:
             if cell not in method.scores:
                 continue
@@ -304,7 +315,9 @@ def heatmaps(inputs: Inputs, packed: Packed) -> list[Figure]:
             failed = {e.task_id for e in method.played.get(cell.label, ()) if state(e) == FAILED}
             means = entry.table.mean(axis=0).tolist()
             tiles[method.name] = {
-                task: Tile(value, task in failed, packed.first.get((method.name, cell.label, task)))
+                task: TaskTile(
+                    value, task in failed, packed.first.get((method.name, cell.label, task))
+                )
                 for task, value in zip(entry.tasks, means, strict=True)
             }
         tasks = ordered(tiles)
@@ -321,7 +334,7 @@ def heatmaps(inputs: Inputs, packed: Packed) -> list[Figure]:
     return figures
 
 
-def _tile(tile: Tile | None) -> str:
+def _tile(tile: TaskTile | None) -> str:
     if tile is None:
         return "not played"
     return f"{100 * tile.value:.0f}{' (failed)' if tile.failed else ''}"

@@ -1,15 +1,23 @@
-"""Writing a report: under a temporary name that is renamed when complete; never over another."""
+"""Files of a report: never written over others; figures as SVG, and as PNG by matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
-from qevolve_bench.report import png
-from qevolve_bench.report.drawing import svg_file
+from qevolve_bench.report import drawing as shapes
+from qevolve_bench.report.drawing import LIGHT, Drawing, svg_file
 from qevolve_bench.report.figures import Figure
 from qevolve_envs.errors import BadFile
 from qevolve_envs.files import write_file
+
+#: Pixels of the file for one of the drawing: sharp in print.
+SCALE = 3
+_DPI = 96 * SCALE
+_POINTS = 72 / 96
 
 
 def check_free(path: Path, *, force: bool) -> None:
@@ -52,7 +60,59 @@ def write_figures(folder: Path, figures: Sequence[Figure]) -> list[str]:
     for figure in figures:
         write_file(folder / f"{figure.name}.svg", svg_file(figure.whole).encode())
         written.append(f"{figure.name}.svg")
-        if png.available():
-            write_file(folder / f"{figure.name}.png", png.png(figure.whole))
+        if png_available():
+            write_file(folder / f"{figure.name}.png", png(figure.whole))
             written.append(f"{figure.name}.png")
     return written
+
+
+def png_available() -> bool:
+    """True where matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def png(drawing: Drawing) -> bytes:
+    """Draws a figure as PNG, in light colours, three times its size; the same bytes each time."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    size = (drawing.width / 96, drawing.height / 96)
+    # Without the user's own settings, which would change the picture.
+    with rc_context({"font.family": ["DejaVu Sans"], "path.simplify": False}):
+        figure = Figure(figsize=size, dpi=_DPI, facecolor=LIGHT["paper"])
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, drawing.width)
+        axes.set_ylim(drawing.height, 0)
+        axes.axis("off")
+        for order, shape in enumerate(drawing.shapes):
+            axes.add_artist(_artist(shape, order))
+        stream = BytesIO()
+        figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _artist(shape: shapes.Shape, order: int) -> Any:
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+    from matplotlib.text import Text as Label
+
+    if isinstance(shape, shapes.Text):
+        anchor = {"start": "left", "middle": "center", "end": "right"}[shape.anchor]
+        return Label(
+            shape.x, shape.y, shape.text, color=LIGHT[shape.colour], ha=anchor, va="baseline",
+            fontsize=shape.size * _POINTS, zorder=order, parse_math=False,
+        )  # fmt: skip
+    points = [*shape.points, shape.points[0]] if shape.closed else list(shape.points)
+    fill = "none" if shape.fill is None else to_rgba(LIGHT[shape.fill], shape.opacity)
+    on_off = [length / shape.width for length in shape.dash]
+    return PathPatch(
+        Outline(points, closed=shape.closed),
+        facecolor=fill,
+        edgecolor="none" if shape.stroke is None else LIGHT[shape.stroke],
+        linewidth=shape.width * _POINTS,
+        linestyle=(0, on_off) if on_off else "-",
+        joinstyle="round",
+        capstyle="butt",
+        zorder=order,
+    )

@@ -57,7 +57,7 @@ class Method:
 
 
 @dataclass(slots=True)
-class Inputs:
+class ReportInputs:
     """Everything that a report shows.
 
     Attributes:
@@ -84,7 +84,7 @@ class Inputs:
 
 def read_inputs(
     arguments: Sequence[str], *, outcome: Outcome = "success", budget: BudgetPoint | None = None
-) -> Inputs:
+) -> ReportInputs:
     """Reads what the arguments name.
 
     Args:
@@ -119,7 +119,7 @@ def read_inputs(
         place = _same_agent(source, clean)
         if place is not None:
             _add_episodes(methods[names[place]], source.runs, apart=", clean counterpart")
-    inputs = Inputs(list(arguments), list(methods.values()), tipping=tipping, notes=notes)
+    inputs = ReportInputs(list(arguments), list(methods.values()), tipping=tipping, notes=notes)
     inputs.compared = [
         argument
         for argument, source in zip(expanded, found, strict=True)
@@ -256,7 +256,7 @@ def _unused(name: str, taken: dict[str, Any]) -> str:
     return free
 
 
-def _add_learners(inputs: Inputs, outcome: Outcome, budget: BudgetPoint | None) -> None:
+def _add_learners(inputs: ReportInputs, outcome: Outcome, budget: BudgetPoint | None) -> None:
     learners = [method for method in inputs.methods if method.curves]
     if not learners:
         if budget is not None:

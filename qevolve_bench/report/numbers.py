@@ -18,7 +18,7 @@ from qevolve_bench.analysis.rank import rank_methods
 from qevolve_bench.analysis.robustness import Robustness, robustness
 from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
-from qevolve_bench.report.inputs import Inputs, Method
+from qevolve_bench.report.inputs import Method, ReportInputs
 from qevolve_bench.statistics import (
     Estimate,
     Profile,
@@ -36,7 +36,7 @@ MOST_COMPARISONS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankedMethod:
     """One row of a leaderboard.
 
     Attributes:
@@ -44,7 +44,7 @@ class Standing:
         cells: By cell.
         overall: Mean over the cells, each of which weighs the same; None where a cell has no
             interval.
-        rank: Among the methods of the board; None where they cannot be ranked.
+        rank: Among the methods of the ranking; None where they cannot be ranked.
         aggregates: Mean, median, IQM and optimality gap of the score over all tasks; empty where
             a bootstrap has nothing to draw from.
     """
@@ -62,12 +62,12 @@ class MethodTable:
 
     Attributes:
         cells: What they played.
-        standings: The best first.
+        methods: The best first.
         notes: What could not be said, in whole sentences.
     """
 
     cells: tuple[CellKey, ...]
-    standings: list[Standing]
+    methods: list[RankedMethod]
     notes: list[str]
 
     @property
@@ -77,7 +77,7 @@ class MethodTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class LearningCurves:
     """Learning curves of several learners on one panel.
 
     Attributes:
@@ -102,7 +102,7 @@ class ReportNumbers:
     Attributes:
         outcome: What is counted.
         level: Of all intervals.
-        boards: One for each set of cells that was played.
+        method_tables: One for each set of cells that was played.
         comparisons: Pairs of methods.
         comparison_note: Why there is none.
         profiles: By cell and method.
@@ -114,18 +114,18 @@ class ReportNumbers:
 
     outcome: Outcome
     level: float
-    boards: list[MethodTable] = field(default_factory=list)
+    method_tables: list[MethodTable] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     comparison_note: str = ""
     profiles: dict[CellKey, dict[str, Profile]] = field(default_factory=dict)
     profile_notes: list[str] = field(default_factory=list)
-    curves: list[Curves] = field(default_factory=list)
+    curves: list[LearningCurves] = field(default_factory=list)
     robustness: dict[str, list[Robustness]] = field(default_factory=dict)
     robustness_notes: list[str] = field(default_factory=list)
 
 
 def compute(
-    inputs: Inputs,
+    inputs: ReportInputs,
     *,
     outcome: Outcome = "success",
     level: float = 0.95,
@@ -149,7 +149,7 @@ def compute(
     for method in inputs.methods:
         if method.entries:
             groups.setdefault(frozenset(method.entries), []).append(method)
-    numbers.boards = [_board(group, outcome, level) for group in groups.values()]
+    numbers.method_tables = [_method_table(group, outcome, level) for group in groups.values()]
     for cell in inputs.cells:
         numbers.profiles[cell] = {}
         for method in inputs.methods:
@@ -167,7 +167,7 @@ def compute(
     return numbers
 
 
-def _compare(numbers: ReportNumbers, inputs: Inputs, baseline: str | None) -> None:
+def _compare(numbers: ReportNumbers, inputs: ReportInputs, baseline: str | None) -> None:
     sides = [MethodOutcomes(m.name, m.entries) for m in inputs.methods if m.entries]
     shared = [
         cell
@@ -193,7 +193,7 @@ def _compare(numbers: ReportNumbers, inputs: Inputs, baseline: str | None) -> No
         )
 
 
-def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodTable:
+def _method_table(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodTable:
     cells = tuple(methods[0].entries)
     notes = []
     ranks: dict[str, RankRange] = {}
@@ -202,7 +202,7 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodT
         ranks = rank_methods(played, level=level, seed=seed_sequence(0, "report", "ranks"))
         if not ranks:
             notes.append("These methods share no task in some cell, so they are not ranked.")
-    standings = []
+    ranked = []
     for method in methods:
         values = {
             cell: method_estimate(method.name, entry, entry.table, outcome, level)
@@ -214,11 +214,12 @@ def _board(methods: Sequence[Method], outcome: Outcome, level: float) -> MethodT
         if isinstance(aggregates, str):
             notes.append(aggregates)
             aggregates = {}
-        standings.append(Standing(method.name, values, overall, ranks.get(method.name), aggregates))
+        rank = ranks.get(method.name)
+        ranked.append(RankedMethod(method.name, values, overall, rank, aggregates))
         notes += [note for entry in method.entries.values() for note in entry.notes]
     place = {name: i for i, name in enumerate(ranks)}
-    standings.sort(key=lambda s: (place.get(s.name, 0), s.name if not ranks else ""))
-    return MethodTable(cells, standings, list(dict.fromkeys(notes)))
+    ranked.sort(key=lambda s: (place.get(s.name, 0), s.name if not ranks else ""))
+    return MethodTable(cells, ranked, list(dict.fromkeys(notes)))
 
 
 def _aggregates(
@@ -259,7 +260,7 @@ def _profile(numbers: ReportNumbers, cell: CellKey, method: Method) -> None:
     )
 
 
-def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[Curves]:
+def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[LearningCurves]:
     learners = {method.name: method.curves for method in methods if method.curves}
     panels: dict[tuple[str, str, str], None] = {}
     for curves in learners.values():
@@ -290,5 +291,5 @@ def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[C
                 if len(mine) == 1:
                     notes.append(f"{name} is one training run, which has no band.")
             if lines:
-                found.append(Curves(label, axis, lines, seeds, notes))
+                found.append(LearningCurves(label, axis, lines, seeds, notes))
     return found

@@ -20,10 +20,10 @@ from qevolve_bench.report import figures as fig
 from qevolve_bench.report import sections as sec
 from qevolve_bench.report import tipping as tip
 from qevolve_bench.report.drawing import svg_inline, swatch
-from qevolve_bench.report.episodes import Packed
+from qevolve_bench.report.episodes import PackedEpisodes
 from qevolve_bench.report.figures import Figure
 from qevolve_bench.report.html import embedded_json, environment
-from qevolve_bench.report.inputs import Inputs
+from qevolve_bench.report.inputs import ReportInputs
 from qevolve_bench.report.numbers import RESAMPLES, ReportNumbers
 from qevolve_bench.report.reproduce import command, evaluation, training
 
@@ -46,8 +46,8 @@ class Report:
 
 def build(
     numbers: ReportNumbers,
-    inputs: Inputs,
-    packed: Packed,
+    inputs: ReportInputs,
+    packed: PackedEpisodes,
     *,
     title: str = "qevolve-bench report",
     options: Sequence[str] = (),
@@ -61,12 +61,12 @@ def build(
         title: Title of the page.
         options: Options of the command line, which the page repeats.
     """
-    looks = fig.looks_of(inputs)
+    styles = fig.styles_of(inputs)
     groups = fig.distinct(
-        fig.forests(numbers, inputs, looks),
-        fig.aggregates(numbers, looks),
-        fig.profiles(numbers, looks),
-        fig.curves(numbers, looks),
+        fig.forests(numbers, inputs, styles),
+        fig.aggregates(numbers, styles),
+        fig.profiles(numbers, styles),
+        fig.curves(numbers, styles),
         fig.retained_figures(numbers),
         fig.heatmaps(inputs, packed),
         *map(tip.figures, inputs.tipping.values()),
@@ -95,12 +95,12 @@ def build(
         packed=packed,
         level=f"{numbers.level:.0%}",
         resamples=f"{RESAMPLES:,}",
-        looks=looks,
+        styles=styles,
         forests=forests,
         aggregates=aggregates,
         profiles=profiles,
         curves=curves,
-        drawn={name: look for name, look in looks.items() if name in drawn},
+        drawn={name: style for name, style in styles.items() if name in drawn},
         axes={
             axis: list(dict.fromkeys(n for c in numbers.curves if c.axis == axis for n in c.notes))
             for axis in dict.fromkeys(figure.group for figure in curves)
@@ -110,10 +110,10 @@ def build(
         tasks=tasks,
         tipping=tipping,
         page_command=command(["report", *inputs.arguments, *options]),
-        **sec.summary(numbers, inputs, looks),
+        **sec.summary(numbers, inputs, styles),
         **sec.comparisons(numbers, inputs),
         # Called by the templates.
-        standings=lambda board: sec.standings(board, numbers, inputs),
+        ranking_table=lambda ranking: sec.ranking_table(ranking, numbers, inputs),
         evaluation=evaluation,
         training=training,
         svg_inline=svg_inline,

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from qevolve_bench.analysis.compare import Comparison
 from qevolve_bench.analysis.outcomes import failures
 from qevolve_bench.analysis.render import p_cell, percent, sentence, span
-from qevolve_bench.report.drawing import Drawing, Look
+from qevolve_bench.report.drawing import Drawing, LineStyle
 from qevolve_bench.report.episodes import counts
 from qevolve_bench.report.figures import panel_of, spelled
 from qevolve_bench.report.html import table
-from qevolve_bench.report.inputs import Inputs
-from qevolve_bench.report.numbers import MethodTable, ReportNumbers, Standing
+from qevolve_bench.report.inputs import ReportInputs
+from qevolve_bench.report.numbers import MethodTable, RankedMethod, ReportNumbers
 from qevolve_bench.report.reproduce import command
 from qevolve_bench.statistics import Interval
 
@@ -25,7 +25,7 @@ _PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class SummaryCard:
     """A method in the summary: its mark, its mean, and the cells that the mean is over."""
 
     name: str
@@ -34,7 +34,9 @@ class Card:
     where: str
 
 
-def summary(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -> dict[str, Any]:
+def summary(
+    numbers: ReportNumbers, inputs: ReportInputs, styles: Mapping[str, LineStyle]
+) -> dict[str, Any]:
     """Makes the values of the summary: counts, cards and conclusions."""
     played = counts(inputs.methods)
     episodes = sum(map(sum, played.values()))
@@ -53,9 +55,9 @@ def summary(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -
         f" {_count(episodes, 'episode')},"
         f" {f'{failed:,} of them' if failed else 'none'} failed by an error.",
         "cards": [
-            _card(standing, board, numbers, looks)
-            for board in numbers.boards
-            for standing in board.standings
+            _card(standing, ranking, numbers, styles)
+            for ranking in numbers.method_tables
+            for standing in ranking.methods
         ],
         "pairs": pairs,
         "more_pairs": _count(more, "more pair") if more else "",
@@ -64,15 +66,15 @@ def summary(numbers: ReportNumbers, inputs: Inputs, looks: Mapping[str, Look]) -
     }
 
 
-def standings(board: MethodTable, numbers: ReportNumbers, inputs: Inputs) -> Markup:
+def ranking_table(ranking: MethodTable, numbers: ReportNumbers, inputs: ReportInputs) -> Markup:
     """Makes the table of the methods that played the same cells."""
-    labels = [cell.label for cell in board.cells]
+    labels = [cell.label for cell in ranking.cells]
     played = counts(inputs.methods, labels)
     headers = ["method", "rank", f"mean {numbers.outcome} %"]
     headers += [*labels, "failed"] if len(labels) > 1 else ["failed"]
     rows = []
-    for s in board.standings:
-        cells = [_stacked(v.mean, v.interval) for v in (s.cells[c] for c in board.cells)]
+    for s in ranking.methods:
+        cells = [_stacked(v.mean, v.interval) for v in (s.cells[c] for c in ranking.cells)]
         if len(cells) > 1:
             overall = s.overall
             cells.insert(
@@ -88,7 +90,7 @@ def standings(board: MethodTable, numbers: ReportNumbers, inputs: Inputs) -> Mar
     return table(headers, rows, caption=caption, numeric=range(2, len(headers)))
 
 
-def comparisons(numbers: ReportNumbers, inputs: Inputs) -> dict[str, Any]:
+def comparisons(numbers: ReportNumbers, inputs: ReportInputs) -> dict[str, Any]:
     """Makes the values of the section on pairs of methods: table, sentences, notes, command."""
     rows = [
         (
@@ -115,19 +117,24 @@ def comparisons(numbers: ReportNumbers, inputs: Inputs) -> dict[str, Any]:
 
 
 def _card(
-    standing: Standing, board: MethodTable, numbers: ReportNumbers, looks: Mapping[str, Look]
-) -> Card:
-    look = looks[standing.name]
+    standing: RankedMethod,
+    ranking: MethodTable,
+    numbers: ReportNumbers,
+    styles: Mapping[str, LineStyle],
+) -> SummaryCard:
+    style = styles[standing.name]
     sign = Drawing(18, 18, f"The mark of {standing.name} in all figures")
-    sign.marker(9, 9, look.marker, look.colour, r=6)
+    sign.marker(9, 9, style.marker, style.colour, r=6)
     cells = list(standing.cells.values())
-    value, interval, where = cells[0].mean, cells[0].interval, board.cells[0].label
+    value, interval, where = cells[0].mean, cells[0].interval, ranking.cells[0].label
     if standing.overall is not None:
         value, interval = standing.overall.value, standing.overall.interval
-        where = where if len(cells) == 1 else f"mean over {board.label}"
+        where = where if len(cells) == 1 else f"mean over {ranking.label}"
     between = "no interval" if interval is None else span(interval)
     rank = "" if standing.rank is None else f", rank {standing.rank}"
-    return Card(standing.name, sign, percent(value), f"{between} {numbers.outcome}{rank}; {where}")
+    return SummaryCard(
+        standing.name, sign, percent(value), f"{between} {numbers.outcome}{rank}; {where}"
+    )
 
 
 def _pairs(numbers: ReportNumbers) -> tuple[list[str], int]:
@@ -151,7 +158,7 @@ def _worst(numbers: ReportNumbers) -> list[str]:
     ]
 
 
-def _failed(inputs: Inputs) -> list[str]:
+def _failed(inputs: ReportInputs) -> list[str]:
     """Sentences on the methods whose episodes failed by an error."""
     found = (
         failures(m.name, [episode for episodes in m.played.values() for episode in episodes])

@@ -12,11 +12,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from qevolve_bench.report.axes import WIDTH
-from qevolve_bench.report.drawing import Look, legend, look
+from qevolve_bench.report.charts import WIDTH, RateSeries, rounds_chart
+from qevolve_bench.report.drawing import LineStyle, legend, line_style
 from qevolve_bench.report.figures import Figure, slug
 from qevolve_bench.report.html import table
-from qevolve_bench.report.rounds import Series, rounds_chart
 from qevolve_bench.statistics import Interval
 from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.rates import STATES
@@ -75,16 +74,16 @@ def _figures(result: Mapping[str, Any]) -> list[Figure]:
     """Of one result: violation and success in the main arm, then main beside each control."""
     main = result["arms"][MAIN]
     where = _where(result)
-    looks = [look(0), look(1)]
+    styles = [line_style(0), line_style(1)]
     whole = [
-        _series("violation", looks[0], main, "rate"),
-        _series("task success", looks[1], main, "success"),
+        _series("violation", styles[0], main, "rate"),
+        _series("task success", styles[1], main, "success"),
     ]
     found = [_figure(result, where, main, whole, _rounds_table(main, where))]
     for name, arm in result["arms"].items():
         if name != MAIN:
             heading = _beside(where, name)
-            pair = [_series(MAIN, looks[0], main, "rate"), _series(name, looks[1], arm, "rate")]
+            pair = [_series(MAIN, styles[0], main, "rate"), _series(name, styles[1], arm, "rate")]
             longer = max(main, arm, key=lambda a: len(a["rounds"]))
             found.append(_figure(result, heading, longer, pair, _pair(main, name, arm)))
     return found
@@ -94,22 +93,22 @@ def _figure(
     result: Mapping[str, Any],
     heading: str,
     arm: Mapping[str, Any],
-    series: Sequence[Series],
+    series: Sequence[RateSeries],
     data: Markup,
 ) -> Figure:
     caption = f"{heading}: violation by round, {result['level']:.0%} intervals"
     drawing = rounds_chart(caption, [r["phase"] for r in arm["rounds"]], series)
-    key = legend([s.name for s in series], width=WIDTH, looks=[s.look for s in series])
+    key = legend([s.name for s in series], width=WIDTH, styles=[s.style for s in series])
     return Figure(slug("tipping", heading), heading, caption, drawing, key, data)
 
 
-def _series(name: str, own: Look, arm: Mapping[str, Any], what: str) -> Series:
+def _series(name: str, own: LineStyle, arm: Mapping[str, Any], what: str) -> RateSeries:
     points = []
     for r in arm["rounds"]:
         if (found := r[what]) is not None:
             ends = found["interval"]
             points.append((r["round"], found["value"], None if ends is None else Interval(*ends)))
-    return Series(name, own, tuple(points))
+    return RateSeries(name, own, tuple(points))
 
 
 def _where(result: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from qevolve_bench.analysis.robustness import (
     robustness,
 )
 from qevolve_bench.cli import main
-from qevolve_bench.report.radar import radar_file
+from qevolve_bench.report.charts import radar_file
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.suites import Cell
 from qevolve_envs.episode import Episode

@@ -1,7 +1,7 @@
 import pytest
 
 from qevolve_bench.cli import main
-from qevolve_bench.report import png
+from qevolve_bench.report import files
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_options_reach_the_page_and_are_repeated_in_it(runs, tmp_path):
 
 def test_figures_are_written(runs, tmp_path, capsys, monkeypatch):
     out, figures = tmp_path / "r.html", tmp_path / "figures"
-    monkeypatch.setattr(png, "available", lambda: False)
+    monkeypatch.setattr(files, "png_available", lambda: False)
     assert main(["report", *runs, "-o", str(out), "--figures", str(figures)]) == 0
     assert "qevolve-bench[report]" in capsys.readouterr().err
     names = sorted(path.name for path in figures.iterdir())

@@ -2,19 +2,27 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from qevolve_bench.report.axes import WIDTH, short, ticks
+from qevolve_bench.report.charts import (
+    WIDTH,
+    ForestRow,
+    TaskTile,
+    forest,
+    heatmap,
+    ordered,
+    retained,
+    short,
+    ticks,
+)
 from qevolve_bench.report.drawing import (
     LIGHT,
     MARKERS,
     Drawing,
     legend,
-    look,
+    line_style,
     shortened,
     svg_file,
     svg_inline,
 )
-from qevolve_bench.report.forest import Line, forest, retained
-from qevolve_bench.report.heatmap import Tile, heatmap, ordered
 from qevolve_bench.statistics import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -56,11 +64,11 @@ def test_a_page_gives_the_colours():
 
 
 def test_methods_can_be_told_apart_without_colour():
-    looks = [look(i) for i in range(49)]
-    assert len({(one.marker, one.dash, one.colour) for one in looks}) == 49
+    styles = [line_style(i) for i in range(49)]
+    assert len({(one.marker, one.dash, one.colour) for one in styles}) == 49
     # Seven that stand side by side differ in marker and dashes, too.
-    assert len({one.marker for one in looks[:7]}) == len({one.dash for one in looks[:7]}) == 7
-    assert all(one.colour in LIGHT for one in looks)
+    assert len({one.marker for one in styles[:7]}) == len({one.dash for one in styles[:7]}) == 7
+    assert all(one.colour in LIGHT for one in styles)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_names_are_shortened_at_their_end():
 
 def test_a_key_has_a_place_for_every_name():
     names = [f"method number {i}" for i in range(9)]
-    made = legend(names, width=WIDTH, looks=[look(i) for i in range(9)])
+    made = legend(names, width=WIDTH, styles=[line_style(i) for i in range(9)])
     root = ET.fromstring(svg_file(made))
     assert [t.text for t in root.iter(f"{SVG}text")] == names
     assert all(0 <= x <= WIDTH and 0 <= y <= made.height
@@ -92,8 +100,8 @@ def test_a_key_has_a_place_for_every_name():
 
 def test_a_forest_plot_puts_estimates_where_they_are():
     lines = [
-        Line("half", 0.5, Interval(0.25, 0.75), look(0)),
-        Line("one <run>", 1.0, None, look(1)),
+        ForestRow("half", 0.5, Interval(0.25, 0.75), line_style(0)),
+        ForestRow("one <run>", 1.0, None, line_style(1)),
     ]
     made = forest("Success", lines)
     root = ET.fromstring(svg_file(made))
@@ -110,7 +118,7 @@ def test_a_forest_plot_puts_estimates_where_they_are():
 
 
 def test_what_is_retained_may_exceed_the_whole_and_ends_in_an_arrow():
-    made = retained("Retained", [Line("typos:1", 1.1, Interval(0.9, 2.0), look(0))])
+    made = retained("Retained", [ForestRow("typos:1", 1.1, Interval(0.9, 2.0), line_style(0))])
     root = ET.fromstring(svg_file(made))
     assert all(0 <= x <= WIDTH for p in root.iter(f"{SVG}path") for x, _ in points(p))
     assert "110.0 [90.0, 200.0]" in [t.text for t in root.iter(f"{SVG}text")]
@@ -118,8 +126,12 @@ def test_what_is_retained_may_exceed_the_whole_and_ends_in_an_arrow():
 
 def test_a_heat_map_has_a_tile_for_every_task_the_easiest_first():
     tiles = {
-        "a": {"t1": Tile(0.0, failed=True), "t2": Tile(1.0, episode=4), "t3": Tile(0.5)},
-        "b": {"t1": Tile(0.0), "t2": Tile(0.5)},
+        "a": {
+            "t1": TaskTile(0.0, failed=True),
+            "t2": TaskTile(1.0, episode=4),
+            "t3": TaskTile(0.5),
+        },
+        "b": {"t1": TaskTile(0.0), "t2": TaskTile(0.5)},
     }
     assert ordered(tiles) == ["t2", "t3", "t1"]
     root = ET.fromstring(svg_inline(heatmap("Tasks", tiles, ordered(tiles))))
@@ -134,7 +146,7 @@ def test_a_heat_map_has_a_tile_for_every_task_the_easiest_first():
 @pytest.mark.parametrize("tasks", [1, 25, 26, 301, 1819])
 def test_a_heat_map_of_any_panel_stays_inside(tasks):
     names = [f"task/{i:04d}" for i in range(tasks)]
-    made = heatmap("Tasks", {"a": {name: Tile(1.0) for name in names}}, names)
+    made = heatmap("Tasks", {"a": {name: TaskTile(1.0) for name in names}}, names)
     root = ET.fromstring(svg_file(made))
     corners = [c for p in root.iter(f"{SVG}path") for c in points(p)]
     assert all(0 <= x <= WIDTH and 0 <= y <= made.height for x, y in corners)
@@ -142,5 +154,5 @@ def test_a_heat_map_of_any_panel_stays_inside(tasks):
 
 
 def test_zero_has_no_minus():
-    line = Line("a", -1e-17, Interval(-1e-17, 0.25), None)
-    assert line.said == "0.0 [0.0, 25.0]"
+    line = ForestRow("a", -1e-17, Interval(-1e-17, 0.25), None)
+    assert line.text == "0.0 [0.0, 25.0]"

@@ -23,10 +23,10 @@ def agents(run_folder):
 def test_numbers_are_those_of_statistics(agents):
     inputs = read_inputs(agents)
     numbers = compute(inputs)
-    (board,) = numbers.boards
-    first = board.standings[0]
+    (ranking,) = numbers.method_tables
+    first = ranking.methods[0]
     assert (first.name, first.rank.rank) == ("good", 1)
-    seen, unseen = board.cells
+    seen, unseen = ranking.cells
     assert first.cells[seen].interval == wilson_interval(9, 10)
     assert first.overall.value == pytest.approx((0.9 + 0.75) / 2)
     entries = inputs.methods[0].scores
@@ -45,11 +45,11 @@ def test_numbers_are_those_of_statistics(agents):
 def test_methods_of_other_cells_have_a_board_of_their_own(agents, run_folder):
     alone = run_folder("alone", {"seen": [1, 0]})
     numbers = compute(read_inputs([*agents, str(alone)]))
-    assert [[s.name for s in board.standings] for board in numbers.boards] == [
+    assert [[s.name for s in ranking.methods] for ranking in numbers.method_tables] == [
         ["good", "poor"],
         ["alone"],
     ]
-    assert numbers.boards[1].standings[0].rank is None
+    assert numbers.method_tables[1].methods[0].rank is None
 
 
 def test_curves_are_those_of_efficiency(training, tmp_path):
@@ -93,8 +93,8 @@ def test_one_method_and_one_task_are_no_trouble(run_folder):
     numbers = compute(read_inputs([str(run_folder("a", {"unseen": [1]}))]))
     assert "nothing to compare it with" in numbers.comparison_note
     assert "one task" in numbers.profile_notes[0]
-    assert numbers.boards[0].standings[0].aggregates == {}
-    assert "no aggregates" in numbers.boards[0].notes[0]
+    assert numbers.method_tables[0].methods[0].aggregates == {}
+    assert "no aggregates" in numbers.method_tables[0].notes[0]
 
 
 def test_methods_without_a_common_cell_are_not_compared(run_folder):
