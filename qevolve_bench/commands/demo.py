@@ -10,8 +10,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qevolve_bench.commands.shared import Folder
 from qevolve_bench.flags import Count, Subparsers, add_command
+from qevolve_bench.options import Folder
 
 if TYPE_CHECKING:
     from qevolve_bench.training.specification import TrainingResult

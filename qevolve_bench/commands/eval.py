@@ -3,74 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING
 
-from qevolve_bench.commands.shared import (
-    AgentOptions,
-    Folder,
-    HelpWithAgents,
-    PanelOptions,
-    PlayingOptions,
-    episode_bar,
-    interrupted,
-    kept,
-)
-from qevolve_bench.flags import Flag, Seconds, Subparsers, add_command, command_line
-from qevolve_bench.schema import Bounds
+from qevolve_bench.commands.shared import HelpWithAgents, episode_bar, interrupted, kept
+from qevolve_bench.flags import Subparsers, add_command, command_line
+from qevolve_bench.options import EvalOptions, PanelOptions
 from qevolve_envs.errors import BadFile, BenchError
 
 if TYPE_CHECKING:
     from qevolve_bench.runner.results import EvaluationRun
     from qevolve_bench.statistics import Estimate
     from qevolve_bench.suites import Cell, Suite
-
-
-@dataclass(kw_only=True)
-class _AgentName:
-    """The agent.
-
-    Attributes:
-        agent: An agent by its name, or module:factory of your own (see below).
-    """
-
-    agent: Annotated[str, Flag(metavar="NAME")]
-
-
-@dataclass(kw_only=True)
-class _SuiteName:
-    """The suite.
-
-    Attributes:
-        suite: A suite, such as core, core-v0 or my_suite.json.
-    """
-
-    GROUP: ClassVar[str] = PanelOptions.GROUP
-
-    suite: Annotated[str | None, Flag(metavar="NAME")] = None
-
-
-@dataclass(kw_only=True)
-class EvalOptions(PlayingOptions, PanelOptions, _SuiteName, AgentOptions, _AgentName):
-    """Evaluate an agent on a suite (--suite) or on one panel (--env and --split).
-
-    The same command gives the same episodes, byte for byte; with --out it continues what was
-    interrupted.
-
-    Attributes:
-        backend: local, or ray for the cluster of $RAY_ADDRESS (extra [ray]).
-        episode_seconds: Time for an episode (default: any).
-        memory: Address space of a worker (default: any); what needs more has failed.
-        submit: Pack the run as a submission into this folder.
-    """
-
-    GROUP: ClassVar[str] = PlayingOptions.GROUP
-
-    backend: Annotated[str, Flag(metavar="NAME")] = "local"
-    episode_seconds: Seconds | None = None
-    memory: Annotated[int | None, Bounds(1), Flag(metavar="MIB")] = None
-    submit: Folder | None = None
 
 
 def add_parser(subparsers: Subparsers) -> None:

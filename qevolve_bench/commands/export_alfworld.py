@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from qevolve_bench.commands.shared import File, Folder
 from qevolve_bench.flags import Flag, Subparsers, add_command
+from qevolve_bench.options import File, Folder
 
 
 @dataclass(kw_only=True)

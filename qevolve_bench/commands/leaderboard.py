@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from qevolve_bench.commands.shared import Folder
 from qevolve_bench.flags import Flag, Subparsers, add_command, add_group
+from qevolve_bench.options import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +131,7 @@ def run_build(args: BuildOptions) -> int:
 
 def run_add(args: AddOptions) -> int:
     """Verifies one submission, copies it and builds."""
-    from qevolve_bench.submissions.adding import add_submission
+    from qevolve_bench.submissions.submission import add_submission
 
     verdict, place = add_submission(args.submission, args.root, name=args.name, link=args.link)
     if verdict.status == "refused":

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from qevolve_bench.commands.shared import Folder
 from qevolve_bench.flags import Flag, Level, Subparsers, add_command, command_line
+from qevolve_bench.options import Folder
 from qevolve_bench.schema import Bounds
 
 _EXAMPLES = """examples:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from qevolve_bench.commands.shared import (
-    AgentOptions,
-    File,
-    HelpWithAgents,
-    PanelOptions,
-    PlayingOptions,
-    episode_bar,
-    kept,
+from qevolve_bench.commands.shared import HelpWithAgents, episode_bar, kept
+from qevolve_bench.flags import Subparsers, add_command
+from qevolve_bench.options import (
+    RobustnessOptions,
 )
-from qevolve_bench.flags import Flag, Subparsers, add_command
 from qevolve_envs.errors import BadFile, BenchError
 from qevolve_envs.files import write_file
 
@@ -30,35 +24,6 @@ _EXAMPLES = """examples:
       --perturbations typos rename distractors:3 --severity 1 2 --out runs/shop
   qevolve-bench robustness --read runs/shop --outcome score --radar shop.svg
 """
-
-
-@dataclass(kw_only=True)
-class RobustnessOptions(PlayingOptions, PanelOptions, AgentOptions):
-    """Measure the share of its success that an agent retains in a perturbed world.
-
-    The panel is played clean and perturbed, with the same tasks and seeds. With --out it continues
-    what was interrupted.
-
-    Attributes:
-        list_all: List the perturbations and leave.
-        read: Play nothing: read runs, submissions or .jsonl files of episodes.
-        agent: An agent by its name, or module:factory of your own (see below).
-        perturbations: Perturbations such as typos, typos:3 or typos:1+reorder:2; by default all
-            that apply.
-        severity: Severity, 1, 2 or 3, of those given without one; may be several (default 2).
-        outcome: The outcome that is measured.
-        format: Format of the tables.
-        radar: Also draw a radar plot, as SVG, into this file; needs three perturbations.
-    """
-
-    list_all: Annotated[bool, Flag("--list")] = False
-    read: Annotated[list[Path] | None, Flag(metavar="RUN")] = None
-    agent: Annotated[str | None, Flag(metavar="NAME")] = None
-    perturbations: Annotated[list[str] | None, Flag(metavar="NAME")] = None
-    severity: Annotated[list[int], Flag(metavar="S")] = field(default_factory=lambda: [2])
-    outcome: Literal["success", "score"] = "success"
-    format: Literal["text", "md", "latex", "json"] = "text"
-    radar: File | None = None
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from qevolve_bench.commands.shared import Folder
 from qevolve_bench.flags import Count, Flag, Subparsers, add_command
+from qevolve_bench.options import Folder
 
 _PLAN = """a plan, of which every field is documented in qevolve_bench/study/reader.py
 (python -m pydoc qevolve_bench.study.reader):

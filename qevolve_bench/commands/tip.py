@@ -8,14 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from qevolve_bench.commands.shared import (
-    AgentOptions,
-    HelpWithAgents,
-    Workers,
-    episode_bar,
-    interrupted,
-)
+from qevolve_bench.commands.shared import HelpWithAgents, episode_bar, interrupted
 from qevolve_bench.flags import Count, Flag, Pairs, Seed, Subparsers, add_command
+from qevolve_bench.options import AgentOptions, Workers
 from qevolve_bench.schema import Bounds
 from qevolve_envs.errors import BenchError
 

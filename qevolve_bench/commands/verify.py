@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from qevolve_bench.commands.shared import File
 from qevolve_bench.flags import Flag, Subparsers, add_command
+from qevolve_bench.options import File
 from qevolve_envs.errors import BadFile
 
 if TYPE_CHECKING:

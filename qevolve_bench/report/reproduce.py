@@ -9,11 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from qevolve_bench.commands.eval import EvalOptions
-from qevolve_bench.commands.robustness import RobustnessOptions
-from qevolve_bench.commands.shared import PlayingOptions
 from qevolve_bench.flags import command_line
 from qevolve_bench.folders import current_names
+from qevolve_bench.options import EvalOptions, PlayingOptions, RobustnessOptions
 from qevolve_bench.report.html import table
 from qevolve_bench.runner.results import Manifest
 from qevolve_bench.schema import convert

@@ -19,6 +19,7 @@ from qevolve_bench.analysis.rank import rank_methods
 from qevolve_bench.runner.results import EvaluationLedger, Manifest
 from qevolve_bench.statistics import Estimate, Interval, RankRange
 from qevolve_bench.statistics.checks import Array
+from qevolve_bench.submissions.manifest import SUBMISSION_NAME
 from qevolve_bench.submissions.submission import Status, Verdict, verify
 from qevolve_bench.suites import Cell, Suite
 from qevolve_envs.episode import Episode
@@ -27,8 +28,6 @@ from qevolve_envs.rng import seed_sequence
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-#: What the folder of a submission may be called: it becomes a link.
-SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _REVISION = re.compile(r"[0-9a-f]{40,64}")
 

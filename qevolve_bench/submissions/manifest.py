@@ -16,6 +16,8 @@ from qevolve_envs.errors import BadFile
 #: What an agent may be called: it ends up in tables, so nothing that Markdown or HTML could read.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+@=,~-]{0,99}")
 _LINK = re.compile(r"https://[A-Za-z0-9.-]{1,100}(/[A-Za-z0-9._~/%+@=-]{0,200})?")
+#: Name of the folder of a submission; it becomes a link.
+SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 #: Longest reason why a cell was skipped.
 _MAX_REASON = 2_000
 

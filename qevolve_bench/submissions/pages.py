@@ -13,12 +13,12 @@ from qevolve_bench.statistics import Estimate, RankRange
 from qevolve_bench.submissions.files import MANIFEST
 from qevolve_bench.submissions.leaderboard import (
     LEVEL,
-    SUBMISSION_NAME,
     CellResult,
     Leaderboard,
     LeaderboardRow,
     read_board,
 )
+from qevolve_bench.submissions.manifest import SUBMISSION_NAME
 from qevolve_bench.submissions.published import read_published, render_published
 from qevolve_bench.suites import load_suite, suite_names
 from qevolve_envs.errors import BadFile

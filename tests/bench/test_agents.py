@@ -8,8 +8,8 @@ import pytest
 
 from qevolve_bench import agents
 from qevolve_bench.agents import MockAgent, RandomAgent, ReplayAgent, resolve_agent
-from qevolve_bench.commands.shared import AgentOptions
 from qevolve_bench.flags import add_arguments, from_arguments
+from qevolve_bench.options import AgentOptions
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_envs.agent import Agent, Failed, TaskView
 from qevolve_envs.episode import Episode, Step, write_episodes

@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qevolve_bench.cli import build_parser, main
-from qevolve_bench.commands.eval import EvalOptions
-from qevolve_bench.commands.robustness import RobustnessOptions
 from qevolve_bench.commands.tip import TipOptions
 from qevolve_bench.flags import (
     Count,
@@ -27,6 +25,7 @@ from qevolve_bench.flags import (
     command_line,
     from_arguments,
 )
+from qevolve_bench.options import EvalOptions, RobustnessOptions
 from qevolve_bench.report.reproduce import training_command
 from qevolve_bench.training.specification import TrainingSpec
 from qevolve_envs.docstrings import described
