@@ -22,13 +22,14 @@ import pytest
 
 from _qevolve_pytestplugin import PROPERTY
 from qevolve_bench.analysis.regression import (
-    Metric,
     Scores,
-    compare,
+    compare_with_baseline,
     play,
     read_baseline,
     write_baseline,
 )
+from qevolve_bench.analysis.render import regression_text
+from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.suites import Suite, adhoc_suite, load_suite
 from qevolve_envs.agent import Agent
 from qevolve_envs.errors import BenchError
@@ -37,7 +38,7 @@ FOLDER = "qevolve_baselines"
 
 
 class QevolveScore:
-    """The fixture's value: called with an agent, it evaluates and compares.
+    """Value of the fixture: called with an agent, it evaluates and compares.
 
     Args:
         request: Of the test.
@@ -61,7 +62,7 @@ class QevolveScore:
         options: Mapping[str, Any] | None = None,
         batch_size: int = 16,
         name: str | None = None,
-        metric: Metric = "score",
+        metric: Outcome = "score",
         alpha: float | None = None,
         min_effect: float | None = None,
     ) -> Scores:
@@ -93,13 +94,13 @@ class QevolveScore:
             path = self._path(name)
             scores = play(agent, played, options=options, batch_size=batch_size)
             if scores.failures:
-                self._tell(
+                self._note(
                     f"errors {self._shown(path)}: {len(scores.failures)} episodes failed by an"
                     f" error, the first: {scores.failures[0]}"
                 )
             if self._request.config.getoption("--qevolve-update"):
                 write_baseline(path, scores)
-                self._tell(f"stored {self._shown(path)}: {metric} {scores.mean(metric=metric):.3f}")
+                self._note(f"stored {self._shown(path)}: {metric} {scores.mean(metric=metric):.3f}")
                 return scores
             mend = f"\n\n{self._mend()}"
             failure = self._failure_of(path, scores, metric, alpha, min_effect)
@@ -113,14 +114,14 @@ class QevolveScore:
         self,
         path: Path,
         scores: Scores,
-        metric: Metric,
+        metric: Outcome,
         alpha: float | None,
         min_effect: float | None,
     ) -> str | None:
         """Returns the reason why the test fails, or None."""
         if not path.exists():
             raise BenchError(f"There is no baseline {self._shown(path)}.")
-        comparison = compare(
+        comparison = compare_with_baseline(
             read_baseline(path),
             scores,
             metric=metric,
@@ -128,14 +129,16 @@ class QevolveScore:
             min_effect=self._setting("min_effect", min_effect),
         )
         whole = comparison.rows[-1]
-        self._tell(
+        self._note(
             f"{'worse' if comparison.worse else 'held'} {self._shown(path)}: {metric}"
             f" {scores.mean(metric=metric):.3f}, change {whole.change:+.3f}, p {whole.p_value:.2g}"
         )
         if not comparison.worse:
             return None
         shown = self._shown(path)
-        return f"{scores.agent} is worse than the baseline {shown}.\n\n{comparison.report()}"
+        return (
+            f"{scores.agent} is worse than the baseline {shown}.\n\n{regression_text(comparison)}"
+        )
 
     def _path(self, name: str | None) -> Path:
         """A file for each baseline, so that concurrent tests never write the same one."""
@@ -174,7 +177,7 @@ class QevolveScore:
         except ValueError:
             raise BenchError(f"qevolve_{name} must be a number, not {text!r}.") from None
 
-    def _tell(self, line: str) -> None:
+    def _note(self, line: str) -> None:
         self._request.node.user_properties.append((PROPERTY, line))
 
 

@@ -241,7 +241,7 @@ def _compare(
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class _PairedTest:
     interval: Interval | None
     p_value: float | None
     test: str
@@ -253,14 +253,14 @@ class _Result:
 
 def _over_tasks(
     left: Array, right: Array, outcome: Outcome, level: float, chance: np.random.SeedSequence
-) -> _Result:
+) -> _PairedTest:
     """Two agents, or two single training runs: the tasks are the sample."""
     gaps = left - right
     notes = []
     interval = None
     if gaps.size < 2:
         notes.append("One task is no sample of tasks: there is no interval and no test.")
-        return _Result(None, None, "none", "tasks", gaps, notes)
+        return _PairedTest(None, None, "none", "tasks", gaps, notes)
     if outcome == "success":
         interval = success_difference(left, right, level=level).interval
     elif np.ptp(gaps) > 1e-12:
@@ -270,7 +270,7 @@ def _over_tasks(
     flips = sign_flip_test(gaps, seed=chance)
     kind = "exact" if flips.exact else "random"
     words = f"{kind} sign flips over tasks"
-    return _Result(interval, flips.p_value, words, "tasks", gaps, notes, flips.least)
+    return _PairedTest(interval, flips.p_value, words, "tasks", gaps, notes, flips.least)
 
 
 def _over_seeds(
@@ -280,7 +280,7 @@ def _over_seeds(
     test: Test,
     level: float,
     chance: np.random.SeedSequence,
-) -> _Result:
+) -> _PairedTest:
     """At least one method of several runs: seeds and tasks are samples."""
     notes: list[str] = []
     gaps: Array | None = None
@@ -303,17 +303,17 @@ def _over_seeds(
         notes.append("There is no spread over seeds or tasks, so that there is no interval.")
         interval = None
     if gaps is None:
-        return _Result(interval, p_value, words, "seeds and tasks", np.zeros(0), notes)
+        return _PairedTest(interval, p_value, words, "seeds and tasks", np.zeros(0), notes)
     units = gaps.mean(axis=1)
     if test == "auto":
-        return _Result(interval, p_value, words, "seeds and tasks", units, notes)
+        return _PairedTest(interval, p_value, words, "seeds and tasks", units, notes)
     flips = sign_flip_test(units, seed=chance)
     words = f"sign flips over {len(units)} seeds"
     if flips.least > 1 - level:
         notes.append(
             f"Over {len(units)} seeds sign flips cannot give less than p = {flips.least:.4g}."
         )
-    return _Result(interval, flips.p_value, words, "seeds and tasks", units, notes, flips.least)
+    return _PairedTest(interval, flips.p_value, words, "seeds and tasks", units, notes, flips.least)
 
 
 def _pairs(a: CellOutcomes, b: CellOutcomes) -> list[tuple[int, int]]:

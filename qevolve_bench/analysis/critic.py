@@ -84,7 +84,7 @@ def propagation(records: Sequence[AdvantageRecord], parts: int = 4) -> list[dict
 
 
 def situations(records: AdvantageRecord) -> list[str]:
-    """Where each action of an episode stands in respect of refusals: one of `SITUATIONS`.
+    """Situation of each action of an episode in respect of refusals: one of `SITUATIONS`.
 
     Whatever is not taken as `ok` is a refusal here: invalid, malformed, or without effect.
     """

@@ -319,7 +319,7 @@ def task_means(episodes: Iterable[Episode], outcome: Outcome) -> dict[str, float
 
 
 @dataclass(frozen=True, slots=True)
-class _Played:
+class _CellEpisodes:
     """Episodes of one run in one cell, with what its suite records of the panel."""
 
     episodes: list[Episode]
@@ -335,10 +335,10 @@ def entries_of_runs(
     Raises:
         BenchError: When there are no episodes, or the runs differ in more than their chance.
     """
-    played: dict[CellKey, list[_Played]] = {}
+    played: dict[CellKey, list[_CellEpisodes]] = {}
     for run in runs:
         described = {cell.name: cell for cell in run.suite.cells} if run.suite else {}
-        mine: dict[CellKey, _Played] = {}
+        mine: dict[CellKey, _CellEpisodes] = {}
         for cell_name, episodes in run.cells.items():
             by_cell: dict[CellKey, list[Episode]] = {}
             for episode in episodes:
@@ -351,7 +351,7 @@ def entries_of_runs(
                     )
                 known = described.get(cell_name)
                 horizon = some[0].env_kwargs.get(_HORIZON) or (known.horizon if known else None)
-                mine[cell] = _Played(some, known.panel if known else None, horizon)
+                mine[cell] = _CellEpisodes(some, known.panel if known else None, horizon)
         for cell, found in mine.items():
             played.setdefault(cell, []).append(found)
     if not played:
@@ -375,7 +375,7 @@ def failures(whose: str, episodes: Sequence[Episode]) -> str:
 
 
 def _entry(
-    name: str, cell: CellKey, found: Sequence[_Played], runs: int, outcome: Outcome
+    name: str, cell: CellKey, found: Sequence[_CellEpisodes], runs: int, outcome: Outcome
 ) -> CellOutcomes:
     if len(found) < runs:
         raise BenchError(f"Only {len(found)} of the {runs} runs of {name} played {cell.label}.")

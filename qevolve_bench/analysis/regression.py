@@ -1,4 +1,4 @@
-"""Is an agent worse than it was? Scores by task, stored as a baseline, and a paired test.
+"""Regression tests of agents: scores by task, stored as a baseline, and a paired test.
 
 The unit of the test is the task: both sides play the same tasks with the same seeds, and a task's
 score is its mean over the rounds in which it was played. An agent that has not changed and whose
@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args
+from statistics import fmean
+from typing import Any, TypedDict, get_args
 
 from qevolve_bench.agents import resolve_agent
 from qevolve_bench.analysis.outcomes import task_means
-from qevolve_bench.analysis.render import table
+from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.evaluate import evaluate
 from qevolve_bench.schema import Share, json_text, place, read_record
 from qevolve_bench.statistics import Estimate, bootstrap_interval, holm, sign_flip_test
@@ -27,15 +28,13 @@ from qevolve_envs.errors import BadFile, BenchError, UnknownName
 from qevolve_envs.files import write_file
 
 SCHEMA = 1
-#: The same two as `Outcome`, in the order of the file.
-Metric = Literal["score", "success"]
-#: Of a cell: the values of its tasks, by the name of the task.
+#: Values of the tasks of a cell, by the name of the task.
 ByTask = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What an agent reached on a suite.
+    """Scores of an agent on a suite.
 
     Attributes:
         agent: Its name.
@@ -47,20 +46,20 @@ class Scores:
 
     agent: str
     suite: Suite
-    values: dict[Metric, dict[str, ByTask]]
+    values: dict[Outcome, dict[str, ByTask]]
     skipped: dict[str, str]
     failures: tuple[str, ...] = ()
 
-    def mean(self, cell: str | None = None, metric: Metric = "score") -> float:
+    def mean(self, cell: str | None = None, metric: Outcome = "score") -> float:
         """Mean over the tasks of one cell, or of all."""
         chosen = self.values[metric] if cell is None else {cell: self.values[metric][cell]}
         values = [value for tasks in chosen.values() for value in tasks.values()]
-        return math.fsum(values) / len(values)
+        return fmean(values)
 
 
 @dataclass(frozen=True, slots=True)
 class RegressionRow:
-    """The comparison of one cell, or of all.
+    """Comparison of one cell with its baseline, or of all.
 
     Attributes:
         name: The cell, or ``"all"``.
@@ -68,7 +67,7 @@ class RegressionRow:
         now: Those of the same tasks now, in the same order.
         change: Mean of now minus before, with a bootstrap interval over the tasks.
         p_value: Of a one-sided paired sign-flip test by task, Holm-corrected over the rows.
-        worse: Whether that is a regression, at the level and least effect of the comparison.
+        worse: True for a regression, at the level and least effect of the comparison.
     """
 
     name: str
@@ -81,12 +80,12 @@ class RegressionRow:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """Scores beside their baseline.
+    """Comparison of scores with their baseline.
 
     Attributes:
         baseline: The stored scores.
         scores: Those of now.
-        metric: What is compared.
+        metric: Outcome that is compared.
         alpha: Level of the test, over all rows together.
         min_effect: Least loss that counts.
         rows: One for each cell, and one for all where there are several.
@@ -94,51 +93,19 @@ class Regression:
 
     baseline: Scores
     scores: Scores
-    metric: Metric
+    metric: Outcome
     alpha: float
     min_effect: float
     rows: tuple[RegressionRow, ...]
 
     @property
     def worse(self) -> bool:
-        """Whether any row is a regression."""
+        """True if any row is a regression."""
         return any(row.worse for row in self.rows)
 
-    def report(self) -> str:
-        """The rows as a table, then the tasks that lost most, and failures."""
-        headers = ("", "tasks", "baseline", "now", "change", "p", "lost on", "won on", "")
-        rows = [
-            (
-                row.name,
-                len(row.now),
-                f"{_mean(row.before):.3f}",
-                f"{_mean(row.now):.3f}",
-                f"{row.change:+.3f}",
-                f"{row.p_value:.2g}",
-                sum(n < b for n, b in zip(row.now, row.before, strict=True)),
-                sum(n > b for n, b in zip(row.now, row.before, strict=True)),
-                "worse" if row.worse else "",
-            )
-            for row in self.rows
-        ]
-        shown = table(headers, rows, "text")
-        corrected = f", Holm-corrected over {len(rows)} rows" if len(rows) > 1 else ""
-        lines = [
-            shown,
-            "",
-            f"{self.metric}, with 95% intervals; p: paired by task, one-sided{corrected};"
-            f" worse: p <= {self.alpha:g} and a loss of at least {self.min_effect:g}.",
-        ]
-        losses = self._losses()
-        if losses:
-            lines += ["", "Lost most:", *(f"  {line}" for line in losses[:5])]
-            lines += [f"  and {len(losses) - 5} more"] if len(losses) > 5 else []
-        if self.scores.failures:
-            number = len(self.scores.failures)
-            lines += ["", f"{number} episodes failed, the first: {self.scores.failures[0]}"]
-        return "\n".join(lines)
-
-    def _losses(self) -> list[str]:
+    @property
+    def losses(self) -> list[str]:
+        """The tasks that lost, those that lost most first, with their values."""
         before, now = self.baseline.values[self.metric], self.scores.values[self.metric]
         lost = [
             (now[cell][task] - value, task, f"{task}  {value:.3f} -> {now[cell][task]:.3f}")
@@ -177,7 +144,7 @@ def play(
         raise BenchError("Options are for agents that are given by name.")
     name = agent if isinstance(agent, str) else type(agent).__name__
     seen, _, skipped = survey(suite)
-    values: dict[Metric, dict[str, ByTask]] = {"score": {}, "success": {}}
+    values: dict[Outcome, dict[str, ByTask]] = {"score": {}, "success": {}}
     failures = []
     for cell in seen.cells:
         if cell.name in skipped:
@@ -216,11 +183,11 @@ def _play_cell(
 # ── comparing ───────────────────────────────────────────────────────────────
 
 
-def compare(
+def compare_with_baseline(
     baseline: Scores,
     scores: Scores,
     *,
-    metric: Metric = "score",
+    metric: Outcome = "score",
     alpha: float = 0.01,
     min_effect: float = 0.0,
 ) -> Regression:
@@ -242,8 +209,8 @@ def compare(
         BenchError: When the two cannot be compared (other tasks, panels, versions or settings), or
             when there are too few tasks for any result to be significant.
     """
-    if metric not in get_args(Metric):
-        raise UnknownName.of("metric", metric, get_args(Metric))
+    if metric not in get_args(Outcome):
+        raise UnknownName.of("metric", metric, get_args(Outcome))
     if not 0 < alpha <= 1:
         raise BenchError(f"alpha must be more than 0 and at most 1, not {alpha}.")
     if not 0 <= min_effect <= 1:
@@ -270,7 +237,7 @@ def compare(
     p_values = holm([test.p_value for test in tests]).tolist()
     for (name, cell), p_value in zip(pairs.items(), p_values, strict=True):
         changes = [b - a for a, b in cell]
-        change = Estimate(_mean(changes), bootstrap_interval(changes))
+        change = Estimate(fmean(changes), bootstrap_interval(changes))
         loss = -change.value
         worse = p_value <= alpha and loss > 1e-12 and loss >= min_effect - 1e-12
         before, after = zip(*cell, strict=True)
@@ -321,10 +288,6 @@ def _check_cell(old: Cell, new: Cell) -> None:
             f"The tasks of {new.name} have changed since the baseline: the panel's digest is"
             f" {str(now['panel'])[:12]}, and was {str(before['panel'])[:12]}."
         )
-
-
-def _mean(values: Any) -> float:
-    return math.fsum(values) / len(values)
 
 
 # ── the file ────────────────────────────────────────────────────────────────

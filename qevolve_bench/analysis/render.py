@@ -1,4 +1,4 @@
-"""Results as text, Markdown, LaTeX, CSV and JSON: numbers, tables, comparisons and robustness."""
+"""Results as text, Markdown, LaTeX, CSV and JSON: numbers, tables, and what is analysed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from qevolve_bench.schema import plain
@@ -15,6 +16,7 @@ from qevolve_envs.errors import UnknownName
 
 if TYPE_CHECKING:
     from qevolve_bench.analysis.compare import Comparison
+    from qevolve_bench.analysis.regression import Regression
     from qevolve_bench.analysis.robustness import Robustness
     from qevolve_bench.efficiency import Cost
     from qevolve_bench.efficiency.budgets import Outcome
@@ -317,3 +319,38 @@ def _robustness_record(result: Robustness) -> dict[str, Any]:
         del effect["clean"]  # The same for all effects: it stands beside them.
     worst = result.worst
     return record | {"worst": None if worst is None else worst.perturbation}
+
+
+# ── regressions ─────────────────────────────────────────────────────────────
+
+
+def regression_text(found: Regression) -> str:
+    """Writes a comparison with a baseline: a table, the tasks that lost most, and failures."""
+    headers = ("", "tasks", "baseline", "now", "change", "p", "lost on", "won on", "")
+    rows = [
+        (
+            row.name,
+            len(row.now),
+            f"{fmean(row.before):.3f}",
+            f"{fmean(row.now):.3f}",
+            f"{row.change:+.3f}",
+            f"{row.p_value:.2g}",
+            sum(n < b for n, b in zip(row.now, row.before, strict=True)),
+            sum(n > b for n, b in zip(row.now, row.before, strict=True)),
+            "worse" if row.worse else "",
+        )
+        for row in found.rows
+    ]
+    corrected = f", Holm-corrected over {len(rows)} rows" if len(rows) > 1 else ""
+    lines = [
+        table(headers, rows, "text"),
+        "",
+        f"{found.metric}, with 95% intervals; p: paired by task, one-sided{corrected};"
+        f" worse: p <= {found.alpha:g} and a loss of at least {found.min_effect:g}.",
+    ]
+    if losses := found.losses:
+        lines += ["", "Lost most:", *(f"  {line}" for line in losses[:5])]
+        lines += [f"  and {len(losses) - 5} more"] if len(losses) > 5 else []
+    if failures := found.scores.failures:
+        lines += ["", f"{len(failures)} episodes failed, the first: {failures[0]}"]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Robustness: how much of what an agent can do is left when the world is a little different.
+"""Robustness: the share of its success that an agent keeps in a perturbed world.
 
 The same tasks with the same seeds are played clean and perturbed (`qevolve_envs.perturb`), so every
 comparison is paired, task by task. An agent *retains* the share perturbed / clean of its success.
@@ -32,7 +32,7 @@ _Played = dict[tuple[str, int], Episode]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one perturbation does to an agent.
+    """Effect of one perturbation on an agent.
 
     Attributes:
         perturbation: Such as ``"typos:2"``.
@@ -60,7 +60,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """How an agent stands on one panel.
+    """Robustness of an agent on one panel.
 
     Attributes:
         agent: Its name.

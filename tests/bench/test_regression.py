@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qevolve_bench.analysis.regression import Scores, compare, play, read_baseline, write_baseline
+from qevolve_bench.analysis.regression import (
+    Scores,
+    compare_with_baseline,
+    play,
+    read_baseline,
+    write_baseline,
+)
+from qevolve_bench.analysis.render import regression_text
 from qevolve_bench.suites import Cell, Suite, adhoc_suite
 from qevolve_envs.agent import PerEpisode
 from qevolve_envs.errors import BadFile, BenchError
@@ -99,33 +106,33 @@ def test_the_test_is_exact_one_sided_and_by_task():
     changes = np.subtract(now, before)
     sums = [np.dot(signs, changes) for signs in product([-1, 1], repeat=6)]
     by_hand = np.mean([total <= changes.sum() + 1e-12 for total in sums])
-    (row,) = compare(scores(before), scores(now), alpha=0.2).rows
+    (row,) = compare_with_baseline(scores(before), scores(now), alpha=0.2).rows
     assert row.p_value == pytest.approx(by_hand)
     assert row.change.value == pytest.approx(changes.mean())
     assert row.worse == (by_hand <= 0.2)
-    (other_way,) = compare(scores(now), scores(before), alpha=0.2).rows
+    (other_way,) = compare_with_baseline(scores(now), scores(before), alpha=0.2).rows
     assert other_way.p_value > 0.5 and not other_way.worse
 
 
 def test_equal_scores_are_held_at_any_level():
     same = scores([0.5] * 20)
     for alpha in (0.01, 1.0):
-        comparison = compare(same, same, alpha=alpha)
+        comparison = compare_with_baseline(same, same, alpha=alpha)
         assert not comparison.worse and comparison.rows[0].p_value == 1.0
 
 
 def test_at_level_one_any_loss_fails_and_no_gain():
     before, worse, better = scores([0.5] * 5), scores([0.5] * 4 + [0.4]), scores([0.5] * 4 + [0.6])
-    assert not compare(before, scores([0.5, 0.5, 0.5, 0.9, 0.2]), alpha=1).worse
-    assert compare(before, worse, alpha=1).worse
-    assert not compare(before, better, alpha=1).worse
+    assert not compare_with_baseline(before, scores([0.5, 0.5, 0.5, 0.9, 0.2]), alpha=1).worse
+    assert compare_with_baseline(before, worse, alpha=1).worse
+    assert not compare_with_baseline(before, better, alpha=1).worse
 
 
 def test_a_loss_below_the_least_effect_is_none():
     before, now = scores([1.0] * 50), scores([0.96] * 50)
-    assert compare(before, now).worse
-    assert compare(before, now, min_effect=0.04).worse
-    assert not compare(before, now, min_effect=0.05).worse
+    assert compare_with_baseline(before, now).worse
+    assert compare_with_baseline(before, now, min_effect=0.04).worse
+    assert not compare_with_baseline(before, now, min_effect=0.05).worse
 
 
 def test_the_rows_are_corrected_for_their_number():
@@ -133,15 +140,15 @@ def test_the_rows_are_corrected_for_their_number():
     fine = [1.0] * 20
     before = scores(fine, fine, fine, names=names)
     now = scores([0.0] * 6 + fine[6:], fine, fine, names=names)
-    comparison = compare(before, now, alpha=0.05)
+    comparison = compare_with_baseline(before, now, alpha=0.05)
     assert [row.name for row in comparison.rows] == ["a", "b", "c", "all"]
     # 1/64 by itself, for the cell and for all; Holm multiplies the smallest by 4.
     assert comparison.rows[0].p_value == pytest.approx(4 / 64)
     assert not comparison.worse
-    assert compare(before, now, alpha=0.07).rows[0].worse
+    assert compare_with_baseline(before, now, alpha=0.07).rows[0].worse
     # A loss that is spread thinly shows in all of them together.
     thin = [0.9] * 4 + fine[4:]
-    spread = compare(before, scores(thin, thin, thin, names=names), alpha=0.05)
+    spread = compare_with_baseline(before, scores(thin, thin, thin, names=names), alpha=0.05)
     assert [row.worse for row in spread.rows] == [False, False, False, True]
 
 
@@ -149,28 +156,28 @@ def test_the_rows_are_corrected_for_their_number():
 def test_too_few_tasks_for_the_level_are_refused(tasks, alpha, enough):
     before, now = scores([1.0] * tasks), scores([0.0] * tasks)
     if enough:
-        assert compare(before, now, alpha=alpha).worse
+        assert compare_with_baseline(before, now, alpha=alpha).worse
     else:
         with pytest.raises(
             BenchError, match=r"With 6 tasks no loss can be significant.*at least 7"
         ):
-            compare(before, now, alpha=alpha)
+            compare_with_baseline(before, now, alpha=alpha)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
 def test_verdicts_agree_with_their_numbers(pairs):
     before, now = zip(*pairs, strict=True)
-    comparison = compare(scores(before), scores(now), alpha=1.0)
+    comparison = compare_with_baseline(scores(before), scores(now), alpha=1.0)
     (row,) = comparison.rows
     assert 0 < row.p_value <= 1
     assert comparison.worse == (sum(now) / len(now) < sum(before) / len(before) - 1e-12)
-    assert "baseline" in comparison.report()
+    assert "baseline" in regression_text(comparison)
 
 
 def test_the_report_names_what_was_lost():
     before, now = scores([1.0] * 9), scores([0.0] * 7 + [1.0, 1.0])
     now = dataclasses.replace(now, failures=("agent.act raised Boom",))
-    text = compare(before, now).report()
+    text = regression_text(compare_with_baseline(before, now))
     assert "-0.778 [-1.000, -0.444]" in text and "0.0078" in text and "worse" in text
     assert "a/000  1.000 -> 0.000" in text and "and 2 more" in text and "a/008" not in text
     assert "1 episodes failed, the first: agent.act raised Boom" in text
@@ -188,7 +195,7 @@ def test_the_report_names_what_was_lost():
 )
 def test_wrong_arguments(options, words):
     with pytest.raises(BenchError, match=words):
-        compare(scores([1] * 9), scores([1] * 9), **options)
+        compare_with_baseline(scores([1] * 9), scores([1] * 9), **options)
 
 
 @pytest.mark.parametrize(
@@ -205,31 +212,31 @@ def test_wrong_arguments(options, words):
 )
 def test_other_things_cannot_be_compared(changes, words):
     with pytest.raises(BenchError, match=words):
-        compare(scores([1] * 9), scores([1] * 9, **changes))
+        compare_with_baseline(scores([1] * 9), scores([1] * 9, **changes))
 
 
 def test_other_cells_and_tasks_cannot_be_compared():
     two = scores([1] * 9, [1] * 9, names=("a", "b"))
     with pytest.raises(BenchError, match="The baseline has no cell b"):
-        compare(scores([1] * 9), two)
+        compare_with_baseline(scores([1] * 9), two)
     with pytest.raises(BenchError, match="The test has no cell b"):
-        compare(two, scores([1] * 9))
+        compare_with_baseline(two, scores([1] * 9))
     with pytest.raises(BenchError, match="other tasks of a than were played"):
-        compare(scores([1] * 9), scores([1] * 8))
+        compare_with_baseline(scores([1] * 9), scores([1] * 8))
     renamed = dataclasses.replace(two, suite=dataclasses.replace(two.suite, name="own-v1"))
     with pytest.raises(BenchError, match="The baseline is of own, and the test plays own-v1"):
-        compare(two, renamed)
+        compare_with_baseline(two, renamed)
 
 
 def test_cells_that_cannot_be_played():
     two = scores([1] * 9, [1] * 9, names=("a", "b"))
     values = {metric: {"a": cells["a"]} for metric, cells in two.values.items()}
     lacking = dataclasses.replace(two, values=values, skipped={"b": "No data."})
-    assert len(compare(lacking, lacking).rows) == 1
+    assert len(compare_with_baseline(lacking, lacking).rows) == 1
     with pytest.raises(BenchError, match="The cell b cannot be played here"):
-        compare(two, lacking)
+        compare_with_baseline(two, lacking)
     with pytest.raises(BenchError, match="The baseline was made where b could not be played"):
-        compare(lacking, two)
+        compare_with_baseline(lacking, two)
 
 
 # ── the file ────────────────────────────────────────────────────────────────
@@ -351,8 +358,8 @@ def test_a_worse_agent_fails_and_an_equal_one_is_held():
     held = found = 0
     for repetition in range(100):
         baseline = run(0.1, 3 * repetition)
-        held += not compare(baseline, run(0.1, 3 * repetition + 1)).worse
-        found += compare(baseline, run(0.4, 3 * repetition + 2)).worse
+        held += not compare_with_baseline(baseline, run(0.1, 3 * repetition + 1)).worse
+        found += compare_with_baseline(baseline, run(0.4, 3 * repetition + 2)).worse
     print(f"equal: held {held} of 100; worse: found {found} of 100")
     assert held >= 95
     assert found >= 95
