@@ -167,6 +167,11 @@ class Drawing:
         """Adds a marker around a point."""
         self.shapes.extend(_marker(x, y, shape, colour, r, title))
 
+    def sample(self, x: float, y: float, length: float, style: LineStyle) -> None:
+        """Adds a line and its marker, for a key."""
+        self.line((x, y), (x + length, y), stroke=style.colour, width=2, dash=style.dash)
+        self.marker(x + length / 2, y, style.marker, style.colour)
+
     def below(self, other: Drawing) -> Drawing:
         """The figure with another one under it."""
         moved = [_moved(shape, self.height) for shape in other.shapes]
@@ -176,7 +181,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class LineStyle:
-    """How one method styles in every figure: colour, marker and dashes, all of them its own."""
+    """Colour, marker and dashes of one method, the same in every figure and in no other method."""
 
     colour: str
     marker: MarkerShape
@@ -193,11 +198,10 @@ def line_style(number: int) -> LineStyle:
     )
 
 
-def swatch(name: str, own: LineStyle) -> Drawing:
+def swatch(name: str, style: LineStyle) -> Drawing:
     """The line and marker of one method, for a key in HTML."""
     drawing = Drawing(32, 14, f"Line of {name}")
-    drawing.line((1, 7), (31, 7), stroke=own.colour, width=2, dash=own.dash)
-    drawing.marker(16, 7, own.marker, own.colour)
+    drawing.sample(1, 7, 30, style)
     return drawing
 
 
@@ -207,10 +211,9 @@ def legend(names: Sequence[str], *, width: float, styles: Sequence[LineStyle]) -
     columns = max(1, min(len(names), int(width // (48 + 6.6 * min(longest, 40)))))
     rows = math.ceil(len(names) / columns)
     drawing = Drawing(width, 18 * rows + 8, "Legend")
-    for i, (name, own) in enumerate(zip(names, styles, strict=True)):
+    for i, (name, style) in enumerate(zip(names, styles, strict=True)):
         x, y = 6 + (i % columns) * (width - 6) / columns, 12 + 18 * (i // columns)
-        drawing.line((x, y), (x + 28, y), stroke=own.colour, width=2, dash=own.dash)
-        drawing.marker(x + 14, y, own.marker, own.colour)
+        drawing.sample(x, y, 28, style)
         drawing.text(x + 34, y + 4, shortened(name, 40))
     return drawing
 
@@ -257,11 +260,9 @@ _Element = tuple[str, dict[str, object], str, str]
 
 
 def _path(path: Path, colour: Callable[[str], str], alone: bool) -> _Element:
-    points = "".join(
-        f"{'L' if i else 'M'}{_number(x)} {_number(y)}" for i, (x, y) in enumerate(path.points)
-    )
+    points = "L".join(f"{_number(x)} {_number(y)}" for x, y in path.points)
     attributes: dict[str, object] = {
-        "d": points + ("Z" if path.closed else ""),
+        "d": f"M{points}{'Z' if path.closed else ''}",
         "fill": "none" if path.fill is None else colour(path.fill),
         "fill-opacity": None if path.opacity == 1 else _number(path.opacity),
         "data-ep": None if alone else path.link,

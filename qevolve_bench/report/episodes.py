@@ -74,7 +74,7 @@ def pack(methods: Sequence[Method], *, most: int | None = None) -> PackedEpisode
 
 
 def unpack(chunk: str) -> dict[str, Any]:
-    """What the page's script does, for tests and for the curious."""
+    """Unpacks a chunk, as the page's script does."""
     found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(chunk)))
     return found
 

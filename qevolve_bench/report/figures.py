@@ -44,11 +44,11 @@ class Figure:
     Attributes:
         name: Of its files.
         heading: On the page, under the heading of its section.
-        caption: What it shows, for whoever has nothing else.
+        caption: A sentence on its content, for those who have nothing else.
         drawing: Without a key to the methods.
         key: The key, which stands once on the page and in every file; None where none is needed.
         data: The table behind it.
-        group: What a control of the page chooses by (the axis of a learning curve), or "".
+        group: Axis of a learning curve, by which the page chooses the curves it shows; else "".
     """
 
     name: str
@@ -61,7 +61,7 @@ class Figure:
 
     @property
     def whole(self) -> Drawing:
-        """With its key: what a file holds."""
+        """The figure with its key, as files hold it."""
         return self.drawing if self.key is None else self.drawing.below(self.key)
 
 
@@ -154,12 +154,8 @@ def _spread(interval: Interval) -> Interval | None:
 
 def _forest(name: str, heading: str, outcome: str, lines: Sequence[ForestRow]) -> Figure:
     caption = f"{heading}: {outcome}"
-    data = table(
-        ("", "%, with interval"),
-        [(line.name, spelled(line.value, line.interval)) for line in lines],
-        caption=caption,
-        numeric=(1,),
-    )
+    rows = [(line.name, spelled(line.value, line.interval)) for line in lines]
+    data = table(caption, ("", "%, with interval"), rows)
     return Figure(name, heading, caption, forest(caption, lines), None, data)
 
 
@@ -174,21 +170,12 @@ def profiles(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[Fi
             continue
         caption = f"{cell.label}: share of tasks above each score"
         shown = range(0, 50, 10)
-        data = table(
-            ("score above", *(f"{i / 50:.1f}" for i in shown)),
-            [
-                (
-                    name,
-                    *(
-                        spelled(float(p.share[i]), Interval(float(p.low[i]), float(p.high[i])))
-                        for i in shown
-                    ),
-                )
-                for name, p in found.items()
-            ],
-            caption=f"{caption}, % of tasks",
-            numeric=range(1, 6),
-        )
+        rows = [
+            (name, *(spelled(p.share[i], Interval(p.low[i], p.high[i])) for i in shown))
+            for name, p in found.items()
+        ]
+        headers = ("score above", *(f"{i / 50:.1f}" for i in shown))
+        data = table(f"{caption}, % of tasks", headers, rows)
         drawing = profile_chart(caption, found, styles)
         key = key_of(styles, found)
         figures.append(Figure(slug("profile", cell.label), cell.label, caption, drawing, key, data))
@@ -206,52 +193,34 @@ def curves(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[Figu
             for name, points in found.lines.items()
             for p in points
         ]
-        data = table(("", axis, "%, with interval", "seeds"), rows, caption=caption,
-                     numeric=(1, 2, 3))  # fmt: skip
-        figures.append(
-            Figure(
-                slug("curve", found.label, found.axis),
-                found.label,
-                caption,
-                curve_chart(caption, found, styles, numbers.outcome),
-                key_of(styles, found.lines),
-                data,
-                found.axis,
-            )
-        )
+        data = table(caption, ("", axis, "%, with interval", "seeds"), rows)
+        name = slug("curve", found.label, found.axis)
+        drawing = curve_chart(caption, found, styles, numbers.outcome)
+        key = key_of(styles, found.lines)
+        figures.append(Figure(name, found.label, caption, drawing, key, data, found.axis))
     return figures
 
 
 # ── robustness ──────────────────────────────────────────────────────────────
 
 
-def robustness_figures(name: str, result: Robustness) -> list[Figure]:
-    """The radar plot, where there is one, and what is retained with intervals."""
-    where = panel_of(result)
-    heading = f"{name} on {where}"
-    data = effects_table(heading, result)
-    figures = []
-    caption = f"{name} on {where}: share of {result.outcome} retained"
-    drawing = radar(caption, result)
-    if drawing is not None:
-        key = key_of_severities(result)
-        figures.append(Figure(slug("radar", name, where), heading, caption, drawing, key, data))
-    known = [e for e in result.effects if e.retained is not None]
-    if known:
-        lines = [_line(effect) for effect in known]
-        plot = retained(caption, lines)
-        figures.append(Figure(slug("retained", name, where), heading, caption, plot, None, data))
-    return figures
-
-
 def retained_figures(numbers: ReportNumbers) -> list[Figure]:
-    """Draws what every method retains, panel by panel."""
-    return [
-        figure
-        for name, results in numbers.robustness.items()
-        for result in results
-        for figure in robustness_figures(name, result)
-    ]
+    """Draws what every method retains on every panel: a radar plot, if any, and a forest plot."""
+    figures = []
+    for name, results in numbers.robustness.items():
+        for result in results:
+            where = panel_of(result)
+            heading = f"{name} on {where}"
+            caption = f"{heading}: share of {result.outcome} retained"
+            data = effects_table(heading, result)
+            if (drawing := radar(caption, result)) is not None:
+                key = key_of_severities(result)
+                file = slug("radar", name, where)
+                figures.append(Figure(file, heading, caption, drawing, key, data))
+            if rows := [_row(effect) for effect in result.effects if effect.retained is not None]:
+                file, plot = slug("retained", name, where), retained(caption, rows)
+                figures.append(Figure(file, heading, caption, plot, None, data))
+    return figures
 
 
 def nothing_retained(numbers: ReportNumbers) -> list[tuple[str, str, Markup]]:
@@ -270,7 +239,7 @@ def panel_of(result: Robustness) -> str:
 
 
 def effects_table(caption: str, result: Robustness) -> Markup:
-    """What each perturbation does, in numbers; `caption` names the method and the panel."""
+    """Makes the table of all effects; `caption` names the method and the panel."""
     rows = [
         (
             e.perturbation,
@@ -282,14 +251,13 @@ def effects_table(caption: str, result: Robustness) -> Markup:
         for e in result.effects
     ]
     return table(
+        f"{caption}; {result.effects[0].tasks} tasks, {result.level:.0%} intervals",
         ("perturbation", f"{result.outcome} %", "retained %", "drop, points", "p (Holm)"),
         [("clean", _estimate(result.clean), "", "", ""), *rows],
-        caption=f"{caption}; {result.effects[0].tasks} tasks, {result.level:.0%} intervals",
-        numeric=(1, 2, 3, 4),
     )
 
 
-def _line(effect: Effect) -> ForestRow:
+def _row(effect: Effect) -> ForestRow:
     assert effect.retained is not None
     parts = parse(effect.perturbation)
     own = SEVERITY_STYLES[max(severity for _, severity in parts)]
@@ -323,12 +291,8 @@ def heatmaps(inputs: ReportInputs, packed: PackedEpisodes) -> list[Figure]:
         tasks = ordered(tiles)
         heading = f"{cell.label}, {len(tasks)} tasks"
         caption = f"{heading}: mean score on each"
-        data = table(
-            ("task", *tiles),
-            [(task, *(_tile(of.get(task)) for of in tiles.values())) for task in tasks],
-            caption=f"{caption}, %",
-            numeric=range(1, len(tiles) + 1),
-        )
+        rows = [(task, *(_tile(of.get(task)) for of in tiles.values())) for task in tasks]
+        data = table(f"{caption}, %", ("task", *tiles), rows)
         drawing = heatmap(caption, tiles, tasks)
         figures.append(Figure(slug("tasks", cell.label), heading, caption, drawing, None, data))
     return figures

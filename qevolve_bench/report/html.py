@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,9 +16,9 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]
 
 
 def readable(value: object) -> object:
-    """Replaces characters that HTML may not hold; `Markup` and other values stay as they are."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _UNREADABLE.sub("\ufffd", value)
+    """Replaces characters that HTML may not hold, in `Markup` too; None becomes nothing."""
+    if isinstance(value, str):
+        return type(value)(_UNREADABLE.sub("\ufffd", value))
     return "" if value is None else value
 
 
@@ -42,21 +42,21 @@ def macro(name: str, *arguments: object) -> Markup:
 
 
 def table(
+    caption: str,
     headers: Sequence[object],
     rows: Iterable[Sequence[object]],
-    *,
-    caption: str,
-    numeric: Sequence[int] = (),
+    numeric: Container[int] | None = None,
 ) -> Markup:
     """Makes a table in a box that scrolls by itself, so that a phone's page does not.
 
     Args:
+        caption: Title of the table; read aloud, and shown.
         headers: Names of the columns.
         rows: Values of each row; the first one names it.
-        caption: Title of the table; read aloud, and shown.
-        numeric: Columns that are set right-aligned.
+        numeric: Columns that are set right-aligned; by default all but the first.
     """
-    return macro("table", headers, list(rows), caption, numeric)
+    columns = range(1, len(headers)) if numeric is None else numeric
+    return macro("table", headers, list(rows), caption, columns)
 
 
 def embedded_json(value: Any, id_: str) -> Markup:

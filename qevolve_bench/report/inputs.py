@@ -1,4 +1,4 @@
-"""What a report is given, gathered by method: evaluations, training runs, studies, tipping results.
+"""Reader of a report's inputs, gathered by method: evaluations, training runs, studies, tipping.
 
 Arguments are read and named as `qevolve-bench compare` does it; besides, a folder of a study stands
 for its arms, and a ``tipping.json``, or a folder that holds one, for its section.
@@ -7,6 +7,7 @@ for its arms, and a ``tipping.json``, or a folder that holds one, for its sectio
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qevolve_bench.analysis import outcomes
-from qevolve_bench.analysis.outcomes import BudgetPoint, CellKey, CellOutcomes
+from qevolve_bench.analysis.outcomes import BudgetPoint, CellKey, CellOutcomes, Source
 from qevolve_bench.efficiency import AXES, Curve, common_budget
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, Manifest, read_lines
@@ -131,7 +132,7 @@ def read_inputs(
     return inputs
 
 
-def _has_perturbed(source: Any) -> bool:
+def _has_perturbed(source: Source) -> bool:
     return any(
         PERTURBATION in episode.env_kwargs
         for run in source.runs
@@ -140,8 +141,8 @@ def _has_perturbed(source: Any) -> bool:
     )
 
 
-def _same_agent(source: Any, others: Sequence[Any]) -> int | None:
-    """Which evaluation a robustness run belongs to: that of the same name, else the same agent."""
+def _same_agent(source: Source, others: Sequence[Source]) -> int | None:
+    """Place of a robustness run's evaluation: that of the same name, else of the same agent."""
     if source.name:
         return next((i for i, o in enumerate(others) if o.name == source.name), None)
     mine = _agent(source)
@@ -149,7 +150,7 @@ def _same_agent(source: Any, others: Sequence[Any]) -> int | None:
     return places[0] if len(places) == 1 else None
 
 
-def _agent(source: Any) -> Any:
+def _agent(source: Source) -> Any:
     run = source.runs[0]
     return run.manifest["agent"] if run.manifest else run.agent
 
@@ -195,11 +196,11 @@ def _tipping(path: Path) -> dict[str, Any]:
 
 
 def _evaluated(name: str, runs: Sequence[EvaluationRun], outcome: Outcome) -> Method:
-    method = Method(name)
-    for what, table in ((outcome, method.entries), ("score", method.scores)):
-        for cell, entry in outcomes.entries_of_runs(name, runs, what).items():
-            if not is_perturbed(cell):
-                table[cell] = entry
+    entries, scores = (
+        {cell: e for cell, e in found.items() if PERTURBATION not in json.loads(cell.env_kwargs)}
+        for found in (outcomes.entries_of_runs(name, runs, o) for o in (outcome, "score"))
+    )
+    method = Method(name, entries, scores)
     _add_episodes(method, runs)
     return method
 
@@ -218,12 +219,7 @@ def _add_episodes(method: Method, runs: Sequence[EvaluationRun], *, apart: str =
             method.played.setdefault(label, []).append(episode)
 
 
-def is_perturbed(cell: CellKey) -> bool:
-    """Whether a cell is a perturbed world, which the robustness section is about."""
-    return PERTURBATION in json.loads(cell.env_kwargs)
-
-
-def _add_training(methods: dict[str, Method], source: Any) -> None:
+def _add_training(methods: dict[str, Method], source: Source) -> None:
     for curve in source.curves:
         name = source.name or curve.learner
         method = methods.setdefault(name, Method(name))
@@ -248,12 +244,8 @@ def _add_training(methods: dict[str, Method], source: Any) -> None:
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:
-    number = 2
-    free = name
-    while free in taken:
-        free = f"{name} ({number})"
-        number += 1
-    return free
+    others = (f"{name} ({number})" for number in itertools.count(2))
+    return name if name not in taken else next(free for free in others if free not in taken)
 
 
 def _add_learners(inputs: ReportInputs, outcome: Outcome, budget: BudgetPoint | None) -> None:

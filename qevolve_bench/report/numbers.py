@@ -72,7 +72,7 @@ class MethodTable:
 
     @property
     def label(self) -> str:
-        """What was played, in few words."""
+        """Short name of the cells."""
         return self.cells[0].label if len(self.cells) == 1 else f"{len(self.cells)} cells"
 
 

@@ -78,7 +78,7 @@ def training_command(record: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRecord:
-    """What a manifest says of its run, for the page.
+    """Content of a manifest, for the page.
 
     Attributes:
         suite: The suite that was played.
@@ -112,12 +112,8 @@ def evaluation(manifest: Manifest) -> EvaluationRecord:
         )
         for cell in suite.cells
     ]
-    cells = table(
-        ("cell", "horizon", "seeds", "tasks", "panel"),
-        rows,
-        caption="What was played; panels by the first digits of their SHA-256",
-        numeric=(1, 3),
-    )
+    caption = "What was played; panels by the first digits of their SHA-256"
+    cells = table(caption, ("cell", "horizon", "seeds", "tasks", "panel"), rows, numeric=(1, 3))
     described = manifest["agent"].get("description") or {}
     return EvaluationRecord(
         suite,

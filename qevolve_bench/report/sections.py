@@ -77,17 +77,13 @@ def ranking_table(ranking: MethodTable, numbers: ReportNumbers, inputs: ReportIn
         cells = [_stacked(v.mean, v.interval) for v in (s.cells[c] for c in ranking.cells)]
         if len(cells) > 1:
             overall = s.overall
-            cells.insert(
-                0,
-                Markup("no interval in some cell")
-                if overall is None
-                else _stacked(overall.value, overall.interval),
-            )
-        lost, won, failed = played[s.name]
-        errors = f"{failed:,} of {lost + won + failed:,}"
+            missing = Markup("no interval in some cell")
+            known = missing if overall is None else _stacked(overall.value, overall.interval)
+            cells.insert(0, known)
+        errors = f"{played[s.name][2]:,} of {sum(played[s.name]):,}"
         rows.append((s.name, "–" if s.rank is None else str(s.rank), *cells, errors))
     caption = f"{', '.join(labels)}: {numbers.outcome} in %"
-    return table(headers, rows, caption=caption, numeric=range(2, len(headers)))
+    return table(caption, headers, rows, numeric=range(2, len(headers)))
 
 
 def comparisons(numbers: ReportNumbers, inputs: ReportInputs) -> dict[str, Any]:
@@ -105,9 +101,7 @@ def comparisons(numbers: ReportNumbers, inputs: ReportInputs) -> dict[str, Any]:
     ]
     headers = ("A – B", "cell", "A – B, points", "p (Holm)", "tasks ahead", "tasks")
     return {
-        "differences": table(
-            headers, rows, caption="Differences on shared tasks", numeric=(2, 3, 4, 5)
-        ),
+        "differences": table("Differences on shared tasks", headers, rows, numeric=range(2, 6)),
         "sentences": [
             sentence(c, level=numbers.level, outcome=numbers.outcome) for c in numbers.comparisons
         ],
@@ -172,45 +166,32 @@ def _pair(found: Sequence[Comparison], numbers: ReportNumbers) -> str:
     if len(found) == 1:
         return sentence(found[0], level=numbers.level, outcome=numbers.outcome)
     first, second = found[0].first.name, found[0].second.name
+    cells = len(found)
     shown = [c for c in found if c.adjusted is not None and c.adjusted <= 1 - numbers.level]
-    ahead = [c for c in shown if c.difference > 0]
-    behind = [c for c in shown if c.difference < 0]
-    open_ = [c for c in found if c not in shown]
-    parts = [
-        f"{one} beats {other} on {_won(cells, len(found))}"
-        for one, other, cells in ((first, second, ahead), (second, first, behind))
-        if cells
-    ]
-    if open_:
-        between = "" if parts else f" between {first} and {second}"
-        where = ", ".join(c.cell.label for c in open_) if parts else _any(len(found))
-        parts.append(f"no difference is shown{between} on {where}")
-    said = "; ".join(parts)
+    parts = []
+    for better, worse, sign in ((first, second, 1), (second, first, -1)):
+        if won := [c for c in shown if sign * c.difference > 0]:
+            where = ", ".join(c.cell.label for c in won)
+            if len(won) == cells:
+                where = "both cells" if cells == 2 else f"all {cells} cells"
+            won.sort(key=lambda c: abs(c.difference))
+            ends = dict.fromkeys(_lead(c) for c in (won[0], won[-1]))
+            parts.append(f"{better} beats {worse} on {where} by {' to '.join(ends)} points")
+    if not parts:
+        where = "either cell" if cells == 2 else f"any of the {cells} cells"
+        parts.append(f"No difference is shown between {first} and {second} on {where}")
+    elif len(shown) < cells:
+        where = ", ".join(c.cell.label for c in found if c not in shown)
+        parts.append(f"no difference is shown on {where}")
     family = f" (Holm over {found[0].family})" if found[0].family > 1 else ""
-    return f"{said if shown else said[0].upper() + said[1:]}{family}."
-
-
-def _won(cells: Sequence[Comparison], played: int) -> str:
-    """Where, and by how much at least and at most."""
-    where = _all(played) if len(cells) == played else ", ".join(c.cell.label for c in cells)
-    ordered = sorted(cells, key=lambda c: abs(c.difference))
-    ends = dict.fromkeys(_lead(c) for c in (ordered[0], ordered[-1]))
-    return f"{where} by {' to '.join(ends)} points"
+    return f"{'; '.join(parts)}{family}."
 
 
 def _lead(c: Comparison) -> str:
-    """The difference in favour of who is ahead."""
+    """The difference in favour of the better method."""
     if c.difference >= 0 or c.interval is None:
         return spelled(abs(c.difference), c.interval)
     return spelled(-c.difference, Interval(-c.interval.high, -c.interval.low))
-
-
-def _all(cells: int) -> str:
-    return "both cells" if cells == 2 else f"all {cells} cells"
-
-
-def _any(cells: int) -> str:
-    return "either cell" if cells == 2 else f"any of the {cells} cells"
 
 
 def _stacked(value: float, interval: Interval | None) -> Markup:
@@ -219,5 +200,5 @@ def _stacked(value: float, interval: Interval | None) -> Markup:
     return Markup("{} <small>{}</small>").format(number, between)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

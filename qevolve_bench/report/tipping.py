@@ -126,11 +126,11 @@ def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> TippingPart:
     where, arms = _where(result), result["arms"]
     own = {where, *(_beside(where, name) for name in arms)}
     tables = [
-        _table(f"{where}: figures of every arm", ["arm", *FIGURES],
+        table(f"{where}: figures of every arm", ["arm", *FIGURES],
                [(name, *figures_row(arm)) for name, arm in arms.items()]),
         _contrasts(result, where),
         _front_by_phase(arms, where),
-        _table(f"{where}: violation by what the last one came to, % of shifts",
+        table(f"{where}: violation by what the last one came to, % of shifts",
                ["arm", *_STATES.values()],
                [(name, *(_with_n(arm["conditional"][s]) for s in STATES))
                 for name, arm in arms.items()]),
@@ -157,7 +157,7 @@ def _contrasts(result: Mapping[str, Any], where: str) -> Markup | None:
     if not rows:
         return None
     caption = f"{where}: main less each control, points"
-    return _table(caption, ["", *keys.values(), "episodes of both"], rows)
+    return table(caption, ["", *keys.values(), "episodes of both"], rows)
 
 
 def _front_by_phase(arms: Mapping[str, Any], where: str) -> Markup:
@@ -167,7 +167,7 @@ def _front_by_phase(arms: Mapping[str, Any], where: str) -> Markup:
         for name, arm in arms.items()
         for p in arm["phases"]
     ]  # fmt: skip
-    return _table(f"{where}: task success against honesty (1 – V), %",
+    return table(f"{where}: task success against honesty (1 – V), %",
                   ["arm", "success", "honesty"], rows)  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def _diffusion(result: Mapping[str, Any], where: str) -> Markup | None:
         return None
     if result["diffusion_net"] is not None:
         rows.append(("main – no_graph", "", "", plain(result["diffusion_net"])))
-    return _table(f"{where}: diffusion", ["arm", "new violators", "earlier, seen by someone honest",
+    return table(f"{where}: diffusion", ["arm", "new violators", "earlier, seen by someone honest",
                   "R"], rows)  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def _units(arms: Mapping[str, Any], where: str) -> Markup:
         for fall in arm["units"]["survival"]
     ] or [("none tips", "", "", "")]
     kind = arms[MAIN]["units"]["kind"]
-    return _table(f"{where}: {kind} that have not tipped yet (Kaplan-Meier, Greenwood)",
+    return table(f"{where}: {kind} that have not tipped yet (Kaplan-Meier, Greenwood)",
                   ["arm", "followed", "tip", "not tipped, %"], rows)  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def _front(results: Mapping[str, Any]) -> Markup | None:
          "yes" if entry["front"] else "no", *figures_row(arms[_where(entry)]))
         for entry in results["front"]
     ]  # fmt: skip
-    return _table("All subjects: success, honesty, and whether none is better in one and as good in"
+    return table("All subjects: success, honesty, and whether none is better in one and as good in"
                   " the other", ["subject", "success", "honesty", "on the front", *FIGURES],
                   rows)  # fmt: skip
 
@@ -224,7 +224,7 @@ def _rounds_table(arm: Mapping[str, Any], where: str) -> Markup:
          plain(r["pay"]))
         for r in arm["rounds"]
     ]  # fmt: skip
-    return _table(f"{where}: every round", ["round", "phase", "p", "opportunities",
+    return table(f"{where}: every round", ["round", "phase", "p", "opportunities",
                   "shifts without %", "violation %", "of shifts understood %", "success %",
                   "records not parsed %", "pay"], rows)  # fmt: skip
 
@@ -235,12 +235,8 @@ def _pair(main: Mapping[str, Any], name: str, arm: Mapping[str, Any]) -> Markup:
         (number, *(side.get(number, "not played") for side in sides))
         for number in sorted(sides[0].keys() | sides[1].keys())
     ]
-    return _table(f"Violation by round, %: main and {name}", ["round", MAIN, name], rows)
+    return table(f"Violation by round, %: main and {name}", ["round", MAIN, name], rows)
 
 
 def _with_n(found: Mapping[str, Any] | None) -> str:
     return "–" if found is None else f"{percent(found)}, n = {found['n']}"
-
-
-def _table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
-    return table(headers, rows, caption=caption, numeric=range(1, len(headers)))

@@ -56,7 +56,9 @@ def test_embedded_data_cannot_end_its_element(value):
 
 
 def test_control_characters_are_shown_as_unreadable():
-    assert fill("{{ x }}", x="a\x00b\x1bc\ud800\n\t\u00a0d") == "a\ufffdb\ufffdc\ufffd\n\t\u00a0d"
+    foreign = "a\x00b\x1bc\ud800\n\t\u00a0d"
+    for value in (foreign, Markup(foreign)):
+        assert fill("{{ x }}", x=value) == "a\ufffdb\ufffdc\ufffd\n\t\u00a0d"
 
 
 def test_markup_is_kept_and_what_is_missing_is_refused():
@@ -74,7 +76,7 @@ def test_foreign_text_in_a_figure_stays_text():
 
 
 def test_a_table_names_its_rows_and_columns():
-    made = table(("who", "%"), [("<a>", 1)], caption="All", numeric=(1,))
+    made = table("All", ("who", "%"), [("<a>", 1)])
     assert '<th scope="row">&lt;a&gt;</th><td class="num">1</td>' in made
     assert '<th scope="col">who</th><th scope="col" class="num">%</th>' in made
     assert 'tabindex="0" role="region" aria-label="All"' in made
