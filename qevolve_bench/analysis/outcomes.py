@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
-from qevolve_bench.efficiency.budgets import Outcome
+from qevolve_bench.efficiency.budgets import Outcome, check_axis
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, load_run
 from qevolve_bench.schema import read_lines
 from qevolve_bench.statistics.checks import Array
@@ -41,6 +41,12 @@ class CellKey:
     env_id: str
     env_kwargs: str
     split: str
+
+    @classmethod
+    def of(cls, env_id: str, env_kwargs: Mapping[str, Any], split: str) -> CellKey:
+        """Makes a key; the horizon is compared apart, because not all records have it."""
+        kwargs = {key: value for key, value in env_kwargs.items() if key != _HORIZON}
+        return cls(env_id, json.dumps(kwargs, sort_keys=True, separators=(",", ":")), split)
 
     @property
     def label(self) -> str:
@@ -129,8 +135,6 @@ class BudgetPoint:
         Raises:
             BenchError: For what is neither.
         """
-        from qevolve_bench.efficiency.budgets import check_axis
-
         axis, equals, amount = text.partition("=")
         check_axis(axis)
         if not equals:
@@ -195,10 +199,8 @@ def read_source(argument: str) -> Source:
     """
     named = None if Path(argument).exists() else _NAMED.fullmatch(argument)
     name, pattern = (named[1], named[2]) if named else (None, argument)
-    if Path(pattern).exists():
-        paths = [Path(pattern)]
-    else:
-        paths = [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - absolute patterns, too
+    found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns, too
+    paths = [Path(one) for one in found]
     if not paths:
         what = "Nothing matches" if glob.has_magic(pattern) else "There is no"
         raise BenchError(f"{what} {pattern}.")
@@ -217,13 +219,12 @@ def read_source(argument: str) -> Source:
             source.runs.append(load_run(path))
     if source.curves and source.runs:
         raise BenchError(f"{argument} mixes training runs and evaluations: name one kind of them.")
-    if not source.name and len(source.runs) > 1:
-        agents = sorted({run.agent for run in source.runs})
-        if len(agents) > 1:
-            raise BenchError(
-                f"{argument} matches runs of several agents ({', '.join(agents[:4])}): give each of"
-                " them an argument."
-            )
+    agents = sorted({run.agent for run in source.runs})
+    if not source.name and len(agents) > 1:
+        raise BenchError(
+            f"{argument} matches runs of several agents ({', '.join(agents[:4])}): give each of"
+            " them an argument."
+        )
     return source
 
 
@@ -250,56 +251,43 @@ def _inside(folder: Path) -> bool:
 
 def check_distinct(sources: Sequence[Source]) -> None:
     """Refuses the same thing given twice."""
-    seen: set[Path] = set()
-    for source in sources:
-        for path in source.paths:
-            if path in seen:
-                raise BenchError(f"{path.name} is given twice: a run has nothing to say of itself.")
-            seen.add(path)
+    paths = Counter(path for source in sources for path in source.paths)
+    for path, count in paths.items():
+        if count > 1:
+            raise BenchError(f"{path.name} is given twice: a run is not compared with itself.")
 
 
 def joined(sources: Sequence[Source]) -> list[Source]:
     """Joins runs of one agent that played different cells: together they are one evaluation."""
     joined: list[Source] = []
     for source in sources:
-        for other in joined:
-            if _complements(source, other):
-                other.runs += source.runs
-                break
-        else:
+        other = next((other for other in joined if _complements(source, other)), None)
+        if other is None:
             joined.append(source)
+        else:
+            other.runs += source.runs
     return joined
 
 
 def _complements(source: Source, other: Source) -> bool:
     if source.curves or other.curves or source.name or other.name:
         return False
-    agents = [run.manifest["agent"] if run.manifest else run.agent for run in _runs(source, other)]
-    cells = [cell for run in _runs(source, other) for cell in _cells(run)]
+    runs = source.runs + other.runs
+    agents = [run.manifest["agent"] if run.manifest else run.agent for run in runs]
+    cells: list[CellKey] = []
+    for run in runs:
+        cells += {cell_of_episode(e) for episodes in run.cells.values() for e in episodes}
     return all(agent == agents[0] for agent in agents) and len(set(cells)) == len(cells)
 
 
-def _runs(*sources: Source) -> list[EvaluationRun]:
-    return [run for source in sources for run in source.runs]
-
-
-def _cells(run: EvaluationRun) -> set[CellKey]:
-    return {cell_of_episode(episode) for episodes in run.cells.values() for episode in episodes}
-
-
-def cell_of_episode(episode: Episode) -> CellKey:
-    """The cell that an episode was played in."""
-    return CellKey(episode.env_id, _canonical(episode.env_kwargs), episode.split)
-
-
 def distinct_names(sources: Sequence[Source]) -> list[str]:
-    """A name for each source: what the user says, else the agent's if that is enough."""
-    agents = [source.runs[0].agent if source.runs else "" for source in sources]
+    """Name of each source: given, else the agent's if no other has it, else the folder's."""
+    agents = Counter(source.runs[0].agent for source in sources if source.runs)
     names = []
-    for source, agent in zip(sources, agents, strict=True):
-        alone = agent and agents.count(agent) == 1
-        folder = source.runs[0].name if source.runs else ""
-        names.append(source.name or (agent if alone else folder))
+    for source in sources:
+        first = source.runs[0] if source.runs else None
+        short = "" if first is None else first.agent if agents[first.agent] == 1 else first.name
+        names.append(source.name or short)
     return names
 
 
@@ -362,7 +350,7 @@ def entries_of_runs(
 
 
 def failures(whose: str, episodes: Sequence[Episode]) -> str:
-    """A sentence on the episodes that failed by an error; ``""`` where none did."""
+    """Note on the episodes that failed by an error; ``""`` where none did."""
     errors = [episode.error for episode in episodes if episode.error is not None]
     if not errors:
         return ""
@@ -429,11 +417,10 @@ def entries_of_curves(
 
 
 def cell_of(curve: Curve, split: str) -> CellKey:
-    """The cell that a training run was evaluated in."""
-    return CellKey(curve.env_id, _canonical(curve.env_kwargs), split)
+    """Cell that a training run was evaluated in."""
+    return CellKey.of(curve.env_id, curve.env_kwargs, split)
 
 
-def _canonical(kwargs: Mapping[str, Any]) -> str:
-    """Arguments of an environment as text, without the horizon, which not all records have."""
-    world = {key: value for key, value in kwargs.items() if key != _HORIZON}
-    return json.dumps(world, sort_keys=True, separators=(",", ":"))
+def cell_of_episode(episode: Episode) -> CellKey:
+    """Cell that an episode was played in."""
+    return CellKey.of(episode.env_id, episode.env_kwargs, episode.split)
