@@ -126,7 +126,10 @@ def compare(
         shared = [cell for cell in first.entries if cell in second.entries]
         found += [_compare(cell, first, second, outcome, test, level, seed) for cell in shared]
     if not found:
-        said = " and ".join(f"{side.name} played {_labels(side)}" for side in sides[:2])
+        said = " and ".join(
+            f"{side.name} played {', '.join(cell.label for cell in side.entries)}"
+            for side in sides[:2]
+        )
         raise BenchError(f"No two sides played the same cell, so nothing can be compared: {said}.")
     return _corrected(found, correction)
 
@@ -219,7 +222,7 @@ def _compare(
             notes.append(
                 f"{name} is a single training run: nothing is said of what another seed would give."
             )
-    gaps = left.mean(axis=0) - right.mean(axis=0)
+    gaps, units = left.mean(axis=0) - right.mean(axis=0), result.units
     return Comparison(
         cell=cell,
         first=values[0],
@@ -234,7 +237,7 @@ def _compare(
         least=result.least,
         tasks=len(tasks),
         ahead=(int((gaps > 1e-12).sum()), int((gaps < -1e-12).sum())),
-        cohens_d=_effect(result.units),
+        cohens_d=cohens_d(units) if units.size > 1 and units.std() > 1e-12 else None,
         over=result.over,
         notes=tuple(dict.fromkeys(notes + result.notes)),
     )
@@ -242,6 +245,8 @@ def _compare(
 
 @dataclass(frozen=True, slots=True)
 class _PairedTest:
+    """Result of a test, in the fields of `Comparison`; `units` are the differences tested."""
+
     interval: Interval | None
     p_value: float | None
     test: str
@@ -254,7 +259,7 @@ class _PairedTest:
 def _over_tasks(
     left: Array, right: Array, outcome: Outcome, level: float, chance: np.random.SeedSequence
 ) -> _PairedTest:
-    """Two agents, or two single training runs: the tasks are the sample."""
+    """Tests two agents, or two single training runs: the tasks are the sample."""
     gaps = left - right
     notes = []
     interval = None
@@ -268,8 +273,7 @@ def _over_tasks(
     else:
         notes.append("The difference is the same on every task, so that it has no interval.")
     flips = sign_flip_test(gaps, seed=chance)
-    kind = "exact" if flips.exact else "random"
-    words = f"{kind} sign flips over tasks"
+    words = f"{'exact' if flips.exact else 'random'} sign flips over tasks"
     return _PairedTest(interval, flips.p_value, words, "tasks", gaps, notes, flips.least)
 
 
@@ -281,7 +285,7 @@ def _over_seeds(
     level: float,
     chance: np.random.SeedSequence,
 ) -> _PairedTest:
-    """At least one method of several runs: seeds and tasks are samples."""
+    """Tests two methods of which one has several runs: seeds and tasks are samples."""
     notes: list[str] = []
     gaps: Array | None = None
     if paired or min(len(left), len(right)) == 1:
@@ -296,24 +300,20 @@ def _over_seeds(
     else:
         notes.append("Their runs are no pairs of one seed and are compared as independent.")
         found = crossed_difference(left, right, paired_runs=False, level=level)
-    words = "t over seeds and tasks"
-    p_value = found.p_value
     interval: Interval | None = found.estimate.interval
     if found.standard_error == 0:
         notes.append("There is no spread over seeds or tasks, so that there is no interval.")
         interval = None
-    if gaps is None:
-        return _PairedTest(interval, p_value, words, "seeds and tasks", np.zeros(0), notes)
-    units = gaps.mean(axis=1)
-    if test == "auto":
-        return _PairedTest(interval, p_value, words, "seeds and tasks", units, notes)
-    flips = sign_flip_test(units, seed=chance)
-    words = f"sign flips over {len(units)} seeds"
-    if flips.least > 1 - level:
-        notes.append(
-            f"Over {len(units)} seeds sign flips cannot give less than p = {flips.least:.4g}."
-        )
-    return _PairedTest(interval, flips.p_value, words, "seeds and tasks", units, notes, flips.least)
+    p_value, words, least = found.p_value, "t over seeds and tasks", 0.0
+    units = np.zeros(0) if gaps is None else gaps.mean(axis=1)
+    if test == "sign-flip" and units.size:
+        flips = sign_flip_test(units, seed=chance)
+        p_value, words, least = flips.p_value, f"sign flips over {len(units)} seeds", flips.least
+        if least > 1 - level:
+            notes.append(
+                f"Over {len(units)} seeds sign flips cannot give less than p = {least:.4g}."
+            )
+    return _PairedTest(interval, p_value, words, "seeds and tasks", units, notes, least)
 
 
 def _pairs(a: CellOutcomes, b: CellOutcomes) -> list[tuple[int, int]]:
@@ -347,12 +347,6 @@ def _check_alike(
     return notes
 
 
-def _effect(units: Array) -> float | None:
-    if units.size < 2 or units.std() <= 1e-12:
-        return None
-    return cohens_d(units)
-
-
 def _corrected(found: list[Comparison], correction: Correction) -> list[Comparison]:
     tested = [c.p_value for c in found if c.p_value is not None]
     if not tested or correction == "none":
@@ -367,7 +361,3 @@ def _corrected(found: list[Comparison], correction: Correction) -> list[Comparis
         )
         for c in found
     ]
-
-
-def _labels(side: MethodOutcomes) -> str:
-    return ", ".join(cell.label for cell in side.entries)
