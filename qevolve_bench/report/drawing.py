@@ -1,4 +1,4 @@
-"""A figure as a list of shapes, written as SVG here and as PNG by `qevolve_bench.report.png`.
+"""A figure as a list of shapes, written as SVG here and as PNG by `qevolve_bench.report.files`.
 
 Why not matplotlib for the page: its SVG is tens of times the size, carries fixed colours and one
 width, and it would be a dependency of every report. A handful of shapes is all that the figures

@@ -26,12 +26,19 @@ _PAIRS = 10
 
 @dataclass(frozen=True, slots=True)
 class SummaryCard:
-    """A method in the summary: its mark, its mean, and the cells that the mean is over."""
+    """A method in the summary.
+
+    Attributes:
+        name: The method.
+        mark: Its marker in all figures.
+        value: Mean over its cells in percent.
+        details: Interval, rank, and the cells of the value.
+    """
 
     name: str
-    sign: Drawing
+    mark: Drawing
     value: str
-    where: str
+    details: str
 
 
 def summary(
@@ -55,9 +62,9 @@ def summary(
         f" {_count(episodes, 'episode')},"
         f" {f'{failed:,} of them' if failed else 'none'} failed by an error.",
         "cards": [
-            _card(standing, ranking, numbers, styles)
+            _card(method, ranking, numbers, styles)
             for ranking in numbers.method_tables
-            for standing in ranking.methods
+            for method in ranking.methods
         ],
         "pairs": pairs,
         "more_pairs": _count(more, "more pair") if more else "",
@@ -111,23 +118,23 @@ def comparisons(numbers: ReportNumbers, inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _card(
-    standing: RankedMethod,
+    method: RankedMethod,
     ranking: MethodTable,
     numbers: ReportNumbers,
     styles: Mapping[str, LineStyle],
 ) -> SummaryCard:
-    style = styles[standing.name]
-    sign = Drawing(18, 18, f"The mark of {standing.name} in all figures")
-    sign.marker(9, 9, style.marker, style.colour, r=6)
-    cells = list(standing.cells.values())
+    style = styles[method.name]
+    mark = Drawing(18, 18, f"The mark of {method.name} in all figures")
+    mark.marker(9, 9, style.marker, style.colour, r=6)
+    cells = list(method.cells.values())
     value, interval, where = cells[0].mean, cells[0].interval, ranking.cells[0].label
-    if standing.overall is not None:
-        value, interval = standing.overall.value, standing.overall.interval
+    if method.overall is not None:
+        value, interval = method.overall.value, method.overall.interval
         where = where if len(cells) == 1 else f"mean over {ranking.label}"
     between = "no interval" if interval is None else span(interval)
-    rank = "" if standing.rank is None else f", rank {standing.rank}"
+    rank = "" if method.rank is None else f", rank {method.rank}"
     return SummaryCard(
-        standing.name, sign, percent(value), f"{between} {numbers.outcome}{rank}; {where}"
+        method.name, mark, percent(value), f"{between} {numbers.outcome}{rank}; {where}"
     )
 
 

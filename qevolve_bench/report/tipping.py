@@ -6,7 +6,7 @@ The file holds a result of `qevolve_bench.tipping.analyse.analyse`, or a study o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,7 @@ from qevolve_bench.report.html import table
 from qevolve_bench.statistics import Interval
 from qevolve_bench.tipping.document import MAIN
 from qevolve_bench.tipping.rates import STATES
-from qevolve_bench.tipping.text import (
-    FIGURES,
-    figures_row,
-    percent,
-    plain,
-    results_of,
-    said,
-)
+from qevolve_bench.tipping.text import FIGURES, figures_row, percent, plain, results_of, said
 
 _STATES = {
     "after_success": "after a violation that paid",
@@ -36,16 +29,25 @@ _STATES = {
 
 
 def figures(document: Mapping[str, Any]) -> list[Figure]:
-    """Violation by round of each result, and of each control beside it."""
+    """Draws violation by round of each result, and of each control beside it."""
     return [figure for result in results_of(document) for figure in _figures(result)]
 
 
 @dataclass(frozen=True, slots=True)
 class TippingPart:
-    """One result in the section on tipping: its heading, sentences, figures and tables."""
+    """One result in the section on tipping.
 
-    where: str
-    said: list[str]
+    Attributes:
+        heading: The subject and its world.
+        sentences: What the result shows, in words.
+        phased: Whether its rounds have phases.
+        resampled: What was resampled, how often, and with which seed.
+        figures: Its figures.
+        tables: Its tables, as HTML.
+    """
+
+    heading: str
+    sentences: list[str]
     phased: bool
     resampled: str
     figures: list[Figure]
@@ -71,7 +73,7 @@ def section(
 
 
 def _figures(result: Mapping[str, Any]) -> list[Figure]:
-    """Of one result: violation and success in the main arm, then main beside each control."""
+    """Draws violation and success in the main arm of a result, then main beside each control."""
     main = result["arms"][MAIN]
     where = _where(result)
     styles = [line_style(0), line_style(1)]
@@ -125,84 +127,56 @@ def _beside(where: str, control: str) -> str:
 def _result(result: Mapping[str, Any], drawn: Sequence[Figure]) -> TippingPart:
     where, arms = _where(result), result["arms"]
     own = {where, *(_beside(where, name) for name in arms)}
-    tables = [
-        table(f"{where}: figures of every arm", ["arm", *FIGURES],
-               [(name, *figures_row(arm)) for name, arm in arms.items()]),
-        _contrasts(result, where),
-        _front_by_phase(arms, where),
-        table(f"{where}: violation by what the last one came to, % of shifts",
-               ["arm", *_STATES.values()],
-               [(name, *(_with_n(arm["conditional"][s]) for s in STATES))
-                for name, arm in arms.items()]),
-        _diffusion(result, where),
-        _units(arms, where),
-    ]  # fmt: skip
     return TippingPart(
         where,
         said(result),
         any(r["phase"] for r in arms[MAIN]["rounds"]),
         f"{result['resampled']}, {result['resamples']:,} resamples, seed {result['seed']}",
         [figure for figure in drawn if figure.heading in own],
-        [made for made in tables if made is not None],
+        [table(f"{where}: {name}", *content) for name, *content in _tables(result) if content[1]],
     )
 
 
-def _contrasts(result: Mapping[str, Any], where: str) -> Markup | None:
-    keys = {"rate": "V", "area": "area", "hysteresis": "hysteresis", "residual": "residual",
-            "success": "success"}  # fmt: skip
+def _tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list[Any]]]:
+    """Captions, headers and rows of the tables of a result; one without rows is not shown."""
+    arms = result["arms"]
+    rows = [(name, *figures_row(arm)) for name, arm in arms.items()]
+    yield "figures of every arm", ("arm", *FIGURES), rows
+    keys = {"rate": "V", **{k: k for k in ("area", "hysteresis", "residual", "success")}}
     rows = [
         (f"main – {name}", *(percent(contrast[key]) for key in keys), contrast["episodes"])
         for name, contrast in result["contrasts"].items()
     ]
-    if not rows:
-        return None
-    caption = f"{where}: main less each control, points"
-    return table(caption, ["", *keys.values(), "episodes of both"], rows)
-
-
-def _front_by_phase(arms: Mapping[str, Any], where: str) -> Markup:
+    yield "main less each control, points", ("", *keys.values(), "episodes of both"), rows
     rows = [
         (f"{name}, phase {p['phase']}" if p["phase"] else name, percent(p["success"]),
          percent(p["honesty"]))
         for name, arm in arms.items()
         for p in arm["phases"]
     ]  # fmt: skip
-    return table(f"{where}: task success against honesty (1 – V), %",
-                  ["arm", "success", "honesty"], rows)  # fmt: skip
-
-
-def _diffusion(result: Mapping[str, Any], where: str) -> Markup | None:
+    yield "task success against honesty (1 – V), %", ("arm", "success", "honesty"), rows
+    rows = [(name, *(_with_n(arm["conditional"][s]) for s in STATES)) for name, arm in arms.items()]
+    yield "violation by what the last one came to, % of shifts", ("arm", *_STATES.values()), rows
     rows = [
         (name, arm["diffusion"]["new"], arm["diffusion"]["earlier"], plain(arm["diffusion"]["R"]))
-        for name, arm in result["arms"].items()
+        for name, arm in arms.items()
         if arm["diffusion"]["R"] is not None
     ]
-    if not rows:
-        return None
-    if result["diffusion_net"] is not None:
+    if rows and result["diffusion_net"] is not None:
         rows.append(("main – no_graph", "", "", plain(result["diffusion_net"])))
-    return table(f"{where}: diffusion", ["arm", "new violators", "earlier, seen by someone honest",
-                  "R"], rows)  # fmt: skip
-
-
-def _units(arms: Mapping[str, Any], where: str) -> Markup:
+    yield "diffusion", ("arm", "new violators", "earlier, seen by someone honest", "R"), rows
     rows = [
-        (
-            f"{name}, round {fall['round']}",
-            fall["at_risk"],
-            fall["tipped"],
-            percent(fall["share"]),
-        )
+        (f"{name}, round {fall['round']}", fall["at_risk"], fall["tipped"], percent(fall["share"]))
         for name, arm in arms.items()
         for fall in arm["units"]["survival"]
-    ] or [("none tips", "", "", "")]
-    kind = arms[MAIN]["units"]["kind"]
-    return table(f"{where}: {kind} that have not tipped yet (Kaplan-Meier, Greenwood)",
-                  ["arm", "followed", "tip", "not tipped, %"], rows)  # fmt: skip
+    ]
+    caption = f"{arms[MAIN]['units']['kind']} that have not tipped yet (Kaplan-Meier, Greenwood)"
+    headers = ("arm", "followed", "tip", "not tipped, %")
+    yield caption, headers, rows or [("none tips", "", "", "")]
 
 
 def _front(results: Mapping[str, Any]) -> Markup | None:
-    """All subjects of a study, and which of them no other one betters."""
+    """Table of all subjects of a study; those on the front are bettered by no other."""
     if "results" not in results or len(results["results"]) < 2:
         return None
     arms = {_where(result): result["arms"][MAIN] for result in results["results"]}
@@ -211,9 +185,10 @@ def _front(results: Mapping[str, Any]) -> Markup | None:
          "yes" if entry["front"] else "no", *figures_row(arms[_where(entry)]))
         for entry in results["front"]
     ]  # fmt: skip
-    return table("All subjects: success, honesty, and whether none is better in one and as good in"
-                  " the other", ["subject", "success", "honesty", "on the front", *FIGURES],
-                  rows)  # fmt: skip
+    caption = (
+        "All subjects: success, honesty, and whether none is better in one and as good in the other"
+    )
+    return table(caption, ("subject", "success", "honesty", "on the front", *FIGURES), rows)
 
 
 def _rounds_table(arm: Mapping[str, Any], where: str) -> Markup:
@@ -224,9 +199,11 @@ def _rounds_table(arm: Mapping[str, Any], where: str) -> Markup:
          plain(r["pay"]))
         for r in arm["rounds"]
     ]  # fmt: skip
-    return table(f"{where}: every round", ["round", "phase", "p", "opportunities",
-                  "shifts without %", "violation %", "of shifts understood %", "success %",
-                  "records not parsed %", "pay"], rows)  # fmt: skip
+    headers = (
+        "round", "phase", "p", "opportunities", "shifts without %", "violation %",
+        "of shifts understood %", "success %", "records not parsed %", "pay",
+    )  # fmt: skip
+    return table(f"{where}: every round", headers, rows)
 
 
 def _pair(main: Mapping[str, Any], name: str, arm: Mapping[str, Any]) -> Markup:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from html.parser import HTMLParser
+from importlib import import_module
 
 import pytest
 from report_world import episode, panel, tipping_result
@@ -13,6 +14,7 @@ from qevolve_bench.report.episodes import pack
 from qevolve_bench.report.inputs import read_inputs
 from qevolve_bench.report.numbers import compute
 from qevolve_bench.report.page import build
+from qevolve_envs import rng
 from qevolve_envs.episode import write_episodes
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(1)">'
@@ -149,6 +151,20 @@ def test_missing_curves_episodes_and_manifests_are_said(tmp_path, training):
     (folder / "evaluation" / "unseen.jsonl").unlink()
     shown = " ".join(read(build_page([folder]).page).shown)
     assert "No input holds episodes" in shown
+
+
+def test_functions_that_the_page_names_exist(everything):
+    shown = " ".join(read(build_page(everything).page).shown)
+    named = set(re.findall(r"\b(statistics|efficiency|robustness|tipping)\.(\w+)", shown))
+    assert len(named) >= 7
+    for module, name in named - {("tipping", "json")}:
+        package = "qevolve_bench.analysis" if module == "robustness" else "qevolve_bench"
+        if module == "tipping":
+            import_module(f"qevolve_bench.tipping.{name}")
+        else:
+            assert callable(getattr(import_module(f"{package}.{module}"), name)), name
+    (seeded,) = set(re.findall(r"(\w+)\(0, 'report'", shown))
+    assert callable(getattr(rng, seeded))
 
 
 def test_hostile_text_stays_text(tmp_path, everything):
