@@ -136,7 +136,7 @@ def test_the_digest_covers_what_is_played_and_not_what_it_is_compared_with():
         ({"horizon": True}, "horizon must be a whole number, not true"),
         ({"episodes": 0}, "episodes must be at least 1, not 0"),
         ({"seeds": []}, "needs seeds, each once"),
-        ({"seeds": [-1]}, "seeds[0] must be between 0 and "),
+        ({"seeds": [-1]}, "seeds[0] must be at least 0, not -1"),
         ({"seeds": [1, 1]}, "needs seeds, each once"),
         ({"panel": "xyz"}, "panel must be a SHA-256, not 'xyz'"),
         ({"anchors": {"random": 3}}, "anchors.random must be an object, not 3"),
