@@ -310,7 +310,7 @@ class TaskTile:
 
     Attributes:
         value: In [0, 1].
-        failed: Whether an episode of it ended by an error outside of the world.
+        failed: True if an episode of it ended by an error outside of the world.
         episode: Number of the first episode of it in the browser; None where it is not there.
     """
 

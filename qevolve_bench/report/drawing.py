@@ -67,8 +67,8 @@ class Path:
         width: Of the line.
         dash: Lengths of strokes and gaps.
         opacity: Of the area.
-        closed: Whether the last point is joined to the first.
-        title: What a pointer that rests on it is told.
+        closed: True if the last point is joined to the first.
+        title: Text shown under a pointer that rests on it.
         link: Number of the episode that a click opens.
     """
 
@@ -106,7 +106,7 @@ class Drawing:
     Attributes:
         width: In pixels.
         height: In pixels.
-        title: What it shows, in one sentence.
+        title: Its content in one sentence.
         shapes: From back to front.
     """
 

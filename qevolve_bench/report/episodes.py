@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from qevolve_bench.report.inputs import Method
@@ -32,7 +33,7 @@ class PackedEpisodes:
             and cell, task, seed, state (`LOST`, `WON`, `FAILED`), score, steps.
         chunks: Base64 of gzipped JSON, `CHUNK` episodes each.
         first: Number of the first episode, by (method, cell, task).
-        left_out: How many episodes are not in the browser.
+        left_out: Number of episodes that are not in the browser.
     """
 
     index: dict[str, Any]
@@ -121,15 +122,9 @@ def _packed(episodes: Sequence[Episode]) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
-def _runs(values: Iterator[float]) -> list[float]:
+def _runs(values: Iterable[float]) -> list[float]:
     """Run lengths: value, count, value, count …; rewards and scores rarely change."""
-    found: list[float] = []
-    for value in values:
-        if found and found[-2] == value:
-            found[-1] += 1
-        else:
-            found += [value, 1]
-    return found
+    return [n for value, group in groupby(values) for n in (value, len(list(group)))]
 
 
 def _short(number: float) -> float:

@@ -112,20 +112,23 @@ def forests(
     """A forest plot for each cell, and of the mean over the cells of each ranking."""
     figures = []
     for i, ranking in enumerate(numbers.method_tables, 1):
-        rows = [(s.name, s.overall) for s in ranking.methods if s.overall is not None]
+        rows = [
+            ForestRow(m.name, m.overall.value, m.overall.interval, styles[m.name])
+            for m in ranking.methods
+            if m.overall is not None
+        ]
         if len(ranking.cells) > 1 and rows:
             heading = f"Mean over {ranking.label}"
-            lines = [ForestRow(n, e.value, e.interval, styles[n]) for n, e in rows if e is not None]
-            figures.append(_forest(f"forest-all-{i}", heading, numbers.outcome, lines))
+            figures.append(_forest(f"forest-all-{i}", heading, numbers.outcome, rows))
     for cell in inputs.cells:
-        lines = [
-            ForestRow(s.name, v.mean, v.interval, styles[s.name])
+        rows = [
+            ForestRow(m.name, v.mean, v.interval, styles[m.name])
             for ranking in numbers.method_tables
-            for s in ranking.methods
-            if (v := s.cells.get(cell)) is not None
+            for m in ranking.methods
+            if (v := m.cells.get(cell)) is not None
         ]
         name = slug("forest", cell.label)
-        figures.append(_forest(name, cell.label, numbers.outcome, lines))
+        figures.append(_forest(name, cell.label, numbers.outcome, rows))
     return figures
 
 
@@ -135,15 +138,15 @@ def aggregates(numbers: ReportNumbers, styles: Mapping[str, LineStyle]) -> list[
     for i, ranking in enumerate(numbers.method_tables, 1):
         many = f", {ranking.label}" if len(numbers.method_tables) > 1 else ""
         for kind, name in AGGREGATES.items():
-            lines = [
-                ForestRow(s.name, found.value, _spread(found.interval), styles[s.name])
-                for s in ranking.methods
-                if (found := s.aggregates.get(kind)) is not None
+            rows = [
+                ForestRow(m.name, found.value, _spread(found.interval), styles[m.name])
+                for m in ranking.methods
+                if (found := m.aggregates.get(kind)) is not None
             ]
-            if lines:
+            if rows:
                 better = " (less is better)" if kind == "optimality_gap" else ""
                 heading = f"{name}{better}{many}"
-                figures.append(_forest(slug("aggregate", kind, str(i)), heading, "score", lines))
+                figures.append(_forest(slug("aggregate", kind, str(i)), heading, "score", rows))
     return figures
 
 
@@ -152,11 +155,11 @@ def _spread(interval: Interval) -> Interval | None:
     return interval if interval.high > interval.low else None
 
 
-def _forest(name: str, heading: str, outcome: str, lines: Sequence[ForestRow]) -> Figure:
+def _forest(name: str, heading: str, outcome: str, rows: Sequence[ForestRow]) -> Figure:
     caption = f"{heading}: {outcome}"
-    rows = [(line.name, spelled(line.value, line.interval)) for line in lines]
-    data = table(caption, ("", "%, with interval"), rows)
-    return Figure(name, heading, caption, forest(caption, lines), None, data)
+    values = [(row.name, spelled(row.value, row.interval)) for row in rows]
+    data = table(caption, ("", "%, with interval"), values)
+    return Figure(name, heading, caption, forest(caption, rows), None, data)
 
 
 # ── profiles and curves ─────────────────────────────────────────────────────

@@ -36,8 +36,8 @@ class Method:
     """One agent or learner.
 
     Attributes:
-        name: What it is called throughout the report.
-        entries: What it achieved, by cell; perturbed cells are in `perturbed`.
+        name: Its name throughout the report.
+        entries: Its outcomes by cell; perturbed cells are in `perturbed`.
         scores: The same, as scores.
         perturbed: Episodes of runs that played perturbed worlds, the clean ones of these runs
             included; one list for each run.
@@ -66,8 +66,8 @@ class ReportInputs:
         methods: In the order of the arguments.
         compared: The arguments with which `qevolve-bench compare` compares the same runs.
         axis: Of the budget at which the learners were taken; None where there are none.
-        tipping: What tipping results hold, by the path that was given.
-        notes: What a reader has to know, in whole sentences.
+        tipping: Results of tipping, by the path that was given.
+        notes: Limits of the report, in whole sentences.
     """
 
     arguments: list[str]
@@ -90,7 +90,7 @@ def read_inputs(
 
     Args:
         arguments: Each ``PATH`` or ``NAME=PATH``; a path may be a glob.
-        outcome: What the tables hold.
+        outcome: Outcome that the tables hold.
         budget: Where learners are compared; by default all that every run has spent, on the first
             axis on which they spent anything.
 

@@ -16,7 +16,7 @@ from qevolve_bench.analysis.estimate import MethodEstimate, mean_of_cells, metho
 from qevolve_bench.analysis.outcomes import CellKey, MethodOutcomes
 from qevolve_bench.analysis.rank import rank_methods
 from qevolve_bench.analysis.robustness import Robustness, robustness
-from qevolve_bench.efficiency import AXES, CurvePoint, learning_curve
+from qevolve_bench.efficiency import AXES, Curve, CurvePoint, learning_curve
 from qevolve_bench.efficiency.budgets import Outcome
 from qevolve_bench.report.inputs import Method, ReportInputs
 from qevolve_bench.statistics import (
@@ -41,10 +41,10 @@ class RankedMethod:
 
     Attributes:
         name: The method.
-        cells: By cell.
+        cells: Its estimate on each cell.
         overall: Mean over the cells, each of which weighs the same; None where a cell has no
             interval.
-        rank: Among the methods of the ranking; None where they cannot be ranked.
+        rank: Among the methods of the table; None where they cannot be ranked.
         aggregates: Mean, median, IQM and optimality gap of the score over all tasks; empty where
             a bootstrap has nothing to draw from.
     """
@@ -61,9 +61,9 @@ class MethodTable:
     """Methods that played the same cells.
 
     Attributes:
-        cells: What they played.
+        cells: The cells that all of them played.
         methods: The best first.
-        notes: What could not be said, in whole sentences.
+        notes: Limits of the table, in whole sentences.
     """
 
     cells: tuple[CellKey, ...]
@@ -82,7 +82,7 @@ class LearningCurves:
 
     Attributes:
         label: The panel.
-        axis: What is spent.
+        axis: Unit of the budget, such as `env_steps`.
         lines: By method.
         seeds: The single runs, by method: lists of (spent, outcome).
         notes: In whole sentences.
@@ -100,16 +100,16 @@ class ReportNumbers:
     """Everything that is shown.
 
     Attributes:
-        outcome: What is counted.
+        outcome: The outcome that is shown.
         level: Of all intervals.
         method_tables: One for each set of cells that was played.
         comparisons: Pairs of methods.
-        comparison_note: Why there is none.
+        comparison_note: Reason why there is none.
         profiles: By cell and method.
         profile_notes: In whole sentences.
         curves: By panel and axis.
         robustness: By method.
-        robustness_notes: Why a method has none.
+        robustness_notes: Reasons why methods have none.
     """
 
     outcome: Outcome
@@ -134,8 +134,8 @@ def compute(
     """Computes all numbers of a report.
 
     Args:
-        inputs: What was read, with the same outcome.
-        outcome: What is counted: ``success`` or ``score``.
+        inputs: The inputs, read with the same outcome.
+        outcome: The outcome that is shown: ``success`` or ``score``.
         level: Confidence level of all intervals.
         baseline: Compare all other methods with this one only.
 
@@ -262,11 +262,12 @@ def _profile(numbers: ReportNumbers, cell: CellKey, method: Method) -> None:
 
 def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[LearningCurves]:
     learners = {method.name: method.curves for method in methods if method.curves}
-    panels: dict[tuple[str, str, str], None] = {}
-    for curves in learners.values():
-        for curve in curves:
-            for split in curve.splits:
-                panels[curve.env_id, curve.world, split] = None
+    panels = dict.fromkeys(
+        (curve.env_id, curve.world, split)
+        for curves in learners.values()
+        for curve in curves
+        for split in curve.splits
+    )
     found = []
     for env_id, world, split in panels:
         arguments = world[len(env_id) :].strip()
@@ -281,15 +282,16 @@ def _curves(methods: Sequence[Method], outcome: Outcome, level: float) -> list[L
                     notes.append(f"{name} spends no {axis.replace('_', ' ')} and is not drawn.")
                     continue
                 lines[name] = learning_curve(mine, axis, split, outcome=outcome, level=level)
-                seeds[name] = [
-                    [
-                        (c.ledger[axis], float(c.panels[split].outcome(outcome).mean()))
-                        for c in curve.checkpoints
-                    ]
-                    for curve in mine
-                ]
+                seeds[name] = [_points(curve, axis, split, outcome) for curve in mine]
                 if len(mine) == 1:
                     notes.append(f"{name} is one training run, which has no band.")
             if lines:
                 found.append(LearningCurves(label, axis, lines, seeds, notes))
     return found
+
+
+def _points(curve: Curve, axis: str, split: str, outcome: Outcome) -> list[tuple[float, float]]:
+    """Amount spent and mean outcome of each checkpoint."""
+    return [
+        (c.ledger[axis], float(c.panels[split].outcome(outcome).mean())) for c in curve.checkpoints
+    ]

@@ -39,9 +39,9 @@ class TippingPart:
 
     Attributes:
         heading: The subject and its world.
-        sentences: What the result shows, in words.
-        phased: Whether its rounds have phases.
-        resampled: What was resampled, how often, and with which seed.
+        sentences: The result in words.
+        phased: True if its rounds have phases.
+        resampled: Unit, number and seed of the resamples.
         figures: Its figures.
         tables: Its tables, as HTML.
     """
