@@ -59,7 +59,7 @@ class Commands:
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """What a world's file says. Each part but the prompt allows a perturbation.
+    """Contents of a world's file; each part but the prompt allows a perturbation.
 
     Attributes:
         prompt: What a language model is told about the commands; may be empty.

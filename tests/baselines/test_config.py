@@ -81,7 +81,7 @@ def test_every_preset_of_every_learner_can_be_built():
 
 def test_published_variants_are_presets():
     variants = {"dapo", "deepseek", "dr_grpo", "gigpo", "loop", "rloo", "verl_agent"}
-    assert set(presets("grpo")) == variants
+    assert set(presets("grpo")) == variants | {"probe"}
     loop = make_config("grpo", "loop")
     assert (loop.baseline, loop.std, loop.kl, loop.epochs) == ("leave_one_out", False, 0.0, 2)
     spear = make_config("self_imitation", "spear")

@@ -24,6 +24,9 @@ from qevolve_envs.errors import BenchError
 
 PARALLEL = [name for name in LEARNERS if trains_in_parallel(find_learner(name))]
 
+# What two processes trained is made once for all of these tests.
+pytestmark = pytest.mark.xdist_group("parallel")
+
 
 def start(folder, count):
     """Runs the program in `count` processes; what each of them said."""

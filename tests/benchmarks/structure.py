@@ -2,8 +2,8 @@
 
     python tests/benchmarks/structure.py bbfc375
 
-Prints source lines and files of each room, class names that stand for several classes, import
-cycles, docstrings that open with a question word, and lines of runs of six lines that stand
+Prints source lines and files of each room, class names that stand for several classes, a
+cycle of imports, docstrings that open with a question word, and lines of runs of six that stand
 elsewhere too.
 """
 
@@ -18,6 +18,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tabulate import tabulate
@@ -80,40 +81,24 @@ def _executed(tree: ast.AST, lazy: bool) -> Iterator[ast.AST]:
         yield from _executed(node, lazy)
 
 
-def import_cycles(trees: Trees, *, lazy: bool) -> list[list[str]]:
-    """Strongly connected components of more than one module (Tarjan 1972).
+def import_graph(trees: Trees, *, lazy: bool) -> dict[str, set[str]]:
+    """The modules that each module imports.
 
     Args:
         trees: The modules.
         lazy: Count imports inside of functions too.
     """
     named = {module.removesuffix(".__init__"): tree for module, tree in trees.items()}
-    graph = {m: sorted(_imports(m, tree, set(named), lazy)) for m, tree in named.items()}
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    cycles = []
+    return {m: _imports(m, tree, set(named), lazy) for m, tree in named.items()}
 
-    def visit(module: str) -> None:
-        index[module] = low[module] = len(index)
-        stack.append(module)
-        for other in graph[module]:
-            if other not in index:
-                visit(other)
-                low[module] = min(low[module], low[other])
-            elif other in stack:
-                low[module] = min(low[module], index[other])
-        if low[module] == index[module]:
-            at = stack.index(module)
-            component = stack[at:]
-            del stack[at:]
-            if len(component) > 1:
-                cycles.append(sorted(component))
 
-    for module in graph:
-        if module not in index:
-            visit(module)
-    return sorted(cycles)
+def cycle(graph: Mapping[str, set[str]]) -> list[str]:
+    """One cycle of a graph, its first node again at the end; empty when there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def questions(trees: Trees) -> list[str]:
@@ -162,8 +147,11 @@ def measure(root: Path) -> dict[str, int]:
         figures[f"{package}: lines"] = sum(len(text.splitlines()) for text in own)
         figures[f"{package}: files"] = len(own)
     figures["class names that mean several classes"] = len(shared_class_names(trees))
-    figures["import cycles"] = len(import_cycles(trees, lazy=False))
-    figures["import cycles, imports in functions too"] = len(import_cycles(trees, lazy=True))
+    for package in ROOMS:
+        own = {module: tree for module, tree in trees.items() if module.startswith(f"{package}.")}
+        for lazy in (False, True):
+            name = f"{package}: modules of a cycle of imports" + (", lazy ones too" if lazy else "")
+            figures[name] = max(0, len(cycle(import_graph(own, lazy=lazy))) - 1)
     figures["docstrings that open with a question word"] = len(questions(trees))
     figures[f"lines in a run of {RUN} that stands elsewhere too"] = duplicated_lines(texts)
     return figures
