@@ -3,7 +3,8 @@
 A run clones episodes of a probe's `behaviour`, lets a learner train within a budget of environment
 steps, and measures the policy before and after, beside the closed forms of
 `qevolve_envs.probe.theory`. Each learner's settings for models of this size are its preset
-``probe``; they were chosen with equal trials (docs/probes.md).
+``probe``, chosen by hand in one to three trials: a probe shows what a learner can do, and is no
+comparison of tuned learners.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from qevolve_bench.commands import export_alfworld
 from qevolve_bench.commands import leaderboard as leaderboard_command
 from qevolve_bench.commands import list as list_command
 from qevolve_bench.commands import play as play_command
+from qevolve_bench.commands import probe as probe_command
 from qevolve_bench.commands import report as report_command
 from qevolve_bench.commands import robustness as robustness_command
 from qevolve_bench.commands import run as run_command
@@ -32,6 +33,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     suites_command,
     train_command,
     advantages_command,
+    probe_command,
     run_command,
     demo_command,
     verify_command,
