@@ -21,6 +21,7 @@ import numpy as np
 
 from qevolve_bench.efficiency import Curve, common_budget, outcomes_at, read_curves
 from qevolve_bench.efficiency.budgets import Outcome, check_axis
+from qevolve_bench.folders import SPEC
 from qevolve_bench.runner.results import MANIFEST, EvaluationRun, load_run
 from qevolve_bench.schema import read_lines
 from qevolve_bench.statistics.checks import Array
@@ -213,6 +214,11 @@ def read_source(argument: str) -> Source:
             raise BadFile(f"{path} is no run folder, no submission and no .jsonl file.")
         elif path.is_dir() and not any(path.iterdir()):
             raise BadFile(f"{path} is empty: it holds no results.")
+        elif (path / SPEC).exists():
+            raise BadFile(
+                f"{path} is a training run that has no evaluation yet: let the same qevolve-bench"
+                " train go on, with --evaluate."
+            )
         elif path.is_dir() and not (path / MANIFEST).exists() and _inside(path):
             raise BadFile(f"{path} holds runs, but is none: did you mean '{path}/*'?")
         else:

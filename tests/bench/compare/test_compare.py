@@ -404,3 +404,10 @@ def test_p_values_for_people():
         "p = 0.00041",
         "p < 0.0001",
     ]
+
+
+def test_a_training_run_without_an_evaluation_is_refused_as_that(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "spec.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"no evaluation yet: let the same qevolve-bench train"):
+        sides_of(tmp_path / "run")
