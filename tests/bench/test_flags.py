@@ -32,9 +32,10 @@ from qevolve_envs.docstrings import described
 
 NAME = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 # Whatever can be typed; the first character decides whether a shell word is a flag.
-# argparse takes two dashes alone for the end of the flags, whatever stands before them.
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="\x7f\x85"
-                             "".join(map(chr, range(0x80, 0xA1)))), max_size=12).filter(lambda text: text != "--")  # fmt: skip
+                             "".join(map(chr, range(0x80, 0xA1)))), max_size=12)  # fmt: skip
+# argparse takes two dashes alone for the end of the flags, whatever stands before them.
+TEXT = TEXT.filter(lambda text: text != "--")
 NUMBER = st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9)
 SCALAR = st.none() | st.booleans() | NUMBER | TEXT
 PAIRS = st.dictionaries(NAME, SCALAR, max_size=3)
